@@ -1,0 +1,69 @@
+"""What the scripts share: flags for a preset's fields and for threads."""
+
+import dataclasses
+import sys
+
+from absl import app, flags, logging
+
+from reptile_tf import runtime
+from reptile_tf.presets import DESCRIPTIONS, PRESETS, Preset
+
+_DEFINE = {
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+}
+
+
+def define_preset_flags() -> None:
+    """Defines a flag for each setting of a preset, unset by default."""
+    for field in dataclasses.fields(Preset):
+        if field.name not in DESCRIPTIONS:
+            _DEFINE[field.type](
+                field.name, None, f"Overrides the preset's {field.name}."
+            )
+
+
+def preset(name: str) -> Preset:
+    """Returns the named preset with the settings that were given as flags."""
+    given = {
+        field.name: flags.FLAGS[field.name].value
+        for field in dataclasses.fields(Preset)
+        if field.name not in DESCRIPTIONS
+        and flags.FLAGS[field.name].value is not None
+    }
+    return dataclasses.replace(PRESETS[name], **given)
+
+
+def define_thread_flags() -> None:
+    """Defines --intra_op_threads and --inter_op_threads."""
+    flags.DEFINE_integer(
+        "intra_op_threads", 1, "Threads an operation is split over.", 0
+    )
+    flags.DEFINE_integer(
+        "inter_op_threads", 0, "Operations at a time; 0 for one a core.", 0
+    )
+
+
+def configure_threads() -> None:
+    """Applies the thread flags; call it before TensorFlow does anything."""
+    runtime.configure(
+        flags.FLAGS.intra_op_threads, flags.FLAGS.inter_op_threads
+    )
+
+
+def run(main) -> None:
+    """Runs a script's main function as `absl.app.run` does.
+
+    What the package refuses (ValueError) and numbers that are not finite end
+    the script with one line; --verbosity=1 shows where it came from.
+    """
+
+    def wrapped(argv):
+        try:
+            return main(argv)
+        except (ValueError, FloatingPointError) as error:
+            logging.debug("", exc_info=True)
+            sys.exit(f"{argv[0]}: {error}")
+
+    app.run(wrapped)

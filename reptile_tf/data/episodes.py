@@ -1,0 +1,102 @@
+"""N-way K-shot episodes: classification tasks from labelled classes."""
+
+import tensorflow as tf
+
+from reptile_tf import checks
+from reptile_tf.data import tasks
+from reptile_tf.data.classes import ClassImages
+
+
+class Episodes:
+    """K-shot N-way classification tasks (paper, section 5.1).
+
+    A task takes N classes without replacement, and K + `query_shots` images of
+    each without replacement: K for the support set, the rest for the query set.
+    Which class gets which label is a random permutation, and both sets are in
+    random order, so that nothing can be read from an example's place.
+
+    Args:
+        classes: the images to sample from.
+        ways: N, at least 2 and at most the number of classes.
+        shots: K, images of each class in the support set, at least 1.
+        query_shots: images of each class in the query set, at least 1.
+        seed: of the sequence of tasks, any whole number from 0.
+
+    Raises:
+        ValueError: the classes are too few, or one of them too small.
+    """
+
+    def __init__(
+        self,
+        classes: ClassImages,
+        ways: int,
+        shots: int,
+        query_shots: int = 1,
+        seed: int = 0,
+    ):
+        checks.require_at_least(2, ways=ways)
+        checks.require_at_least(1, shots=shots, query_shots=query_shots)
+        checks.require_at_least(0, seed=seed)
+        if ways > classes.num_classes:
+            raise ValueError(
+                f"ways={ways} is more than the {classes.num_classes} classes "
+                f"there are; use at most {classes.num_classes}"
+            )
+        smallest = int(classes.sizes.min())
+        if shots + query_shots > smallest:
+            raise ValueError(
+                f"shots={shots} with query_shots={query_shots} needs "
+                f"{shots + query_shots} images of each class, but one has only "
+                f"{smallest}; use shots of at most {smallest - query_shots}"
+            )
+        self.ways, self.shots, self.query_shots = ways, shots, query_shots
+        self.seed = seed
+        self._num_classes = classes.num_classes
+        self._largest = int(classes.sizes.max())
+        # Tensors, which a compiled function refers to; arrays would be copied
+        # into its graph.
+        self._images = tf.constant(classes.images)
+        self._starts = tf.constant(classes.offsets[:-1], tf.int32)
+        self._sizes = tf.constant(classes.sizes, tf.int32)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input: (height, width, channels)."""
+        return tuple(self._images.shape[1:])
+
+    def sample(self, index: tf.Tensor) -> tasks.Task:
+        """Returns task `index`: float32 images in [0, 1], int32 labels."""
+        key = tasks.fold_in(self.seed, index)
+        class_key, image_key, support_key, query_key, task_key = tasks.split(
+            key, 5
+        )
+        all_classes = tf.constant([self._num_classes])
+        classes = tasks.choose(
+            class_key, all_classes, self.ways, self._num_classes
+        )
+        classes = tf.squeeze(classes, 0)
+        images = self.shots + self.query_shots
+        sizes = tf.gather(self._sizes, classes)
+        chosen = tasks.choose(image_key, sizes, images, self._largest)
+        rows = tf.gather(self._starts, classes)[:, tf.newaxis] + chosen
+
+        def examples(rows, key):  # [ways, n] -> shuffled images and labels
+            size = self.ways * rows.shape[1]
+            order = tf.squeeze(tasks.permutations(key, 1, size), 0)
+            x = tf.gather(
+                self._images, tf.gather(tf.reshape(rows, [-1]), order)
+            )
+            return to_float(x), order // rows.shape[1]
+
+        return tasks.Task(
+            *examples(rows[:, : self.shots], support_key),
+            *examples(rows[:, self.shots :], query_key),
+            task_key,
+        )
+
+
+def to_float(images) -> tf.Tensor:
+    """Returns images as models see them: float32; uint8 becomes [0, 1]."""
+    images = tf.convert_to_tensor(images)
+    scale = 1 / 255 if images.dtype == tf.uint8 else 1.0
+    return tf.cast(images, tf.float32) * scale

@@ -1,0 +1,256 @@
+"""Glyphs: a thousand characters in twenty handwritten-looking drawings each.
+
+A stand-in for Omniglot that needs no network. A character of the font that
+comes with matplotlib is thinned to the line its pen would follow; a drawing is
+that line, bent at random and traced with a pen of random width.
+"""
+
+import functools
+import pathlib
+import unicodedata
+
+import matplotlib
+import numpy as np
+import tensorflow_datasets as tfds
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+# The classes. No two look alike once they are scaled to the same size, not even
+# after a quarter turn, so that turned classes can serve as new ones: of Latin
+# A, Greek Alpha and Cyrillic A only the first is here.
+CHARACTERS = (
+    # Latin
+    "ABCDEFGHIKLMNOPQRSTUVWXYabdfghkrtyÆÐØÞßæðđĦħŁŊŒŦŧƀƁƂƄƇƊƋƎƒƓƕƖƘƙƛƝƟƢƣƤƥƦƧ"
+    "ƩƪƭƮƱƲƳƴƵƷƸƺƾƿǁǤǥǶȜȡȣȤȴȵȶȸȺȻȽȾȿɀɁɂɃɄɆɇɈɊɍɎɏɕɖɗɘɚɛɝɠɣɧɨɫɮɰɱɲɷɸɻɽɾʁʂʑʓʕʝʠʡ"
+    "ʣʤʥʦʨʩʪʫʬʭʮᴎᴔᴖᵽẜỺỻⱠⱤⱥⱦⱧⱩⱪⱫⱱⱲⱴⱺꜦꜨꜲꜴꜶꜸꜹꜺꜼꝀꝈꝉꝒꝦꞂꞍꞐꞑꞡꞢꞣꞤꞥꞦꞧꞨꞪꟻꟼꟿ"
+    # Greek
+    "ͲΔΞΠΨαβζλμνξςφωϏϗϘϝϞϟϠϡϺϻ"
+    # Cyrillic
+    "ЂЄЉЊЋЏДЖКЛЦЩЪЫЮђћѢѣѤѦѨѪѬѮѰѸѼѾҊҍҎҏґғҕҘҜҠҤҦҨҭҰҲҴҶҸҼҾӃӋӍӻӾԂԄԆԈԎԒԔԖԗԘԞԠԢꙍꙐꙖꙗ"
+    "ꙢꙤꙦꚔ"
+    # Coptic
+    "ϢϤϦϧϨϪϮ"
+    # Old Italic
+    "𐌂𐌄𐌊𐌋𐌌𐌍𐌐𐌒𐌕𐌖"
+    # Armenian
+    "ԲԳԴԵԶԷԹԺԻԾԿՀՁՂՃՅՇՉՊՋՌՎՐՒՔՖըթիխծճնշչջփֆ"
+    # Georgian
+    "ႠႡႢႣႤႥႧႩႪႫႬႮႰႴႵႸႻႼႾႿჀჁჂჄჅაბდვიკლმორსტუფქღყცჯჰჴჷჸჺⴀⴂⴅⴆⴇⴈⴎⴏⴓⴕⴛⴜⴠⴡⴥ"
+    # Hebrew
+    "אבגהזךלמעפצקשױײ"
+    # Arabic
+    "ءبةثجخرزسشطعفقكمنوىٯٹټڀډڊڋڐڑړڕږڜڞڠڢکڪګڭڮڲڴڵڶڸڹںڻڼھڿۆۇێې"
+    # N'Ko
+    "ߌߐߑߒߚߝߞߢߣߤߦ"
+    # Tifinagh
+    "ⴵⴻⴽⴿⵃⵄⵅⵇⵋⵌⵐⵒⵕⵛⵜⵞⵟⵢⵣⵤⵥ"
+    # Lao
+    "ກຂຄງຈຊຍດຕຖທນບປຜຝພມຣລວສຫອຮຯະາແໂໃໆ"
+    # Ogham
+    "ᚃᚊᚋᚌᚍᚒᚕᚖᚗᚘ"
+    # Canadian syllabics
+    "ᐂᐄᐆᐋᐍᐒᐚᐟᐥᐫᐬᐭᐮᐴᐹᐻᐾᐿᑀᑄᑏᑑᑖᑝᑥᑧᑨᑩᑪᑬᑰᑴᑵᑶᑷᑸᑹᑼᒀᒁᒅᒆᒇᒈᒋᒐᒒᒓᒔᒕᒖᒗᒚᒛᒞᒟᒤᒦᒨᒮᒯᒹᒺᓁᓅᓈᓒᓔᓘᓝᓞᓡ"
+    "ᓢᓣᓧᓭᓮᓯᓲᓵᓶᓸᔄᔐᔑᔒᔓᔔᔖᔚᔛᔝᔞᔟᔡᔤᔦᔧᔨᔩᔫᔮᔯᔰᔱᔲᔽᕂᕃᕅᕇᕉᕌᕓᕕᕖᕘᕚᕡᕢᕣᕥᕦᕧᕴᕵᕶᕸᕺᕾᕿᖁᖂᖃᖅᖊᖋᖎᖏᖑᖒᖓᖕᖖ"
+    "ᖣᖧᖨᖩᖫᖭᙆᙇᙰᙱᙳᙵ"
+    # Digits
+    "47٢٣٤٩۴۶߁߄߇໑໒໓໕໖໗໘໙"
+    # Currency
+    "¢£¤¥₠₡₢₣₥₧₩₪€₭₮₰₱₲₳₴₸₹₺"
+    # Symbols
+    "℄℞℟℣℥℮↖↜↝↞↢↤↨↩↪↫↬↭↯↰↴↶↷↸↹↺↻↼↿⇄⇆⇇⇖⇞⇢⇤⇦⇪⇫⇮⇯⇱⌂⌅⌆⌌⌤⌥⌦⌬⍽⎇⏎⏥⏨▫▭◌☄☆☇☈☍☔☜☞☡☣☥☧☪"
+    "☭☹☺☼☽☿♀♂♃♄♅♆♇♈♉♊♋♌♍♎♏♐♑♒♘♙♡♢♤♧♩♪♬♭♮♱♳♶♻♿⚍⚏⚐⚒⚓⚔⚘⚜⚞⚠⚡⚤⚥⚦⚧⚮⚯⚵"
+    "⚶⚷⚸✇✈✓✗✮✳❈➔➢➩➬➭➳➴➾⬀⬎⬐"
+    # Mathematics
+    "℘⅋⇶⇸∈∓∖√∛∠∡∲∸∺∻∿≅≌≎≏≐≑≓≔≗≘≙≚≛≞≟≣≤≥≦≧≪≲≳≶≷≼≽⊆⊇⊌⊑⊜⊦⊧⊨⊪⊫⊴⊵⊹⊻⊽⊾⊿⋇⋌⋙⋚⋤⋦⋧⋳⋵⋶⋸⟰"
+    "⟲⟳⟴⟼⧎⧏⧻⨏⨒⨗⩿⪁⪂⪃⪄⪉⪊⪌⪛⪜⪝⪞⪟⪠"
+)
+DRAWINGS = 20  # of each, as in Omniglot
+SIZE = 28  # of a drawing, in pixels
+
+_GRID = 48  # side of the bitmap that is thinned, in pixels
+_FINE = 4  # the pen moves on a grid this much finer than the drawing's
+
+
+class Glyphs(tfds.core.GeneratorBasedBuilder):
+    """TFDS builder: all `CHARACTERS`, drawn `DRAWINGS` times each.
+
+    Its only split, "train", holds everything, class after class; which classes
+    to learn from and which to keep for testing is decided elsewhere. Features:
+
+    - image: uint8, shape (28, 28, 1); paper is 255, ink 0, edges in between;
+    - label: int64; its name is the character's Unicode name, so
+      `unicodedata.lookup(name)` is the character.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "Initial release."}
+
+    def _info(self):
+        names = [unicodedata.name(character) for character in CHARACTERS]
+        features = {
+            "image": tfds.features.Image(
+                shape=(SIZE, SIZE, 1), encoding_format="png"
+            ),
+            "label": tfds.features.ClassLabel(names=names),
+        }
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=__doc__,
+            features=tfds.features.FeaturesDict(features),
+            supervised_keys=("image", "label"),
+            disable_shuffling=True,
+        )
+
+    def _split_generators(self, dl_manager):
+        del dl_manager  # there is nothing to download
+        return {"train": self._generate_examples()}
+
+    def _generate_examples(self):
+        for label, character in enumerate(CHARACTERS):
+            for i, drawing in enumerate(draw(character)):
+                # Pillow encodes small images faster than TensorFlow does.
+                image = Image.fromarray(drawing[..., 0])
+                yield label * DRAWINGS + i, {"image": image, "label": label}
+
+
+def draw(character):
+    """Draws a character `DRAWINGS` times, each time a little differently.
+
+    Args:
+        character: a string of one character that the font has.
+
+    Returns:
+        uint8 array of shape (20, 28, 28, 1), paper 255, ink 0: a function of
+        the character alone.
+    """
+    rng = np.random.default_rng(ord(character))
+    line = pen_line(character)
+    line = line + rng.random((DRAWINGS, 1, 1)) * (_rounded(line) - line)
+    bend = [_waves(line, rng), _waves(line, rng)]
+    line = line + 0.08 * np.stack(bend, axis=-1)
+    # Turn, slant and stretch in one.
+    line = line @ (np.eye(2) + rng.normal(0, 0.12, (DRAWINGS, 2, 2)))
+    width = rng.uniform(1, 1.9, (DRAWINGS, 1)) * (1 + 0.12 * _waves(line, rng))
+    return trace(_placed(line, rng), width)
+
+
+def pen_line(character):
+    """Finds the points that a pen visits to write a character.
+
+    Args:
+        character: a string of one character that the font has.
+
+    Returns:
+        float64 array of shape (points, 2): rows and columns, in no particular
+        order. The longer side of the character spans about [-1, 1].
+    """
+    image = Image.new("L", (256, 192))
+    ImageDraw.Draw(image).text((64, 32), character, fill=255, font=_font())
+    image = ImageOps.pad(image.crop(image.getbbox()), (_GRID, _GRID))
+    pixels = np.argwhere(thin(np.asarray(image) > 127))
+    return (pixels + 0.5) * 2 / _GRID - 1
+
+
+@functools.cache
+def _font():
+    fonts = pathlib.Path(matplotlib.get_data_path(), "fonts", "ttf")
+    # Every Pillow has the basic layout engine; not every one has the other.
+    engine = ImageFont.Layout.BASIC
+    return ImageFont.truetype(
+        fonts / "DejaVuSans.ttf", 96, layout_engine=engine
+    )
+
+
+def thin(ink):
+    """Thins strokes to lines one pixel wide.
+
+    Args:
+        ink: bool array of shape (height, width).
+
+    Returns:
+        bool array of the same shape: a part of `ink`, in as many pieces.
+
+    Reference:
+        Guo and Hall, "Parallel thinning with two-subiteration algorithms",
+        Communications of the ACM 32(3), 1989, algorithm A1.
+    """
+    padded = np.pad(ink, 1)
+    row = padded.shape[1]
+    # P2 to P9 of the paper: clockwise, from the pixel above.
+    steps = np.array([-row, 1 - row, 1, row + 1, row, row - 1, -1, -row - 1])
+    flat = padded.reshape(-1)
+    inked = None
+    while inked != (inked := np.count_nonzero(flat)):
+        for removable in _removable():
+            pixels = np.flatnonzero(flat)
+            around = flat[pixels[:, None] + steps] @ (1 << np.arange(8))
+            flat[pixels[removable[around]]] = False
+    return padded[1:-1, 1:-1]
+
+
+@functools.cache
+def _removable():
+    """Tells which of 256 neighbourhoods lose their pixel, step by step."""
+    p = (np.arange(256)[:, None] >> np.arange(8) & 1).astype(bool)
+    sides, corners = p[:, ::2], p[:, 1::2]  # P2, P4, P6, P8; P3, P5, P7, P9
+    after = corners | np.roll(sides, -1, axis=1)
+    crossings = (~sides & after).sum(axis=1)
+    neighbours = np.minimum(after.sum(axis=1), (sides | corners).sum(axis=1))
+    edge = (crossings == 1) & (neighbours >= 2) & (neighbours <= 3)
+    p2, p3, p4, p5, p6, p7, p8, p9 = p.T
+    return edge & ~((p6 | p7 | ~p9) & p8), edge & ~((p2 | p3 | ~p5) & p4)
+
+
+def _rounded(line, times=6):
+    """Moves points to the mean of their neighbourhood, which rounds corners."""
+    apart = np.abs(line[:, None] - line).max(axis=-1)
+    weights = (apart < 3 / _GRID).astype(float)  # neighbours are 2 / _GRID off
+    weights /= weights.sum(axis=1, keepdims=True)
+    for _ in range(times):
+        line = weights @ line
+    return line
+
+
+def _waves(line, rng, count=3):
+    """Draws smooth functions of the place: (drawings, points), variance 1/2."""
+    # In radians per half side: at most 1.2 periods from side to side.
+    frequency = rng.uniform(-1.2, 1.2, (len(line), 2, count)) * np.pi
+    phase = rng.uniform(0, 2 * np.pi, (len(line), 1, count))
+    return np.sin(line @ frequency + phase).sum(axis=-1) / count**0.5
+
+
+def _placed(line, rng):
+    """Scales and shifts drawings, from any units to pixels in [2, SIZE - 2]."""
+    low, high = line.min(axis=1, keepdims=True), line.max(axis=1, keepdims=True)
+    longer = (high - low).max(axis=-1, keepdims=True)
+    scale = rng.uniform(18, 22, longer.shape) / longer
+    room = (SIZE - 4 - scale * (high - low)) / 2
+    shift = np.clip(rng.normal(0, 1, room.shape), -room, room)
+    return SIZE / 2 + shift + scale * (line - (low + high) / 2)
+
+
+def trace(line, width):
+    """Inks what a round pen covers.
+
+    Args:
+        line: float array of shape (drawings, points, 2): rows and columns of
+            the pen's middle, in pixels, in [2, SIZE - 2].
+        width: float array of shape (drawings, points): the pen's, in pixels,
+            less than 4.
+
+    Returns:
+        uint8 array of shape (drawings, SIZE, SIZE, 1), paper 255, ink 0.
+    """
+    side = SIZE * _FINE
+    row, column = np.moveaxis((line * _FINE).astype(int), -1, 0)
+    middle = (np.arange(len(line))[:, None] * side + row) * side + column
+    radius = width * _FINE / 2
+    ink = np.zeros(len(line) * side * side, np.uint8)
+    reach = int(radius.max())
+    for down, right in np.ndindex(2 * reach + 1, 2 * reach + 1):
+        down, right = down - reach, right - reach
+        covered = middle[radius >= np.hypot(down, right)]
+        ink[covered + down * side + right] = 1
+    # One axis at a time: NumPy is slow at both together.
+    ink = ink.reshape(-1, _FINE, side).sum(axis=1, dtype=np.uint8)
+    ink = ink.reshape(-1, SIZE, SIZE, 1, _FINE).sum(axis=-1) / _FINE**2
+    return np.rint(255 * (1 - ink)).astype(np.uint8)

@@ -1,0 +1,44 @@
+"""The sine waves of section 3."""
+
+import math
+
+import tensorflow as tf
+
+from reptile_tf import checks
+from reptile_tf.data import tasks
+
+
+class SineWaves:
+    """Regression tasks y = a sin(x + b) (paper, section 3).
+
+    a ~ U[0.1, 5.0], b ~ U[0, 2 pi]. The support set is `shots` points with
+    x ~ U[-5, 5]; the query set is 50 equally spaced points of [-5, 5], on which
+    the paper measures the squared error.
+
+    Args:
+        shots: p, points of the support set, at least 1; 10 in Figure 1.
+        seed: of the sequence of tasks, any whole number from 0.
+    """
+
+    input_shape = (1,)
+
+    def __init__(self, shots: int = 10, seed: int = 0):
+        checks.require_at_least(1, shots=shots)
+        checks.require_at_least(0, seed=seed)
+        self.shots, self.seed = shots, seed
+
+    def sample(self, index: tf.Tensor) -> tasks.Task:
+        """Returns task `index`: float32 x and y, `[shots, 1]` and `[50, 1]`."""
+        key = tasks.fold_in(self.seed, index)
+        a_key, b_key, x_key, task_key = tasks.split(key, 4)
+        a = tasks.uniform(a_key, [], 0.1, 5.0)
+        b = tasks.uniform(b_key, [], 0.0, 2 * math.pi)
+        support_x = tasks.uniform(x_key, [self.shots, 1], -5.0, 5.0)
+        query_x = tf.linspace(-5.0, 5.0, 50)[:, tf.newaxis]
+        return tasks.Task(
+            support_x,
+            a * tf.sin(support_x + b),
+            query_x,
+            a * tf.sin(query_x + b),
+            task_key,
+        )

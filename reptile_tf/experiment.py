@@ -1,0 +1,90 @@
+"""From a preset to tasks and a learner."""
+
+import keras
+
+from reptile_tf import models, optimizers
+from reptile_tf.data.episodes import Episodes
+from reptile_tf.data.sine import SineWaves
+from reptile_tf.data.sources import load_classes
+from reptile_tf.meta_learner import MetaLearner
+from reptile_tf.presets import Preset
+
+# Added to a run's seed, so that test tasks are another sequence than training
+# tasks even where both are drawn from one distribution.
+_TEST_STREAM = 1 << 32
+
+
+def make_tasks(preset: Preset, seed: int, data_dir=None):
+    """Returns the training and the test tasks of a preset.
+
+    Args:
+        preset: the experiment.
+        seed: of the split by class and of both sequences of tasks.
+        data_dir: TFDS's data_dir; TFDS's default if None.
+
+    Raises:
+        ValueError: the data set is unknown, its data are not there, or the
+            tasks ask more of it than it has.
+    """
+    test_seed = seed + _TEST_STREAM
+    if preset.dataset == "sine":
+        return (
+            SineWaves(preset.training_shots, seed),
+            SineWaves(preset.shots, test_seed),
+        )
+    train, test = load_classes(
+        preset.dataset, data_dir, split=preset.split, seed=seed
+    )
+    return (
+        _episodes(train, preset, "training_shots", seed),
+        _episodes(test, preset, "shots", test_seed),
+    )
+
+
+def _episodes(classes, preset, shots: str, seed):
+    """Returns episodes of `preset.<shots>` shots; errors name that setting."""
+    most = int(classes.sizes.min()) - 1
+    if getattr(preset, shots) > most:
+        raise ValueError(
+            f"{shots}={getattr(preset, shots)}, with one image more for the "
+            f"query, is more than the {most + 1} images that a class of "
+            f"{preset.dataset} has; use at most {most}"
+        )
+    return Episodes(classes, preset.ways, getattr(preset, shots), seed=seed)
+
+
+def make_learner(preset: Preset, seed: int, input_shape) -> MetaLearner:
+    """Returns an untrained learner of a preset.
+
+    Args:
+        preset: the experiment.
+        seed: of the initial weights.
+        input_shape: of one example, without the batch.
+    """
+    keras.utils.set_random_seed(seed)
+    loss, metric = None, None
+    loss, metric = None, None  # classification's
+    if preset.network == "sine_mlp":
+        model = models.sine_mlp()
+        loss = keras.losses.MeanSquaredError()
+        metric = keras.metrics.MeanSquaredError()
+    else:
+        model = models.NETWORKS[preset.network](preset.ways, input_shape)
+    return MetaLearner(
+        model,
+        inner_optimizer=optimizers.INNER_OPTIMIZERS[preset.inner_optimizer](
+            preset.learning_rate
+        ),
+        inner_steps=preset.inner_steps,
+        inner_batch_size=preset.inner_batch_size,
+        meta_batch_size=preset.meta_batch_size,
+        meta_batch_mode=preset.meta_batch_mode,
+        meta_optimizer=optimizers.linear_decay(
+            preset.outer_step_size, preset.outer_iterations
+        ),
+        loss=loss,
+        metric=metric,
+        loss_reduction=preset.loss_reduction,
+        eval_inner_steps=preset.eval_inner_steps,
+        eval_inner_batch_size=preset.eval_inner_batch_size,
+    )

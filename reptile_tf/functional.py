@@ -1,0 +1,198 @@
+"""A Keras model as a pure function of one weight vector."""
+
+import keras
+import tensorflow as tf
+
+from reptile_tf.data import tasks
+
+
+def clone(model: keras.Model) -> keras.Model:
+    """Returns a model of the same structure with a copy of the weights."""
+    copy = keras.models.clone_model(model)
+    if not copy.built:  # subclassed models are cloned from their config alone
+        copy.build_from_config(model.get_build_config())
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def output_shape(model: keras.Model, input_shape) -> tuple[int, ...]:
+    """Returns the shape of a model's output for one example.
+
+    Args:
+        model: any Keras model; a subclassed one need not say its shapes.
+        input_shape: of the example, without the batch.
+    """
+    inputs = keras.KerasTensor((1, *input_shape), "float32")
+    return tuple(model.compute_output_spec(inputs).shape[1:])
+
+
+class FunctionalModel:
+    """Outputs of a Keras model for weights that are tensors, not variables.
+
+    The paper's phi and W~ are vectors; so they are here: the trainable weights,
+    flattened and joined in Keras's order. Clones of the model supply the
+    forward pass (`stateless_call`), so the model itself is only ever read.
+
+    Args:
+        model: any built Keras model whose trainable weights share one dtype.
+
+    Raises:
+        ValueError: the model is not built, or its trainable weights are none
+            or of several dtypes.
+    """
+
+    def __init__(self, model: keras.Model):
+        if not model.built:
+            raise ValueError(
+                f"model {model.name!r} has no weights yet; call "
+                "model.build(shape), or call it on one batch, first"
+            )
+        dtypes = {str(v.dtype) for v in model.trainable_variables}
+        if len(dtypes) != 1:
+            raise ValueError(
+                f"model {model.name!r} must have trainable weights, all of one "
+                f"dtype; received {sorted(dtypes) or 'none'}"
+            )
+        self.model = model
+        self.dtype = tf.as_dtype(dtypes.pop())
+        self._shapes = [tuple(v.shape) for v in model.trainable_variables]
+        self._sizes = [tf.TensorShape(s).num_elements() for s in self._shapes]
+        self._learner = clone(model)
+        self._normalizer = clone(model)
+        self._batch_norms = _normalize_by_batch(self._normalizer)
+        for copy in (self._learner, self._normalizer):
+            shapes = [tuple(v.shape) for v in copy.trainable_variables]
+            if shapes != self._shapes:
+                raise ValueError(
+                    f"a clone of model {model.name!r} has trainable weights of "
+                    f"shapes {shapes} where the model has {self._shapes}; does "
+                    "its get_config return all that its constructor needs?"
+                )
+
+    @property
+    def size(self) -> int:
+        """Length of the weight vector."""
+        return sum(self._sizes)
+
+    def flatten(self, tensors) -> tf.Tensor:
+        """Joins tensors shaped like the trainable weights into one vector."""
+        return tf.concat([tf.reshape(t, [-1]) for t in tensors], 0)
+
+    def unflatten(self, vector: tf.Tensor) -> list[tf.Tensor]:
+        """Cuts a vector into tensors shaped like the trainable weights."""
+        parts = tf.split(vector, self._sizes)
+        return [
+            tf.reshape(p, s) for p, s in zip(parts, self._shapes, strict=True)
+        ]
+
+    def phi(self) -> tf.Tensor:
+        """Returns the model's trainable weights as a vector."""
+        return self.flatten([v.value for v in self.model.trainable_variables])
+
+    def in_training(self, weights: tf.Tensor, x, key) -> tf.Tensor:
+        """Returns the outputs in training mode, as an inner step sees them.
+
+        Args:
+            weights: the weight vector.
+            x: inputs `[batch, ...]`.
+            key: int32 `[2]`, from which dropout and other noise follow.
+        """
+        others = []
+        for number, variable in enumerate(
+            self._learner.non_trainable_variables
+        ):
+            # A seed kept in a variable would give every step the same dropout.
+            if variable.path.endswith("seed_generator_state"):
+                seed = tasks.fold_in(key, number)
+                others.append(tf.cast(seed & 0x7FFFFFFF, variable.dtype))
+            else:
+                others.append(variable.value)
+        outputs, _ = self._learner.stateless_call(
+            self.unflatten(weights), others, x, training=True
+        )
+        return outputs
+
+    @property
+    def has_batch_norm(self) -> bool:
+        """Whether outputs depend on which statistics are used."""
+        return bool(self._batch_norms)
+
+    def by_batch(self, weights: tf.Tensor, x) -> tf.Tensor:
+        """Returns the outputs, normalized by the statistics of the batch `x`.
+
+        Everything but batch normalization is in inference mode.
+        """
+        return self._by_batch(weights, x)[0]
+
+    def statistics(self, weights: tf.Tensor, x) -> list[tf.Tensor]:
+        """Returns non-trainable weights with moving statistics taken from `x`.
+
+        Args:
+            weights: the weight vector.
+            x: inputs `[batch, ...]`; the mean and variance of this one batch
+                become the moving ones, as if training had long seen no other.
+        """
+        return self._by_batch(weights, x)[1]
+
+    def by_statistics(self, weights: tf.Tensor, statistics, x) -> tf.Tensor:
+        """Returns the outputs in inference mode for the given statistics."""
+        outputs, _ = self._learner.stateless_call(
+            self.unflatten(weights), statistics, x, training=False
+        )
+        return outputs
+
+    def with_weights(self, weights: tf.Tensor, statistics) -> keras.Model:
+        """Returns a new clone that holds the given weights and statistics."""
+        copy = clone(self.model)
+        variables = copy.trainable_variables + copy.non_trainable_variables
+        values = self.unflatten(weights) + list(statistics)
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+        return copy
+
+    def _by_batch(self, weights, x):
+        variables = self._normalizer.non_trainable_variables
+        place = {id(v): i for i, v in enumerate(variables)}
+        values = [v.value for v in variables]
+        moving = [
+            (place[id(v)], layer.momentum)
+            for layer in self._batch_norms
+            for v in (layer.moving_mean, layer.moving_variance)
+        ]
+        # A moving average of 0 becomes (1 - momentum) times the batch's value.
+        for i, _ in moving:
+            values[i] = tf.zeros_like(values[i])
+        outputs, values = self._normalizer.stateless_call(
+            self.unflatten(weights), values, x, training=False
+        )
+        values = list(values)
+        for i, momentum in moving:
+            values[i] /= 1 - momentum
+        return outputs, values
+
+
+def _normalize_by_batch(model: keras.Model) -> list:
+    """Makes batch normalization use its batch even in inference mode.
+
+    Returns:
+        The layers changed; those with frozen weights keep their statistics, as
+        they do in Keras, and are not among them.
+    """
+
+    def by_batch(call):
+        def wrapped(inputs, training=None, mask=None):
+            del training
+            return call(inputs, training=True, mask=mask)
+
+        return wrapped
+
+    # Keras has no public way to list the layers inside layers.
+    layers = [
+        layer
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization)
+        and layer.trainable
+    ]
+    for layer in layers:
+        layer.call = by_batch(layer.call)
+    return layers

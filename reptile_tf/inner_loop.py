@@ -1,0 +1,85 @@
+"""The inner loop: k compiled steps on one task, as a pure function."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from reptile_tf.data import tasks
+from reptile_tf.functional import FunctionalModel
+from reptile_tf.optimizers import InnerOptimizer
+
+REDUCTIONS = {"sum": tf.reduce_sum, "mean": tf.reduce_mean}
+
+
+class InnerLoop(NamedTuple):
+    """What every inner step is made of.
+
+    Attributes:
+        model: the model as a function of its weights.
+        loss: (targets, outputs) -> loss of each example, `[batch]`.
+        reduction: "sum" (the paper's) or "mean" of the examples' losses.
+        optimizer: the inner optimizer.
+    """
+
+    model: FunctionalModel
+    loss: Callable
+    reduction: str
+    optimizer: InnerOptimizer
+
+
+def adapt(loop: InnerLoop, weights, state, x, y, batches, key):
+    """Trains on one task: the paper's W~ = SGD(L_tau, phi, k).
+
+    Weights and optimizer state are tensors, passed in and handed back; no
+    variable is written. Meta-training, evaluation and serving are uses of this
+    one function.
+
+    Args:
+        loop: model, loss and inner optimizer.
+        weights: the weight vector to start from; phi in the paper.
+        state: the inner optimizer's state to start from.
+        x: support inputs `[S, ...]`.
+        y: support targets `[S, ...]`.
+        batches: int32 `[k, B]`, the rows of x and y that each step trains on.
+        key: int32 `[2]`, from which dropout and other noise follow.
+
+    Returns:
+        (weights, state, loss): W~, the state after the last step, and the mean
+        over the steps of the mean loss of an example, a scalar.
+    """
+    steps = tf.shape(batches)[0]
+
+    def step(i, weights, state, total):
+        rows = batches[i]
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            outputs = loop.model.in_training(
+                weights, tf.gather(x, rows), tasks.fold_in(key, i)
+            )
+            losses = loop.loss(tf.gather(y, rows), outputs)
+            loss = REDUCTIONS[loop.reduction](losses)
+        gradient = tape.gradient(loss, weights)
+        weights, state = loop.optimizer.update(gradient, state, weights)
+        return i + 1, weights, state, total + tf.reduce_mean(losses)
+
+    _, weights, state, total = tf.while_loop(
+        lambda i, *_: i < steps,
+        step,
+        (0, weights, state, tf.zeros([], weights.dtype)),
+        parallel_iterations=1,  # a step needs the one before; saves bookkeeping
+    )
+    return weights, state, total / tf.cast(steps, total.dtype)
+
+
+def example_losses(loss) -> Callable:
+    """Returns a Keras loss as a function that leaves the examples apart.
+
+    Args:
+        loss: name, function or `keras.losses.Loss` instance.
+    """
+    loss = keras.losses.get(loss)
+    if isinstance(loss, keras.losses.Loss):
+        return loss.call
+    return loss

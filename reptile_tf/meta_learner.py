@@ -1,0 +1,511 @@
+"""The meta-learner: Algorithms 1 and 2 of the paper around any Keras model."""
+
+import collections
+import contextlib
+import os
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from reptile_tf import checks, evaluation, meta_batch, persistence
+from reptile_tf.data import tasks as tasks_lib
+from reptile_tf.data.episodes import to_float
+from reptile_tf.functional import FunctionalModel
+from reptile_tf.inner_loop import REDUCTIONS, InnerLoop, adapt, example_losses
+from reptile_tf.optimizers import Adam, InnerOptimizer
+
+# Tasks of one compiled call of an evaluation; progress is seen between calls.
+_CHUNK = 50
+
+
+class MetaLearner:
+    """Learns an initialization phi from which a few steps learn a new task.
+
+    The model's weights are phi. Training tasks never touch them: an inner loop
+    works on tensors, and phi moves once an outer iteration.
+
+    Args:
+        model: any built Keras model (functional, sequential or subclassed).
+        inner_optimizer: `Adam` or `SGD` of `reptile_tf`; the paper uses Adam
+            with beta_1 = 0.
+        inner_steps: k, steps of a training task, at least 1.
+        inner_batch_size: examples of an inner step, at least 1.
+        meta_batch_size: n, tasks of an outer iteration; 1 makes Algorithm 1.
+        meta_batch_mode: "serial" (the paper's) or "parallel"; see
+            `reptile_tf.meta_batch` for how they differ.
+        meta_optimizer: any Keras optimizer, given phi - mean(W~) as gradient;
+            the paper's rule is `linear_decay(eps, outer_iterations)`. SGD with
+            a step of 1, and no decay, if None.
+        loss: any Keras loss (name, function or object); for logits if None.
+        metric: any Keras metric (name or object), computed for each task
+            apart; accuracy if None.
+        loss_reduction: "sum" (the paper's) or "mean" of the examples' losses.
+        eval_inner_steps: steps of `evaluate` and `adapt`; `inner_steps` if
+            None.
+        eval_inner_batch_size: examples of such a step; `inner_batch_size` if
+            None. May exceed the support set; a batch then holds examples more
+            than once, as in the paper's Table 5.
+
+    Attributes:
+        model: the Keras model whose weights are phi.
+        inner_state: the inner optimizer's state, carried through training.
+        iteration: outer iterations made.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        *,
+        inner_optimizer: InnerOptimizer = Adam(1e-3),
+        inner_steps: int = 5,
+        inner_batch_size: int = 10,
+        meta_batch_size: int = 5,
+        meta_batch_mode: str = "serial",
+        meta_optimizer: keras.optimizers.Optimizer | None = None,
+        loss=None,
+        metric=None,
+        loss_reduction: str = "sum",
+        eval_inner_steps: int | None = None,
+        eval_inner_batch_size: int | None = None,
+    ):
+        self.model = model
+        self.inner_optimizer = inner_optimizer
+        self.inner_steps = inner_steps
+        self.inner_batch_size = inner_batch_size
+        self.meta_batch_size = meta_batch_size
+        self.meta_batch_mode = meta_batch_mode
+        self.meta_optimizer = meta_optimizer or keras.optimizers.SGD(1.0)
+        self.loss = loss or keras.losses.SparseCategoricalCrossentropy(
+            from_logits=True
+        )
+        self.metric = keras.metrics.get(
+            metric or keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+        )
+        self.loss_reduction = loss_reduction
+        self.eval_inner_steps = (
+            inner_steps if eval_inner_steps is None else eval_inner_steps
+        )
+        self.eval_inner_batch_size = (
+            inner_batch_size
+            if eval_inner_batch_size is None
+            else eval_inner_batch_size
+        )
+        checks.require_at_least(
+            1,
+            inner_steps=inner_steps,
+            inner_batch_size=inner_batch_size,
+            meta_batch_size=meta_batch_size,
+            eval_inner_steps=self.eval_inner_steps,
+            eval_inner_batch_size=self.eval_inner_batch_size,
+        )
+        checks.require_choice(meta_batch.MODES, meta_batch_mode=meta_batch_mode)
+        checks.require_choice(REDUCTIONS, loss_reduction=loss_reduction)
+        self._functional = FunctionalModel(model)
+        self._loop = InnerLoop(
+            self._functional,
+            example_losses(self.loss),
+            loss_reduction,
+            inner_optimizer,
+        )
+        self.meta_optimizer.build(model.trainable_variables)
+        self.inner_state = inner_optimizer.init(self._functional.phi())
+        self.iteration = 0
+        self._compiled = {}
+
+    # Algorithm 2; with n = 1 it is Algorithm 1.
+
+    def fit(
+        self,
+        tasks: tasks_lib.Tasks,
+        outer_iterations: int,
+        *,
+        iterations_per_epoch: int = 100,
+        validation_tasks: tasks_lib.Tasks | None = None,
+        validation_count: int = 100,
+        callbacks=None,
+        verbose: int | str = "auto",
+    ) -> keras.callbacks.History:
+        """Meta-trains until `outer_iterations` have been made in all.
+
+        A learner that was loaded goes on where it was saved: its next task
+        and everything else are what they would have been.
+
+        To callbacks an outer iteration is a batch, and `iterations_per_epoch`
+        of them are an epoch. Their logs hold `loss` (mean over inner steps and
+        examples), `query_<metric>` (of W~ on the training tasks' query sets,
+        transductive) and `tasks_per_second`; at the end of an epoch also
+        `val_<mode>_<metric>` and its 95% interval `val_<mode>_ci95`.
+
+        Args:
+            tasks: the distribution to learn from; outer iteration i takes the
+                tasks i n to i n + n - 1.
+            outer_iterations: iterations in all, those before a load included.
+            iterations_per_epoch: outer iterations of an epoch, at least 1.
+            validation_tasks: evaluated at the end of each epoch, if given.
+            validation_count: how many of them, at least 2.
+            callbacks: Keras callbacks; their `model` is the Keras model phi.
+            verbose: 0 (silent), 1 (progress bar), 2 (a line an epoch) or
+                "auto", which is 1.
+
+        Returns:
+            Keras's `History` of the epochs.
+
+        Raises:
+            ValueError: an argument is out of its range, or tasks and model do
+                not fit each other.
+            FloatingPointError: a task's loss or weights are not finite; names
+                the iteration and the task. phi is as it was before it.
+        """
+        checks.require_at_least(
+            1,
+            outer_iterations=outer_iterations,
+            iterations_per_epoch=iterations_per_epoch,
+        )
+        checks.require_fit(self.model, tasks, self.inner_batch_size)
+        if validation_tasks is not None:
+            checks.require_at_least(2, validation_count=validation_count)
+            checks.require_fit(self.model, validation_tasks)
+        callbacks = keras.callbacks.CallbackList(
+            callbacks,
+            add_history=True,
+            add_progbar=verbose != 0,
+            model=self.model,
+            verbose=1 if verbose == "auto" else verbose,
+            epochs=-(-outer_iterations // iterations_per_epoch),
+            steps=iterations_per_epoch,
+        )
+        with self._callback_model():
+            callbacks.on_train_begin()
+            logs = {}
+            while self.iteration < outer_iterations:
+                epoch, first = divmod(self.iteration, iterations_per_epoch)
+                last = min(
+                    iterations_per_epoch,
+                    outer_iterations - epoch * iterations_per_epoch,
+                )
+                callbacks.on_epoch_begin(epoch)
+                totals = collections.Counter()
+                for step in range(first, last):
+                    callbacks.on_train_batch_begin(step)
+                    totals.update(self._outer_iteration(tasks))
+                    # Means over the epoch so far, as in Keras's own fit.
+                    made = step + 1 - first
+                    logs = {name: v / made for name, v in totals.items()}
+                    callbacks.on_train_batch_end(step, logs)
+                    if self.model.stop_training:
+                        break
+                if validation_tasks is not None and step + 1 == last:
+                    for s in self.evaluate(validation_tasks, validation_count):
+                        logs[f"val_{s.mode}_{s.metric}"] = s.value
+                        logs[f"val_{s.mode}_ci95"] = s.ci95
+                callbacks.on_epoch_end(epoch, logs)
+                if self.model.stop_training:
+                    break
+            callbacks.on_train_end(logs)
+        return self.model.history
+
+    @contextlib.contextmanager
+    def _callback_model(self):
+        """Gives the model what callbacks look for in a model that trains."""
+        ours = {
+            "stop_training": False,
+            "optimizer": self.meta_optimizer,
+            "train_function": None,
+        }
+        theirs = {
+            name: getattr(self.model, name)
+            for name in ours
+            if hasattr(self.model, name)
+        }
+        for name, value in ours.items():
+            setattr(self.model, name, value)
+        try:
+            yield
+        finally:
+            for name in ours:
+                if name in theirs:
+                    setattr(self.model, name, theirs[name])
+                else:
+                    delattr(self.model, name)
+
+    def _outer_iteration(self, tasks) -> dict[str, float]:
+        """Phi <- phi + (eps / n) sum_i (W~_i - phi), by the meta-optimizer."""
+        start = time.perf_counter()
+        n = self.meta_batch_size
+        first = self.iteration * n
+        meta_gradient, state, reports = self._meta_gradient(tasks)(
+            tf.constant(first, tf.int64), self.inner_state
+        )
+        loss, query, finite = (r.numpy() for r in reports)
+        if not finite.all():
+            bad = int(np.argmin(finite))
+            raise FloatingPointError(
+                f"outer iteration {self.iteration}, task {first + bad}: the "
+                f"inner loop's loss ({loss[bad]}) or weights are not finite; a "
+                "smaller inner learning rate is the usual remedy"
+            )
+        self._outer_step(meta_gradient)
+        self.inner_state = state
+        self.iteration += 1
+        seconds = time.perf_counter() - start
+        return {
+            "loss": loss.mean().item(),
+            f"query_{self.metric.name}": query.mean().item(),
+            "tasks_per_second": n / seconds,
+        }
+
+    def _meta_gradient(self, tasks):
+        """Returns the compiled (first, state) -> phi - mean(W~), state, ..."""
+        scalar = tf.TensorSpec([], self._functional.dtype)
+
+        def meta_gradient(first, state):
+            phi = self._functional.phi()
+
+            def train_on_task(index, state):
+                task = tasks.sample(index)
+                weights, state, loss = adapt(
+                    self._loop,
+                    phi,
+                    state,
+                    task.support_x,
+                    task.support_y,
+                    tasks_lib.mini_batches(
+                        task.key,
+                        task.support_x.shape[0],
+                        self.inner_steps,
+                        self.inner_batch_size,
+                    ),
+                    task.key,
+                )
+                outputs = self._functional.by_batch(weights, task.query_x)
+                query = self._measure(task.query_y, outputs)
+                finite = tf.math.is_finite(loss + tf.reduce_sum(weights))
+                return weights, state, (loss, query, finite)
+
+            like = (
+                tf.TensorSpec(phi.shape, phi.dtype),
+                tf.nest.map_structure(
+                    lambda s: tf.TensorSpec(s.shape, s.dtype), state
+                ),
+                (scalar, tf.TensorSpec([]), tf.TensorSpec([], tf.bool)),
+            )
+            mean, state, reports = meta_batch.MODES[self.meta_batch_mode](
+                train_on_task,
+                state,
+                first + tf.range(self.meta_batch_size, dtype=tf.int64),
+                like,
+            )
+            return phi - mean, state, reports
+
+        return self._compile(("fit", tasks), meta_gradient)
+
+    def _outer_step(self, meta_gradient):
+        """Gives phi - mean(W~) to the meta-optimizer: the one write of phi."""
+
+        def step(vector):
+            gradients = self._functional.unflatten(vector)
+            self.meta_optimizer.apply(gradients, self.model.trainable_variables)
+
+        self._compile("step", step)(meta_gradient)
+
+    # Evaluation and use: from phi and the state as they are; both stay so.
+
+    def evaluate(
+        self,
+        tasks: tasks_lib.Tasks,
+        count: int = 1000,
+        *,
+        modes=None,
+        steps: int | None = None,
+        verbose: int = 0,
+    ) -> list[evaluation.Score]:
+        """Adapts to tasks 0 to count - 1 and measures the metric on each.
+
+        Every task starts from phi and the current inner optimizer state, and
+        leaves both as they are. Tasks run in parallel on the cores.
+
+        Args:
+            tasks: the distribution to measure on.
+            count: number of tasks, at least 2.
+            modes: names of evaluation modes, see `reptile_tf.evaluation`; if
+                None all three, or only "support" for a model without batch
+                normalization, for which they are the same.
+            steps: inner steps, at least 0; `eval_inner_steps` if None.
+            verbose: 1 shows a progress bar.
+
+        Returns:
+            One `Score` a mode, in the order of `modes`.
+
+        Raises:
+            ValueError: a mode is unknown, `count` is below 2 or `steps`
+                below 0.
+            FloatingPointError: an adapted learner's metric is not finite.
+        """
+        if modes is None:
+            every = tuple(evaluation.MODES)
+            modes = every if self._functional.has_batch_norm else ("support",)
+        modes = tuple(modes)
+        for mode in modes:
+            checks.require_choice(evaluation.MODES, mode=mode)
+        checks.require_at_least(2, count=count)  # an interval needs two
+        steps = self._steps(steps)
+        checks.require_fit(self.model, tasks)
+        measure = self._evaluate(tasks, modes)
+        phi, state = self._functional.phi(), self.inner_state
+        bar = keras.utils.Progbar(count, verbose=verbose, unit_name="task")
+        values = []
+        for first in range(0, count, _CHUNK):
+            indices = tf.range(
+                first, min(first + _CHUNK, count), dtype=tf.int64
+            )
+            values.append(measure(phi, state, steps, indices).numpy())
+            means = np.concatenate(values).mean(0)
+            bar.update(
+                int(indices[-1]) + 1,
+                [
+                    (f"{mode}_{self.metric.name}", mean)
+                    for mode, mean in zip(modes, means, strict=True)
+                ],
+            )
+        values = np.concatenate(values)
+        if not np.isfinite(values).all():
+            bad = int(np.argmin(np.isfinite(values).all(1)))
+            raise FloatingPointError(
+                f"evaluation task {bad}: {self.metric.name} is not finite"
+            )
+        return [
+            evaluation.Score.of(mode, self.metric.name, values[:, i])
+            for i, mode in enumerate(modes)
+        ]
+
+    def _evaluate(self, tasks, modes):
+        """Returns the compiled function whose values are `[n, modes]`."""
+
+        def one(phi, state, steps, index):
+            task = tasks.sample(index)
+            weights = self._adapt(
+                phi, state, steps, task.support_x, task.support_y, task.key
+            )
+            values = []
+            for mode in modes:
+                outputs = evaluation.MODES[mode](
+                    self._functional, weights, task.support_x, task.query_x
+                )
+                values.append(self._measure(task.query_y, outputs))
+            return tf.stack(values)
+
+        def measure(phi, state, steps, indices):
+            return tf.map_fn(
+                lambda index: one(phi, state, steps, index),
+                indices,
+                fn_output_signature=tf.TensorSpec([len(modes)]),
+                parallel_iterations=os.cpu_count(),
+            )
+
+        return self._compile(("evaluate", tasks, modes), measure)
+
+    def adapt(
+        self, x, y, *, steps: int | None = None, seed: int = 0
+    ) -> keras.Model:
+        """Learns a new task from a few examples.
+
+        Starts from phi and the current inner optimizer state, and leaves both
+        as they are.
+
+        Args:
+            x: the examples, `[S, ...]`, as the model takes them; uint8 images
+                are divided by 255, as the data sets' are.
+            y: their labels, integers `[S]` in 0..N-1, or targets
+                `[S, outputs]`.
+            steps: inner steps, at least 0; `eval_inner_steps` if None.
+            seed: of the mini-batches, any whole number from 0.
+
+        Returns:
+            A clone of the model with the adapted weights. Where the model has
+            batch normalization, the clone's moving statistics are those of the
+            examples, so that it is right in inference mode (`predict`), also
+            for one query at a time. It returns what the model returns: logits,
+            for the networks of `reptile_tf.models`.
+
+        Raises:
+            ValueError: there are no examples, x and y differ in length, a
+                label is outside 0..N-1, the inputs' shape is wrong, or `steps`
+                is below 0.
+        """
+        x = to_float(x)
+        checks.require_inputs(self.model, x.shape[1:], "x")
+        y = checks.targets(self.model, x, y, self._functional.dtype)
+
+        def run(phi, state, steps, x, y, key):
+            weights = self._adapt(phi, state, steps, x, y, key)
+            return weights, self._functional.statistics(weights, x)
+
+        weights, statistics = self._compile("adapt", run)(
+            self._functional.phi(),
+            self.inner_state,
+            self._steps(steps),
+            x,
+            y,
+            tasks_lib.fold_in(seed, 0),
+        )
+        return self._functional.with_weights(weights, statistics)
+
+    def _adapt(self, phi, state, steps, x, y, key):
+        """Returns W~ with the settings of evaluation; drops the state."""
+        batches = tasks_lib.mini_batches(
+            key, tf.shape(x)[0], steps, self.eval_inner_batch_size
+        )
+        return adapt(self._loop, phi, state, x, y, batches, key)[0]
+
+    def save(self, path) -> None:
+        """Writes the learner to one file, whole or not at all.
+
+        Args:
+            path: of the file; by convention it ends in `.zip`.
+        """
+        persistence.save(self, path)
+
+    @classmethod
+    def load(cls, path, custom_objects=None) -> "MetaLearner":
+        """Returns the learner that `save` wrote.
+
+        Args:
+            path: of the file.
+            custom_objects: as of `keras.saving.load_model`.
+
+        Raises:
+            reptile_tf.persistence.DamagedFileError: it is not whole.
+        """
+        return persistence.load(cls, path, custom_objects)
+
+    # What the parts above share.
+
+    def _measure(self, y, outputs):
+        """Returns the metric over one task's queries, a float32 scalar.
+
+        NaN if an output is not finite; an accuracy would not tell.
+        """
+        state = self.metric.stateless_reset_state()
+        state = self.metric.stateless_update_state(state, y, outputs)
+        value = tf.cast(self.metric.stateless_result(state), tf.float32)
+        finite = tf.reduce_all(tf.math.is_finite(outputs))
+        return tf.where(finite, value, float("nan"))
+
+    def _compile(self, key, function):
+        """Returns the `tf.function` of `key`, made from `function` once."""
+        if key not in self._compiled:
+            self._compiled[key] = tf.function(
+                function, autograph=False, reduce_retracing=True
+            )
+        return self._compiled[key]
+
+    def _steps(self, steps: int | None):
+        """Returns the number of inner steps of an evaluation as a tensor."""
+        steps = self.eval_inner_steps if steps is None else steps
+        checks.require_at_least(0, steps=steps)
+        return tf.constant(steps)

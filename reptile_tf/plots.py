@@ -1,0 +1,142 @@
+"""Pictures, drawn from files that runs wrote or from a learner's answers."""
+
+import csv
+import io
+
+import matplotlib
+
+matplotlib.use("Agg")  # files only; no screen is needed
+import matplotlib.pyplot as plt
+import numpy as np
+import tensorflow as tf
+
+from reptile_tf.persistence import whole_file
+
+
+def learning_curve(history, path) -> None:
+    """Draws the held-out metric of each mode, with its interval, and the loss.
+
+    Args:
+        history: path of a run's history.csv.
+        path: of the picture, a PNG.
+    """
+    with open(history, newline="") as file:
+        rows = list(csv.DictReader(file))
+    columns = {
+        name: np.array([_number(row[name]) for row in rows]) for name in rows[0]
+    }
+    epochs = columns["epoch"] + 1
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5))
+    left.plot(epochs, columns["loss"])
+    left.set(title="Inner loss, training tasks", xlabel="epoch", ylabel="loss")
+    for name in sorted(columns):
+        if name.startswith("val_") and name.endswith("_ci95"):
+            mode = name.removeprefix("val_").removesuffix("_ci95")
+            value = next(
+                n
+                for n in columns
+                if n.startswith(f"val_{mode}_")
+                and n != name
+                and not n.startswith(f"val_{mode}_and_")
+            )
+            metric = value.removeprefix(f"val_{mode}_")
+            right.errorbar(
+                epochs, columns[value], columns[name], label=mode, capsize=2
+            )
+            right.set_ylabel(metric.replace("_", " "))
+    right.set(title="Held-out classes, 95% intervals", xlabel="epoch")
+    right.legend()
+    _write(figure, path)
+
+
+def few_shot_task(task, probabilities, path) -> None:
+    """Draws one classification task: what was seen, asked and answered.
+
+    Args:
+        task: a `Task` of images.
+        probabilities: `[Q, N]`, of the classes for each query.
+        path: of the picture, a PNG.
+    """
+    ways = probabilities.shape[1]
+    labels, truth = np.asarray(task.support_y), np.asarray(task.query_y)
+    shots = np.bincount(labels, minlength=ways).max()
+    columns = shots + 1
+    figure, axes = plt.subplots(
+        ways, columns, figsize=(1.1 * columns + 1.6, 1.25 * ways + 0.5)
+    )
+    for axis in axes.flat:
+        axis.axis("off")
+    for label in range(ways):
+        for axis, i in zip(
+            axes[label], np.flatnonzero(labels == label), strict=False
+        ):
+            _image(axis, task.support_x[i])
+        axes[label, 0].set_title(f"class {label}", fontsize=8, loc="left")
+        query = np.flatnonzero(truth == label)[0]
+        predicted = int(np.argmax(probabilities[query]))
+        axis = axes[label, shots]
+        _image(axis, task.query_x[query])
+        axis.set_title(
+            f"asked: {predicted} ({probabilities[query, predicted]:.0%})",
+            fontsize=8,
+            color="tab:green" if predicted == label else "tab:red",
+        )
+    figure.suptitle("Support images and, on the right, one query of each class")
+    _write(figure, path)
+
+
+def sine_wave(task, predictions: dict, path) -> None:
+    """Draws a wave, its seen points, and predictions after inner steps.
+
+    Args:
+        task: a sine `Task`.
+        predictions: for each initialization, by name, the predictions at
+            query_x after each number of inner steps.
+        path: of the picture, a PNG.
+    """
+    figure, axes = plt.subplots(
+        1,
+        len(predictions),
+        figsize=(5 * len(predictions), 4),
+        sharey=True,
+        squeeze=False,
+    )
+    for axis, (name, by_steps) in zip(
+        axes[0], predictions.items(), strict=True
+    ):
+        axis.plot(task.query_x, task.query_y, "k--", label="true wave")
+        axis.plot(task.support_x, task.support_y, "k^", label="points seen")
+        shades = plt.get_cmap("viridis")(np.linspace(0.9, 0.1, len(by_steps)))
+        for (steps, y), shade in zip(by_steps.items(), shades, strict=True):
+            axis.plot(task.query_x, y, color=shade, label=f"{steps} steps")
+        axis.set(title=f"{name} initialization", xlabel="x")
+    axes[0, 0].set_ylabel("y")
+    axes[0, -1].legend(fontsize=8)
+    _write(figure, path)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:  # CSVLogger writes NA where an epoch has no value
+        return np.nan
+
+
+def _image(axis, image):
+    image = np.asarray(image)
+    image = image[..., 0] if image.shape[-1] == 1 else image
+    axis.imshow(image, cmap="gray", vmin=0, vmax=1)
+
+
+def _write(figure, path):
+    buffer = io.BytesIO()
+    figure.tight_layout()
+    figure.savefig(buffer, format="png", dpi=110)
+    plt.close(figure)
+    with whole_file(path) as part:
+        part.write_bytes(buffer.getvalue())
+
+
+def probabilities(model, x) -> np.ndarray:
+    """Returns softmax of a model's logits for `x`, `[Q, N]`."""
+    return tf.nn.softmax(model.predict(x, verbose=0)).numpy()

@@ -1,0 +1,68 @@
+"""Sine regression (section 3): error after 0 to 32 steps, and the picture.
+
+Takes the learner of a run folder that was trained with --preset=sine, and the
+same network with random weights beside it.
+
+Example:
+    python scripts/train.py --preset=sine --run_dir=runs/sine
+    python scripts/sine.py --run_dir=runs/sine
+
+Writes sine.json (mean squared error over new waves, with 95% intervals) and
+sine.png (one new wave before and after inner steps) into the folder.
+"""
+
+import json
+
+import tensorflow as tf
+from absl import flags
+
+from reptile_tf import command_line, experiment, plots
+from reptile_tf.persistence import whole_file
+from reptile_tf.runs import Run
+
+RUN_DIR = flags.DEFINE_string("run_dir", None, "Folder of a sine training.")
+TASKS = flags.DEFINE_integer("tasks", 1000, "Number of new waves.", 2)
+STEPS = flags.DEFINE_multi_integer(
+    "steps", [0, 1, 5, 10, 32], "Inner steps to measure after.", 0
+)
+flags.mark_flag_as_required("run_dir")
+command_line.define_thread_flags()
+
+
+def main(_):
+    command_line.configure_threads()
+    run = Run.open(RUN_DIR.value)
+    _, waves = experiment.make_tasks(run.preset, run.seed)
+    learners = {
+        "trained": run.learner(),
+        "random": experiment.make_learner(
+            run.preset, run.seed, waves.input_shape
+        ),
+    }
+    results = []
+    for name, learner in learners.items():
+        for steps in STEPS.value:
+            (score,) = learner.evaluate(waves, TASKS.value, steps=steps)
+            print(f"{name} initialization, {steps} steps: {score}")
+            results.append(
+                {"initialization": name, "steps": steps, **score.as_dict()}
+            )
+    with whole_file(run.folder / "sine.json") as part:
+        part.write_text(json.dumps(results, indent=2) + "\n")
+
+    wave = waves.sample(tf.constant(TASKS.value, tf.int64))
+    predictions = {
+        name: {
+            steps: learner.adapt(
+                wave.support_x, wave.support_y, steps=steps
+            ).predict(wave.query_x, verbose=0)
+            for steps in STEPS.value
+        }
+        for name, learner in learners.items()
+    }
+    plots.sine_wave(wave, predictions, run.folder / "sine.png")
+    print(f"Look at {run.folder}/sine.png")
+
+
+if __name__ == "__main__":
+    command_line.run(main)

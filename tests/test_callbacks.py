@@ -1,0 +1,118 @@
+"""Keras callbacks in `fit`, and what it shows."""
+
+import csv
+
+import keras
+import pytest
+from toys import Constants, dense, regression
+
+from reptile_tf import Episodes, MetaLearner
+
+
+@pytest.fixture(scope="module")
+def learner():
+    """One learner for all tests that do not mind where it stands."""
+    return regression(inner_steps=1, meta_batch_size=1)
+
+
+TASKS = Constants(*range(100))
+
+
+def test_iterations_are_batches_in_epochs(learner):
+    seen = []
+    callback = keras.callbacks.LambdaCallback(
+        on_train_begin=lambda logs: seen.append("begin"),
+        on_epoch_begin=lambda epoch, logs: seen.append(("epoch", epoch)),
+        on_train_batch_begin=lambda batch, logs: seen.append(batch),
+        on_train_batch_end=lambda batch, logs: seen.append(set(logs)),
+        on_epoch_end=lambda epoch, logs: seen.append(("end", set(logs))),
+        on_train_end=lambda logs: seen.append("end"),
+    )
+    learner.iteration = 0
+    history = learner.fit(
+        TASKS, 3, iterations_per_epoch=2, callbacks=[callback], verbose=0
+    )
+    names = {"loss", "query_mse", "tasks_per_second"}
+    assert seen == [
+        "begin",
+        ("epoch", 0),
+        *(0, names),
+        *(1, names),
+        ("end", names),
+        ("epoch", 1),
+        *(0, names),
+        ("end", names),
+        "end",
+    ]
+    assert history.epoch == [0, 1]
+    assert set(history.history) == names
+
+
+def test_a_users_callback_sees_phi_and_stops_the_training(learner):
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            assert self.model is learner.model
+            if batch == 2:
+                self.model.stop_training = True
+
+    learner.iteration = 0
+    learner.fit(TASKS, 10, callbacks=[Stop()], verbose=0)
+    assert learner.iteration == 3
+    # The next call starts anew, as Keras's fit does.
+    learner.fit(TASKS, 5, verbose=0)
+    assert learner.iteration == 5
+
+
+def test_early_stopping_stops(learner):
+    callback = keras.callbacks.EarlyStopping("loss", min_delta=1e6, patience=2)
+    learner.iteration = 0
+    learner.fit(
+        TASKS, 20, iterations_per_epoch=2, callbacks=[callback], verbose=0
+    )
+    # The first epoch is the best so far; two more do not improve on it.
+    assert learner.iteration == 6
+
+
+def test_tensorboard_and_csv_write(learner, tmp_path):
+    learner.iteration = 0
+    learner.fit(
+        TASKS,
+        4,
+        iterations_per_epoch=2,
+        callbacks=[
+            keras.callbacks.TensorBoard(tmp_path / "logs", write_graph=False),
+            keras.callbacks.CSVLogger(tmp_path / "history.csv"),
+        ],
+        verbose=0,
+    )
+    [events] = (tmp_path / "logs").rglob("events.out.tfevents.*")
+    assert b"epoch_query_mse" in events.read_bytes()
+    with open(tmp_path / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert {"loss", "query_mse", "tasks_per_second"} <= set(rows[0])
+
+
+def test_the_progress_bar_and_the_validation_say_what_they_are(classes, capsys):
+    learner = MetaLearner(
+        dense(), inner_steps=1, inner_batch_size=3, meta_batch_size=1
+    )
+    tasks = Episodes(classes, ways=3, shots=2)
+    history = learner.fit(
+        tasks,
+        2,
+        iterations_per_epoch=2,
+        validation_tasks=Episodes(classes, ways=3, shots=2, seed=1),
+        validation_count=3,
+        verbose=1,
+    )
+    shown = capsys.readouterr().out
+    for name in ("loss: ", "query_accuracy: ", "tasks_per_second: "):
+        assert name in shown
+    assert {"val_support_accuracy", "val_support_ci95"} < set(history.history)
+
+
+def test_silent_means_silent(learner, capsys):
+    learner.iteration = 0
+    learner.fit(TASKS, 2, verbose=0)
+    assert capsys.readouterr().out == ""
