@@ -62,7 +62,6 @@ def make_learner(preset: Preset, seed: int, input_shape) -> MetaLearner:
         input_shape: of one example, without the batch.
     """
     keras.utils.set_random_seed(seed)
-    loss, metric = None, None
     loss, metric = None, None  # classification's
     if preset.network == "sine_mlp":
         model = models.sine_mlp()

@@ -5,13 +5,11 @@ Example:
     python scripts/record.py  # the tables alone
 """
 
-import json
 import pathlib
-import shutil
 
 from absl import flags
 
-from reptile_tf import command_line, plots
+from reptile_tf import command_line, results
 from reptile_tf.persistence import whole_file
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "An evaluated run to keep.")
@@ -20,83 +18,21 @@ RESULTS = flags.DEFINE_string("results", "results", "Where results are kept.")
 README = flags.DEFINE_string("readme", "README.md", "Where the tables go.")
 
 START, END = "<!-- results: made by scripts/record.py -->", "<!-- end -->"
-KEPT = ("config.json", "evaluation.json", "history.csv", "sine.json")
-PICTURES = ("sine.png", "task.png")
-
-
-def keep(run_dir: pathlib.Path, folder: pathlib.Path):
-    """Copies a run's settings, numbers, pictures and newest learner."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in (*KEPT, *PICTURES):
-        if (run_dir / name).exists():
-            shutil.copy(run_dir / name, folder / name)
-    # Where the data were is no setting.
-    config = json.loads((folder / "config.json").read_text())
-    config.pop("data_dir")
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-    newest = max((run_dir / "checkpoints").glob("iteration-*.zip"))
-    shutil.copy(newest, folder / "learner.zip")
-    plots.learning_curve(folder / "history.csv", folder / "learning_curve.png")
-
-
-def rows(folder: pathlib.Path):
-    """Yields a table's row for each evaluation of a result."""
-    config = json.loads((folder / "config.json").read_text())
-    for entry in json.loads((folder / "evaluation.json").read_text()):
-        if "accuracy" not in entry:
-            continue
-        yield (
-            f"| {folder.name} | {entry['ways']}-way {entry['shots']}-shot "
-            f"| {entry['outer_iterations']:,} of {config['outer_iterations']:,}"
-            f" | {entry['mode']} | {entry['accuracy']:.2%} "
-            f"± {entry['ci95']:.2%} | {entry['tasks']:,} | {entry['seed']} |"
-        )
-
-
-def sine_rows(folder: pathlib.Path):
-    """Yields a table's row for each measurement on sine waves."""
-    for entry in json.loads((folder / "sine.json").read_text()):
-        yield (
-            f"| {entry['initialization']} | {entry['steps']} "
-            f"| {entry['mean_squared_error']:.3f} ± {entry['ci95']:.3f} "
-            f"| {entry['tasks']:,} |"
-        )
-
-
-def tables(results: pathlib.Path) -> str:
-    """Returns the tables of everything kept, as Markdown."""
-    lines = []
-    for path in sorted(results.glob("*/evaluation.json")):
-        lines += rows(path.parent)
-    if lines:
-        lines = [
-            "| Run | Task | Outer iterations | Evaluation mode | Accuracy, "
-            "95% interval | Tasks | Seed |",
-            "|---|---|---|---|---|---|---|",
-            *lines,
-        ]
-    for path in sorted(results.glob("*/sine.json")):
-        lines += [
-            "",
-            "| Initialization | Inner steps | Mean squared error on new waves, "
-            "95% interval | Waves |",
-            "|---|---|---|---|",
-            *sine_rows(path.parent),
-        ]
-    return "\n".join(lines) or "No run has been kept yet."
 
 
 def main(_):
-    results = pathlib.Path(RESULTS.value)
+    kept = pathlib.Path(RESULTS.value)
     if RUN_DIR.value is not None:
         if NAME.value is None:
             raise ValueError("--run_dir needs --name, the result's name")
-        keep(pathlib.Path(RUN_DIR.value), results / NAME.value)
+        results.keep(pathlib.Path(RUN_DIR.value), kept / NAME.value)
     readme = pathlib.Path(README.value)
     before, rest = readme.read_text().split(START)
     after = rest.split(END, 1)[1]
     with whole_file(readme) as part:
-        part.write_text(f"{before}{START}\n{tables(results)}\n{END}{after}")
+        part.write_text(
+            f"{before}{START}\n{results.tables(kept)}\n{END}{after}"
+        )
 
 
 if __name__ == "__main__":

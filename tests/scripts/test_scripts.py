@@ -290,4 +290,4 @@ def test_bad_input_ends_a_script_with_one_line(tmp_path):
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_every_script_explains_itself(name):
     text = (ROOT / "scripts" / f"{name}.py").read_text()
-    assert text.startswith('"""') and len(text.splitlines()) <= 100
+    assert text.startswith('"""') and len(text.splitlines()) <= 70
