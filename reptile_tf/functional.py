@@ -60,6 +60,12 @@ class FunctionalModel:
         self._learner = clone(model)
         self._normalizer = clone(model)
         self._batch_norms = _normalize_by_batch(self._normalizer)
+        # Read once, here: TensorFlow runs the iterations of a loop that reads
+        # variables one after another, and tasks are to run side by side.
+        self._others = [
+            tf.convert_to_tensor(v.value)
+            for v in self._learner.non_trainable_variables
+        ]
         for copy in (self._learner, self._normalizer):
             shapes = [tuple(v.shape) for v in copy.trainable_variables]
             if shapes != self._shapes:
@@ -97,16 +103,12 @@ class FunctionalModel:
             x: inputs `[batch, ...]`.
             key: int32 `[2]`, from which dropout and other noise follow.
         """
-        others = []
-        for number, variable in enumerate(
-            self._learner.non_trainable_variables
-        ):
+        others = list(self._others)
+        for i, variable in enumerate(self._learner.non_trainable_variables):
             # A seed kept in a variable would give every step the same dropout.
             if variable.path.endswith("seed_generator_state"):
-                seed = tasks.fold_in(key, number)
-                others.append(tf.cast(seed & 0x7FFFFFFF, variable.dtype))
-            else:
-                others.append(variable.value)
+                seed = tasks.fold_in(key, i)
+                others[i] = tf.cast(seed & 0x7FFFFFFF, variable.dtype)
         outputs, _ = self._learner.stateless_call(
             self.unflatten(weights), others, x, training=True
         )
@@ -153,7 +155,7 @@ class FunctionalModel:
     def _by_batch(self, weights, x):
         variables = self._normalizer.non_trainable_variables
         place = {id(v): i for i, v in enumerate(variables)}
-        values = [v.value for v in variables]
+        values = list(self._others)
         moving = [
             (place[id(v)], layer.momentum)
             for layer in self._batch_norms

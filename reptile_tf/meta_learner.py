@@ -294,11 +294,12 @@ class MetaLearner:
                 ),
                 (scalar, tf.TensorSpec([]), tf.TensorSpec([], tf.bool)),
             )
-            mean, state, reports = meta_batch.MODES[self.meta_batch_mode](
+            mean, state, reports = meta_batch.run(
                 train_on_task,
                 state,
                 first + tf.range(self.meta_batch_size, dtype=tf.int64),
                 like,
+                self.meta_batch_mode,
             )
             return phi - mean, state, reports
 
