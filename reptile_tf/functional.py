@@ -5,6 +5,9 @@ import tensorflow as tf
 
 from reptile_tf.data import tasks
 
+# Elements from which on a tensor is a part of its own, see `cut`.
+_LARGE = 4096
+
 
 def clone(model: keras.Model) -> keras.Model:
     """Returns a model of the same structure with a copy of the weights."""
@@ -57,6 +60,8 @@ class FunctionalModel:
         self.dtype = tf.as_dtype(dtypes.pop())
         self._shapes = [tuple(v.shape) for v in model.trainable_variables]
         self._sizes = [tf.TensorShape(s).num_elements() for s in self._shapes]
+        self._large = [i for i, n in enumerate(self._sizes) if n >= _LARGE]
+        self._small = [i for i, n in enumerate(self._sizes) if n < _LARGE]
         self._learner = clone(model)
         self._normalizer = clone(model)
         self._batch_norms = _normalize_by_batch(self._normalizer)
@@ -81,7 +86,7 @@ class FunctionalModel:
         return sum(self._sizes)
 
     def flatten(self, tensors) -> tf.Tensor:
-        """Joins tensors shaped like the trainable weights into one vector."""
+        """Joins tensors into one vector."""
         return tf.concat([tf.reshape(t, [-1]) for t in tensors], 0)
 
     def unflatten(self, vector: tf.Tensor) -> list[tf.Tensor]:
@@ -91,15 +96,40 @@ class FunctionalModel:
             tf.reshape(p, s) for p, s in zip(parts, self._shapes, strict=True)
         ]
 
+    def cut(self, vector: tf.Tensor) -> list[tf.Tensor]:
+        """Cuts a vector into the parts that an inner step works on.
+
+        Large tensors are parts of their own: they need not be copied to be
+        joined, nor wait for each other's gradients. Small ones are one part
+        together, as each operation has its cost.
+        """
+        tensors = self.unflatten(vector)
+        large = [tensors[i] for i in self._large]
+        small = [tensors[i] for i in self._small]
+        return large + ([self.flatten(small)] if small else [])
+
+    def join(self, parts: list[tf.Tensor]) -> tf.Tensor:
+        """Returns the vector that was cut into `parts`."""
+        return self.flatten(self._tensors(parts))
+
+    def _tensors(self, parts) -> list[tf.Tensor]:
+        """Returns tensors shaped like the trainable weights."""
+        tensors = dict(zip(self._large, parts, strict=False))
+        if self._small:
+            small = tf.split(parts[-1], [self._sizes[i] for i in self._small])
+            for i, values in zip(self._small, small, strict=True):
+                tensors[i] = tf.reshape(values, self._shapes[i])
+        return [tensors[i] for i in range(len(tensors))]
+
     def phi(self) -> tf.Tensor:
         """Returns the model's trainable weights as a vector."""
         return self.flatten([v.value for v in self.model.trainable_variables])
 
-    def in_training(self, weights: tf.Tensor, x, key) -> tf.Tensor:
+    def in_training(self, parts: list[tf.Tensor], x, key) -> tf.Tensor:
         """Returns the outputs in training mode, as an inner step sees them.
 
         Args:
-            weights: the weight vector.
+            parts: the weight vector, `cut`.
             x: inputs `[batch, ...]`.
             key: int32 `[2]`, from which dropout and other noise follow.
         """
@@ -110,7 +140,7 @@ class FunctionalModel:
                 seed = tasks.fold_in(key, i)
                 others[i] = tf.cast(seed & 0x7FFFFFFF, variable.dtype)
         outputs, _ = self._learner.stateless_call(
-            self.unflatten(weights), others, x, training=True
+            self._tensors(parts), others, x, training=True
         )
         return outputs
 

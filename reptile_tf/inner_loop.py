@@ -51,26 +51,34 @@ def adapt(loop: InnerLoop, weights, state, x, y, batches, key):
     """
     steps = tf.shape(batches)[0]
 
-    def step(i, weights, state, total):
+    def step(i, parts, state, total):
         rows = batches[i]
         with tf.GradientTape() as tape:
-            tape.watch(weights)
+            tape.watch(parts)
             outputs = loop.model.in_training(
-                weights, tf.gather(x, rows), tasks.fold_in(key, i)
+                parts, tf.gather(x, rows), tasks.fold_in(key, i)
             )
             losses = loop.loss(tf.gather(y, rows), outputs)
             loss = REDUCTIONS[loop.reduction](losses)
-        gradient = tape.gradient(loss, weights)
-        weights, state = loop.optimizer.update(gradient, state, weights)
-        return i + 1, weights, state, total + tf.reduce_mean(losses)
+        gradient = tape.gradient(loss, parts, unconnected_gradients="zero")
+        # Embeddings' gradients are slices; the optimizers want tensors.
+        gradient = [tf.convert_to_tensor(g) for g in gradient]
+        parts, state = loop.optimizer.update(gradient, state, parts)
+        return i + 1, parts, state, total + tf.reduce_mean(losses)
 
-    _, weights, state, total = tf.while_loop(
+    _, parts, state, total = tf.while_loop(
         lambda i, *_: i < steps,
         step,
-        (0, weights, state, tf.zeros([], weights.dtype)),
+        (
+            0,
+            loop.model.cut(weights),
+            loop.optimizer.map_moments(loop.model.cut, state),
+            tf.zeros([], weights.dtype),
+        ),
         parallel_iterations=1,  # a step needs the one before; saves bookkeeping
     )
-    return weights, state, total / tf.cast(steps, total.dtype)
+    state = loop.optimizer.map_moments(loop.model.join, state)
+    return loop.model.join(parts), state, total / tf.cast(steps, total.dtype)
 
 
 def example_losses(loss) -> Callable:

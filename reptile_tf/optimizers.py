@@ -1,9 +1,11 @@
-"""Inner optimizers: pure updates of a weight vector.
+"""Inner optimizers: pure updates of weights.
 
-An optimizer is a frozen dataclass with two functions of tensors:
+An optimizer is a frozen dataclass with functions of tensors, where weights are
+a vector or the list of parts that it was cut into:
 
     init(weights) -> state
     update(gradient, state, weights) -> weights, state
+    map_moments(cut, state) -> state of which each moment is cut
 
 Nothing is overwritten: a caller that keeps the state it gets back carries it
 on (training), one that drops it has restored it (evaluation). Keras's own
@@ -44,7 +46,15 @@ class SGD:
 
     def update(self, gradient, state, weights):
         """Returns the weights and state after one step."""
-        return weights - self.learning_rate * gradient, state
+        weights = tf.nest.map_structure(
+            lambda w, g: w - self.learning_rate * g, weights, gradient
+        )
+        return weights, state
+
+    def map_moments(self, function, state):
+        """Returns the state with `function` applied to each moment: to none."""
+        del function
+        return state
 
 
 class AdamState(NamedTuple):
@@ -104,15 +114,31 @@ class Adam:
     def update(self, gradient, state, weights):
         """Returns the weights and state after one step."""
         step = state.step + 1
-        t = tf.cast(step, weights.dtype)
-        first, mean = state.first, gradient
-        if self.beta_1:
-            first = mean = self.beta_1 * first + (1 - self.beta_1) * gradient
-        second = self.beta_2 * state.second + (1 - self.beta_2) * gradient**2
+        t = tf.cast(step, tf.nest.flatten(weights)[0].dtype)
         alpha = self.learning_rate * tf.sqrt(1 - self.beta_2**t)
         alpha /= 1 - self.beta_1**t
-        weights -= alpha * mean / (tf.sqrt(second) + self.epsilon)
+        first, mean = state.first, gradient
+        if self.beta_1:
+            first = mean = tf.nest.map_structure(
+                lambda m, g: m + (1 - self.beta_1) * (g - m), first, gradient
+            )
+        second = tf.nest.map_structure(
+            lambda v, g: v + (1 - self.beta_2) * (g * g - v),
+            state.second,
+            gradient,
+        )
+        weights = tf.nest.map_structure(
+            lambda w, m, v: w - alpha * m / (tf.sqrt(v) + self.epsilon),
+            weights,
+            mean,
+            second,
+        )
         return weights, AdamState(step, second, first)
+
+    def map_moments(self, function, state):
+        """Returns the state with `function` applied to each moment."""
+        first = function(state.first) if self.beta_1 else state.first
+        return AdamState(state.step, function(state.second), first)
 
 
 InnerOptimizer = SGD | Adam
