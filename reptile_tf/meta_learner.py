@@ -1,7 +1,5 @@
 """The meta-learner: Algorithms 1 and 2 of the paper around any Keras model."""
 
-import collections
-import contextlib
 import os
 import time
 
@@ -9,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from reptile_tf import checks, evaluation, meta_batch, persistence
+from reptile_tf import checks, epochs, evaluation, meta_batch, persistence
 from reptile_tf.data import tasks as tasks_lib
 from reptile_tf.data.episodes import to_float
 from reptile_tf.functional import FunctionalModel
@@ -170,68 +168,24 @@ class MetaLearner:
         if validation_tasks is not None:
             checks.require_at_least(2, validation_count=validation_count)
             checks.require_fit(self.model, validation_tasks)
-        callbacks = keras.callbacks.CallbackList(
-            callbacks,
-            add_history=True,
-            add_progbar=verbose != 0,
-            model=self.model,
-            verbose=1 if verbose == "auto" else verbose,
-            epochs=-(-outer_iterations // iterations_per_epoch),
-            steps=iterations_per_epoch,
-        )
-        with self._callback_model():
-            callbacks.on_train_begin()
-            logs = {}
-            while self.iteration < outer_iterations:
-                epoch, first = divmod(self.iteration, iterations_per_epoch)
-                last = min(
-                    iterations_per_epoch,
-                    outer_iterations - epoch * iterations_per_epoch,
-                )
-                callbacks.on_epoch_begin(epoch)
-                totals = collections.Counter()
-                for step in range(first, last):
-                    callbacks.on_train_batch_begin(step)
-                    totals.update(self._outer_iteration(tasks))
-                    # Means over the epoch so far, as in Keras's own fit.
-                    made = step + 1 - first
-                    logs = {name: v / made for name, v in totals.items()}
-                    callbacks.on_train_batch_end(step, logs)
-                    if self.model.stop_training:
-                        break
-                if validation_tasks is not None and step + 1 == last:
-                    for s in self.evaluate(validation_tasks, validation_count):
-                        logs[f"val_{s.mode}_{s.metric}"] = s.value
-                        logs[f"val_{s.mode}_ci95"] = s.ci95
-                callbacks.on_epoch_end(epoch, logs)
-                if self.model.stop_training:
-                    break
-            callbacks.on_train_end(logs)
-        return self.model.history
 
-    @contextlib.contextmanager
-    def _callback_model(self):
-        """Gives the model what callbacks look for in a model that trains."""
-        ours = {
-            "stop_training": False,
-            "optimizer": self.meta_optimizer,
-            "train_function": None,
-        }
-        theirs = {
-            name: getattr(self.model, name)
-            for name in ours
-            if hasattr(self.model, name)
-        }
-        for name, value in ours.items():
-            setattr(self.model, name, value)
-        try:
-            yield
-        finally:
-            for name in ours:
-                if name in theirs:
-                    setattr(self.model, name, theirs[name])
-                else:
-                    delattr(self.model, name)
+        def validate():
+            if validation_tasks is None:
+                return {}
+            scores = self.evaluate(validation_tasks, validation_count)
+            values = {f"val_{s.mode}_{s.metric}": s.value for s in scores}
+            return values | {f"val_{s.mode}_ci95": s.ci95 for s in scores}
+
+        return epochs.run(
+            self.model,
+            self.meta_optimizer,
+            range(self.iteration, outer_iterations),
+            iterations_per_epoch,
+            lambda: self._outer_iteration(tasks),
+            validate,
+            callbacks,
+            verbose,
+        )
 
     def _outer_iteration(self, tasks) -> dict[str, float]:
         """Phi <- phi + (eps / n) sum_i (W~_i - phi), by the meta-optimizer."""
@@ -246,8 +200,9 @@ class MetaLearner:
             bad = int(np.argmin(finite))
             raise FloatingPointError(
                 f"outer iteration {self.iteration}, task {first + bad}: the "
-                f"inner loop's loss ({loss[bad]}) or weights are not finite; a "
-                "smaller inner learning rate is the usual remedy"
+                f"inner loop's loss ({loss[bad]}), weights or optimizer state "
+                "are not finite; a smaller inner learning rate is the usual "
+                "remedy"
             )
         self._outer_step(meta_gradient)
         self.inner_state = state
@@ -284,7 +239,9 @@ class MetaLearner:
                 )
                 outputs = self._functional.by_batch(weights, task.query_x)
                 query = self._measure(task.query_y, outputs)
-                finite = tf.math.is_finite(loss + tf.reduce_sum(weights))
+                moments = [s for s in state if s.dtype.is_floating]
+                sums = [tf.reduce_sum(t) for t in (loss, weights, *moments)]
+                finite = tf.math.is_finite(tf.add_n(sums))
                 return weights, state, (loss, query, finite)
 
             like = (
@@ -365,13 +322,10 @@ class MetaLearner:
                 first, min(first + _CHUNK, count), dtype=tf.int64
             )
             values.append(measure(phi, state, steps, indices).numpy())
-            means = np.concatenate(values).mean(0)
+            means = values[-1].mean(0)  # the bar makes means of means
+            names = [f"{mode}_{self.metric.name}" for mode in modes]
             bar.update(
-                int(indices[-1]) + 1,
-                [
-                    (f"{mode}_{self.metric.name}", mean)
-                    for mode, mean in zip(modes, means, strict=True)
-                ],
+                int(indices[-1]) + 1, list(zip(names, means, strict=True))
             )
         values = np.concatenate(values)
         if not np.isfinite(values).all():
@@ -468,6 +422,9 @@ class MetaLearner:
 
         Args:
             path: of the file; by convention it ends in `.zip`.
+
+        Raises:
+            ValueError: the loss or the metric is a lambda.
         """
         persistence.save(self, path)
 

@@ -75,6 +75,13 @@ def whole_file(path):
 
 def save(learner, path) -> None:
     """Writes a `MetaLearner`; see `MetaLearner.save`."""
+    for name in _OBJECTS:
+        if getattr(getattr(learner, name), "__name__", "") == "<lambda>":
+            raise ValueError(
+                f"{name} is a lambda, which no file can hold; give the "
+                "learner a function with a name, registered with "
+                "keras.saving.register_keras_serializable"
+            )
     inner = learner.inner_optimizer
     config = {
         "format": _FORMAT,

@@ -4,9 +4,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework import op_def_registry
 from toys import Constants, dense, one_weight, regression, snapshot, weight
 
-from reptile_tf import Adam, Episodes, MetaLearner
+from reptile_tf import Adam, Episodes, MetaLearner, evaluation
 from reptile_tf.models import BatchNormalization
 
 RATE, BETA_2, EPSILON = 0.1, 0.999, 1e-8
@@ -64,6 +65,32 @@ def test_adams_state_runs_through_training(mode, by_hand):
         )
     per_iteration = STEPS * TASKS if mode == "serial" else STEPS
     assert learner.inner_state.step == t == 3 * per_iteration
+
+
+@pytest.mark.parametrize("mode", ["serial", "parallel"])
+def test_no_loop_touches_a_variable(mode, classes):
+    """TensorFlow would run its iterations, the tasks, one after another."""
+    model = dense(BatchNormalization(), keras.layers.Dropout(0.2))
+    learner = MetaLearner(
+        model, inner_steps=2, inner_batch_size=4, meta_batch_mode=mode
+    )
+    tasks = Episodes(classes, ways=3, shots=2)
+    index, state = tf.constant(0, tf.int64), learner.inner_state
+    training = learner._meta_gradient(tasks)
+    testing = learner._evaluate(tasks, tuple(evaluation.MODES))
+    for graph in (
+        training.get_concrete_function(index, state).graph,
+        testing.get_concrete_function(
+            learner._functional.phi(), state, tf.constant(2), index[None]
+        ).graph,
+    ):
+        functions = graph.as_graph_def().library.function
+        bodies = [f for f in functions if "while" in f.signature.name]
+        assert len(bodies) >= 4  # a body and a condition, of two loops
+        used = {node.op for body in bodies for node in body.node_def}
+        assert "StatelessWhile" in used
+        stateful = {op for op in used if op_def_registry.get(op).is_stateful}
+        assert not stateful
 
 
 def test_with_sgd_the_modes_are_the_same():

@@ -221,3 +221,42 @@ def test_the_papers_networks_have_the_papers_sizes():
             if isinstance(layer, keras.layers.BatchNormalization)
         ]
         assert [layer.epsilon for layer in norms] == [1e-3] * 4
+
+
+def test_large_weights_are_parts_and_small_ones_one_part_together():
+    inputs = keras.Input((80,))
+    x = keras.layers.Dense(60)(inputs)
+    outputs = keras.layers.Dense(2)(keras.layers.Dense(80)(x))
+    model = FunctionalModel(keras.Model(inputs, outputs))
+    vector = tf.range(model.size, dtype=tf.float32)
+    parts = model.cut(vector)
+    small = 60 + 80 + 80 * 2 + 2
+    assert [tuple(p.shape) for p in parts] == [(80, 60), (60, 80), (small,)]
+    np.testing.assert_array_equal(model.join(parts), vector)
+
+
+def test_embeddings_and_weights_without_a_part_in_the_loss_are_trained(eagerly):
+    """Both large enough to be parts: one's gradient is slices, one's none."""
+    inputs = keras.Input((1,))
+    x = keras.layers.Embedding(5000, 1)(inputs)
+    idle = keras.layers.Dense(5000, use_bias=False)(inputs)
+    idle = keras.ops.sum(keras.ops.stop_gradient(idle), 1, keepdims=True)
+    outputs = keras.layers.Flatten()(x) + 0 * idle
+    model = FunctionalModel(keras.Model(inputs, outputs))
+    phi = model.phi()
+    loop = InnerLoop(
+        model, example_losses("mean_squared_error"), "sum", SGD(0.25)
+    )
+    weights, _, _ = adapt(
+        loop,
+        phi,
+        (),
+        tf.constant([[7.0]]),
+        tf.constant([[3.0]]),
+        tf.constant([[0]]),
+        tf.constant([0, 0]),
+    )
+    expected = phi.numpy()
+    row = 7 + 5000 * (model.cut(phi)[0].shape == [1, 5000])
+    expected[row] += (3 - expected[row]) / 2
+    np.testing.assert_allclose(weights, expected, rtol=1e-6)

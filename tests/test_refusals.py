@@ -302,6 +302,19 @@ def test_data_that_are_not_there(tmp_path):
         omniglot.load(tmp_path, "letters")
 
 
+@pytest.mark.parametrize("seed", [-1, 1 << 32])
+def test_seeds_that_numpy_does_not_take(classes, seed):
+    with refused("seed", "0 to 2.*32 - 1", str(seed)):
+        classes.split(2, seed=seed)
+
+
+def test_a_lambda_cannot_be_saved(tmp_path):
+    learner = MetaLearner(one_weight(), loss=lambda y, p: (y - p) ** 2)
+    with refused("loss", "lambda", "register_keras_serializable"):
+        learner.save(tmp_path / "learner.zip")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     "setting, value, least", [("every", 0, 1), ("keep", 1, 2)]
 )
@@ -340,6 +353,15 @@ def test_a_training_that_explodes_stops_at_the_state_before(mode, tmp_path):
     for a, b in zip(before, snapshot(learner), strict=True):
         np.testing.assert_array_equal(a, b)
     assert learner.iteration == 2
+
+
+def test_a_second_moment_that_overflows_is_noticed_at_once():
+    """The loss, 1.44e38, is finite; the squared gradient is not."""
+    learner = regression(
+        inner_optimizer=Adam(0.1), inner_steps=1, meta_batch_size=1
+    )
+    with pytest.raises(FloatingPointError, match="optimizer state"):
+        learner.fit(Constants(1.2e19), 1, verbose=0)
 
 
 def test_an_inner_learning_rate_that_explodes():

@@ -83,6 +83,9 @@ class ClassImages:
         Args:
             first: number of classes of the first part, 1..num_classes - 1.
             seed: of the shuffle, 0..2**32 - 1.
+
+        Raises:
+            ValueError: `first` or `seed` is out of its range.
         """
         if not 0 < first < self.num_classes:
             raise ValueError(
@@ -90,6 +93,8 @@ class ClassImages:
                 f"parts of {self.num_classes} classes have some; received "
                 f"{first}"
             )
+        if not 0 <= seed < 1 << 32:
+            raise ValueError(f"seed must be 0 to 2**32 - 1; received {seed}")
         # NumPy promises never to change what RandomState returns for a seed.
         order = np.random.RandomState(seed).permutation(self.num_classes)
         return self.subset(order[:first]), self.subset(order[first:])
