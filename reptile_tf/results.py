@@ -16,9 +16,9 @@ def keep(run_dir: pathlib.Path, folder: pathlib.Path):
     for name in (*KEPT, *PICTURES):
         if (run_dir / name).exists():
             shutil.copy(run_dir / name, folder / name)
-    # Where the data were is no setting.
     config = json.loads((folder / "config.json").read_text())
-    config.pop("data_dir")
+    for name in ("data_dir", "expected", "running_time"):  # no settings
+        config.pop(name)
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     newest = max((run_dir / "checkpoints").glob("iteration-*.zip"))
     shutil.copy(newest, folder / "learner.zip")

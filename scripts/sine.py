@@ -53,9 +53,9 @@ def main(_):
     wave = waves.sample(tf.constant(TASKS.value, tf.int64))
     predictions = {
         name: {
-            steps: learner.adapt(
-                wave.support_x, wave.support_y, steps=steps
-            ).predict(wave.query_x, verbose=0)
+            steps: learner.adapt(wave.support_x, wave.support_y, steps=steps)(
+                wave.query_x, training=False
+            )
             for steps in STEPS.value
         }
         for name, learner in learners.items()
