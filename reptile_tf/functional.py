@@ -64,7 +64,17 @@ class FunctionalModel:
         self._small = [i for i, n in enumerate(self._sizes) if n < _LARGE]
         self._learner = clone(model)
         self._normalizer = clone(model)
-        self._batch_norms = _normalize_by_batch(self._normalizer)
+        batch_norms = _normalize_by_batch(self._normalizer)
+        place = {
+            id(v): i
+            for i, v in enumerate(self._normalizer.non_trainable_variables)
+        }
+        # Place among the non-trainable weights, and momentum.
+        self._moving = [
+            (place[id(v)], layer.momentum)
+            for layer in batch_norms
+            for v in (layer.moving_mean, layer.moving_variance)
+        ]
         # Read once, here: TensorFlow runs the iterations of a loop that reads
         # variables one after another, and tasks are to run side by side.
         self._others = [
@@ -147,7 +157,7 @@ class FunctionalModel:
     @property
     def has_batch_norm(self) -> bool:
         """Whether outputs depend on which statistics are used."""
-        return bool(self._batch_norms)
+        return bool(self._moving)
 
     def by_batch(self, weights: tf.Tensor, x) -> tf.Tensor:
         """Returns the outputs, normalized by the statistics of the batch `x`.
@@ -166,6 +176,16 @@ class FunctionalModel:
         """
         return self._by_batch(weights, x)[1]
 
+    @property
+    def moving(self) -> list[int]:
+        """Which of the non-trainable weights are moving statistics."""
+        return [i for i, _ in self._moving]
+
+    @property
+    def own_statistics(self) -> list[tf.Tensor]:
+        """The model's non-trainable weights, as they were at the start."""
+        return list(self._others)
+
     def by_statistics(self, weights: tf.Tensor, statistics, x) -> tf.Tensor:
         """Returns the outputs in inference mode for the given statistics."""
         outputs, _ = self._learner.stateless_call(
@@ -183,22 +203,15 @@ class FunctionalModel:
         return copy
 
     def _by_batch(self, weights, x):
-        variables = self._normalizer.non_trainable_variables
-        place = {id(v): i for i, v in enumerate(variables)}
         values = list(self._others)
-        moving = [
-            (place[id(v)], layer.momentum)
-            for layer in self._batch_norms
-            for v in (layer.moving_mean, layer.moving_variance)
-        ]
         # A moving average of 0 becomes (1 - momentum) times the batch's value.
-        for i, _ in moving:
+        for i, _ in self._moving:
             values[i] = tf.zeros_like(values[i])
         outputs, values = self._normalizer.stateless_call(
             self.unflatten(weights), values, x, training=False
         )
         values = list(values)
-        for i, momentum in moving:
+        for i, momentum in self._moving:
             values[i] /= 1 - momentum
         return outputs, values
 

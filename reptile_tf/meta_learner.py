@@ -1,6 +1,7 @@
 """The meta-learner: Algorithms 1 and 2 of the paper around any Keras model."""
 
 import os
+import pathlib
 import time
 
 import keras
@@ -13,6 +14,7 @@ from reptile_tf.data.episodes import to_float
 from reptile_tf.functional import FunctionalModel
 from reptile_tf.inner_loop import REDUCTIONS, InnerLoop, adapt, example_losses
 from reptile_tf.optimizers import Adam, InnerOptimizer
+from reptile_tf.serving import export
 
 # Tasks of one compiled call of an evaluation; progress is seen between calls.
 _CHUNK = 50
@@ -48,6 +50,7 @@ class MetaLearner:
 
     Attributes:
         model: the Keras model whose weights are phi.
+        functional: the same as a pure function of a weight vector.
         inner_state: the inner optimizer's state, carried through training.
         iteration: outer iterations made.
 
@@ -103,15 +106,15 @@ class MetaLearner:
         )
         checks.require_choice(meta_batch.MODES, meta_batch_mode=meta_batch_mode)
         checks.require_choice(REDUCTIONS, loss_reduction=loss_reduction)
-        self._functional = FunctionalModel(model)
+        self.functional = FunctionalModel(model)
         self._loop = InnerLoop(
-            self._functional,
+            self.functional,
             example_losses(self.loss),
             loss_reduction,
             inner_optimizer,
         )
         self.meta_optimizer.build(model.trainable_variables)
-        self.inner_state = inner_optimizer.init(self._functional.phi())
+        self.inner_state = inner_optimizer.init(self.functional.phi())
         self.iteration = 0
         self._compiled = {}
 
@@ -216,10 +219,10 @@ class MetaLearner:
 
     def _meta_gradient(self, tasks):
         """Returns the compiled (first, state) -> phi - mean(W~), state, ..."""
-        scalar = tf.TensorSpec([], self._functional.dtype)
+        scalar = tf.TensorSpec([], self.functional.dtype)
 
         def meta_gradient(first, state):
-            phi = self._functional.phi()
+            phi = self.functional.phi()
 
             def train_on_task(index, state):
                 task = tasks.sample(index)
@@ -237,7 +240,7 @@ class MetaLearner:
                     ),
                     task.key,
                 )
-                outputs = self._functional.by_batch(weights, task.query_x)
+                outputs = self.functional.by_batch(weights, task.query_x)
                 query = self._measure(task.query_y, outputs)
                 moments = [s for s in state if s.dtype.is_floating]
                 sums = [tf.reduce_sum(t) for t in (loss, weights, *moments)]
@@ -266,7 +269,7 @@ class MetaLearner:
         """Gives phi - mean(W~) to the meta-optimizer: the one write of phi."""
 
         def step(vector):
-            gradients = self._functional.unflatten(vector)
+            gradients = self.functional.unflatten(vector)
             self.meta_optimizer.apply(gradients, self.model.trainable_variables)
 
         self._compile("step", step)(meta_gradient)
@@ -306,7 +309,7 @@ class MetaLearner:
         """
         if modes is None:
             every = tuple(evaluation.MODES)
-            modes = every if self._functional.has_batch_norm else ("support",)
+            modes = every if self.functional.has_batch_norm else ("support",)
         modes = tuple(modes)
         for mode in modes:
             checks.require_choice(evaluation.MODES, mode=mode)
@@ -314,7 +317,7 @@ class MetaLearner:
         steps = self._steps(steps)
         checks.require_fit(self.model, tasks)
         measure = self._evaluate(tasks, modes)
-        phi, state = self._functional.phi(), self.inner_state
+        phi, state = self.functional.phi(), self.inner_state
         bar = keras.utils.Progbar(count, verbose=verbose, unit_name="task")
         values = []
         for first in range(0, count, _CHUNK):
@@ -343,13 +346,13 @@ class MetaLearner:
 
         def one(phi, state, steps, index):
             task = tasks.sample(index)
-            weights = self._adapt(
+            weights = self.adapted_weights(
                 phi, state, steps, task.support_x, task.support_y, task.key
             )
             values = []
             for mode in modes:
                 outputs = evaluation.MODES[mode](
-                    self._functional, weights, task.support_x, task.query_x
+                    self.functional, weights, task.support_x, task.query_x
                 )
                 values.append(self._measure(task.query_y, outputs))
             return tf.stack(values)
@@ -394,28 +397,75 @@ class MetaLearner:
         """
         x = to_float(x)
         checks.require_inputs(self.model, x.shape[1:], "x")
-        y = checks.targets(self.model, x, y, self._functional.dtype)
+        y = checks.targets(self.model, x, y, self.functional.dtype)
 
         def run(phi, state, steps, x, y, key):
-            weights = self._adapt(phi, state, steps, x, y, key)
-            return weights, self._functional.statistics(weights, x)
+            weights = self.adapted_weights(phi, state, steps, x, y, key)
+            return weights, self.functional.statistics(weights, x)
 
         weights, statistics = self._compile("adapt", run)(
-            self._functional.phi(),
+            self.functional.phi(),
             self.inner_state,
             self._steps(steps),
             x,
             y,
             tasks_lib.fold_in(seed, 0),
         )
-        return self._functional.with_weights(weights, statistics)
+        return self.functional.with_weights(weights, statistics)
 
-    def _adapt(self, phi, state, steps, x, y, key):
-        """Returns W~ with the settings of evaluation; drops the state."""
+    def adapted_weights(self, phi, state, steps, x, y, key) -> tf.Tensor:
+        """Returns W~, adapted with the settings of evaluation.
+
+        A pure function of tensors; the optimizer's last state is dropped.
+
+        Args:
+            phi: the weight vector to start from.
+            state: the inner optimizer's state to start from.
+            steps: inner steps, an int32 scalar, at least 0.
+            x: support inputs `[S, ...]`.
+            y: support targets `[S, ...]`.
+            key: int32 `[2]`, from which the mini-batches follow.
+        """
         batches = tasks_lib.mini_batches(
             key, tf.shape(x)[0], steps, self.eval_inner_batch_size
         )
         return adapt(self._loop, phi, state, x, y, batches, key)[0]
+
+    def export(
+        self,
+        folder,
+        *,
+        uint8_images: bool = False,
+        max_steps: int = 1000,
+        max_examples: int = 1000,
+    ) -> pathlib.Path:
+        """Writes a SavedModel that adapts inside the server.
+
+        It goes into `folder`/VERSION, the layout of TF Serving, under a number
+        one above the highest there is, whole or not at all. The signatures
+        are described in `reptile_tf.serving.export`.
+
+        Args:
+            folder: of the model's versions; its name is the model's name.
+            uint8_images: whether to add signatures that take raw uint8 images,
+                which are divided by 255, as the data sets' are.
+            max_steps: most inner steps that a request may ask for.
+            max_examples: most support, and most query, examples of a request.
+
+        Returns:
+            The folder of the new version.
+
+        Raises:
+            ValueError: the model is subclassed, and so does not say what
+                inputs it takes; or a limit is below 1.
+        """
+        return export.export(
+            self,
+            folder,
+            uint8_images=uint8_images,
+            max_steps=max_steps,
+            max_examples=max_examples,
+        )
 
     def save(self, path) -> None:
         """Writes the learner to one file, whole or not at all.

@@ -81,7 +81,7 @@ def test_no_loop_touches_a_variable(mode, classes):
     for graph in (
         training.get_concrete_function(index, state).graph,
         testing.get_concrete_function(
-            learner._functional.phi(), state, tf.constant(2), index[None]
+            learner.functional.phi(), state, tf.constant(2), index[None]
         ).graph,
     ):
         functions = graph.as_graph_def().library.function

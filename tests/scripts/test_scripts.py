@@ -128,6 +128,12 @@ def test_glyphs_from_training_to_tables(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "support accuracy" in printed and "4 tasks" in printed
 
+    model = tmp_path / "models" / "tiny"
+    run_script("export", f"--run_dir={run}", f"--output={model}")
+    assert f"Exported to {model / '1'}" in capsys.readouterr().out
+    saved = (model / "1" / "saved_model.pb").read_bytes()
+    assert b"adapt_and_predict_uint8" in saved
+
     readme = tmp_path / "README.md"
     readme.write_text(
         "before\n<!-- results: made by scripts/record.py -->\nold\n"
