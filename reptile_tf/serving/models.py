@@ -1,0 +1,127 @@
+"""SavedModels below a folder, in TF Serving's layout: BASE/NAME/VERSION."""
+
+import pathlib
+import re
+import threading
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf import json_format
+from tensorflow.core.protobuf import saved_model_pb2
+
+# One component of a path, and no hidden one: exports under way are hidden.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
+
+
+class NotFound(LookupError):
+    """There is no such model or version."""
+
+
+class Model:
+    """One version of a model, ready to answer.
+
+    Args:
+        folder: of the version.
+
+    Attributes:
+        version: its number.
+        signatures: name -> `SignatureDef`, what can be asked.
+    """
+
+    def __init__(self, folder: pathlib.Path):
+        self.version = int(folder.name)
+        content = (folder / "saved_model.pb").read_bytes()
+        [graph] = saved_model_pb2.SavedModel.FromString(content).meta_graphs
+        loaded = tf.saved_model.load(str(folder))
+        self._loaded = loaded  # its variables live as long as it does
+        self._functions = loaded.signatures
+        self.signatures = {
+            name: graph.signature_def[name] for name in self._functions
+        }
+
+    def metadata(self) -> dict:
+        """Returns the signatures as TF Serving tells them."""
+        return {
+            name: json_format.MessageToDict(
+                signature,
+                preserving_proto_field_name=True,
+                always_print_fields_with_no_presence=True,
+            )
+            for name, signature in self.signatures.items()
+        }
+
+    def predict(self, signature: str, inputs: dict) -> dict:
+        """Returns name -> array of the outputs.
+
+        Args:
+            signature: a key of `signatures`.
+            inputs: name -> array of each input.
+
+        Raises:
+            tf.errors.InvalidArgumentError: the graph refuses the inputs.
+        """
+        given = {name: tf.constant(value) for name, value in inputs.items()}
+        outputs = self._functions[signature](**given)
+        return {name: value.numpy() for name, value in outputs.items()}
+
+    def dtypes(self, signature: str) -> dict[str, np.dtype]:
+        """Returns name -> dtype of a signature's inputs."""
+        return {
+            name: np.dtype(tf.as_dtype(info.dtype).as_numpy_dtype)
+            for name, info in self.signatures[signature].inputs.items()
+        }
+
+
+class Models:
+    """The models below a folder; each version is loaded when first needed.
+
+    Versions may be added while it serves; without a version asked for, the
+    highest number answers.
+
+    Args:
+        base: the folder of the models' folders.
+
+    Raises:
+        ValueError: there is no such folder.
+    """
+
+    def __init__(self, base):
+        self._base = pathlib.Path(base)
+        if not self._base.is_dir():
+            raise ValueError(
+                f"model_base_path={base} is not a folder; give the folder of "
+                "the models' folders, as in BASE/NAME/VERSION/saved_model.pb"
+            )
+        self._loaded: dict[tuple[str, int], Model] = {}
+        self._lock = threading.Lock()
+
+    def names(self) -> list[str]:
+        """Returns the models that have a version."""
+        folders = (p.name for p in self._base.iterdir() if p.is_dir())
+        return sorted(name for name in folders if self.versions(name))
+
+    def versions(self, name: str) -> list[int]:
+        """Returns the versions of a model, highest first; none if unknown."""
+        folder = self._base / name
+        if not _NAME.fullmatch(name) or not folder.is_dir():
+            return []
+        found = [p for p in folder.iterdir() if p.name.isdecimal()]
+        whole = [p for p in found if (p / "saved_model.pb").is_file()]
+        return sorted((int(p.name) for p in whole), reverse=True)
+
+    def get(self, name: str, version: int | None = None) -> Model:
+        """Returns a version of a model, the newest if `version` is None.
+
+        Raises:
+            NotFound: there is none.
+        """
+        versions = self.versions(name)
+        if not versions or version not in (None, *versions):
+            wanted = "Latest" if version is None else f"Specific({version})"
+            raise NotFound(f"Servable not found for request: {wanted}({name})")
+        key = name, versions[0] if version is None else version
+        with self._lock:
+            if key not in self._loaded:
+                folder = self._base / name / str(key[1])
+                self._loaded[key] = Model(folder)
+            return self._loaded[key]

@@ -1,0 +1,238 @@
+"""TF Serving's REST API, for machines without TF Serving.
+
+    GET  /v1/models/NAME[/versions/V]            which versions there are
+    GET  /v1/models/NAME[/versions/V]/metadata   signatures
+    POST /v1/models/NAME[/versions/V]:predict    answers
+
+A client written against it works unchanged against TF Serving.
+"""
+
+import asyncio
+import http
+import json
+import os
+import re
+
+import anyio
+import anyio.to_thread
+import numpy as np
+import tensorflow as tf
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from reptile_tf.serving.models import Model, Models, NotFound
+
+
+def app(
+    models: Models,
+    *,
+    max_body_bytes: int = 64 << 20,
+    body_timeout: float = 30.0,
+) -> Starlette:
+    """Returns the server as an ASGI application.
+
+    Args:
+        models: what it serves.
+        max_body_bytes: longest request body; a longer one gets status 413.
+        body_timeout: seconds that a client may take to send its body; a slower
+            one gets status 408.
+    """
+    # As many requests are computed at a time as there are cores; others wait.
+    at_once = anyio.CapacityLimiter(os.cpu_count() or 1)
+
+    async def work(function, *args):
+        return await anyio.to_thread.run_sync(function, *args, limiter=at_once)
+
+    async def status(request: Request) -> Response:
+        name, version = _target(request)
+        versions = models.versions(name)
+        if version is not None:
+            versions = [v for v in versions if v == version]
+        if not versions:
+            raise HTTPException(
+                404, f"Could not find any versions of model {name}"
+            )
+        states = [
+            {
+                "version": str(v),
+                "state": "AVAILABLE",
+                "status": {"error_code": "OK", "error_message": ""},
+            }
+            for v in versions
+        ]
+        return JSONResponse({"model_version_status": states})
+
+    async def metadata(request: Request) -> Response:
+        name, version = _target(request)
+        model = await work(models.get, name, version)
+        spec = {
+            "name": name,
+            "signature_name": "",
+            "version": str(model.version),
+        }
+        known = {"signature_def": {"signature_def": model.metadata()}}
+        return JSONResponse({"model_spec": spec, "metadata": known})
+
+    async def predict(request: Request) -> Response:
+        name, version = _target(request)
+        try:
+            async with asyncio.timeout(body_timeout):
+                body = await _body(request, max_body_bytes)
+        except TimeoutError:
+            message = "The request body came too slowly"
+            raise HTTPException(408, message) from None
+        content = await work(lambda: _answer(models.get(name, version), body))
+        return Response(content, media_type="application/json")
+
+    async def refuse(request: Request, error: Exception) -> Response:
+        if isinstance(error, NotFound):
+            return _error(404, str(error))
+        if isinstance(error, tf.errors.InvalidArgumentError):
+            return _error(400, error.message)
+        return _error(400, str(error))
+
+    async def broken(request: Request, error: Exception) -> Response:
+        return _error(500, f"Internal error: {type(error).__name__}")
+
+    async def unknown(request: Request, error: HTTPException) -> Response:
+        if error.detail == http.HTTPStatus(error.status_code).phrase:
+            return _error(400, _malformed(request))  # no route, or method
+        return _error(error.status_code, error.detail)
+
+    routes = []
+    for prefix in ("/v1/models/{name}", "/v1/models/{name}/versions/{version}"):
+        routes += [
+            Route(f"{prefix}:predict", predict, methods=["POST"]),
+            Route(f"{prefix}/metadata", metadata, methods=["GET"]),
+            Route(prefix, status, methods=["GET"]),
+        ]
+    return Starlette(
+        routes=routes,
+        exception_handlers={
+            HTTPException: unknown,
+            NotFound: refuse,
+            ValueError: refuse,
+            ClientDisconnect: refuse,
+            Exception: broken,
+            tf.errors.InvalidArgumentError: refuse,
+        },
+    )
+
+
+def _error(status: int, message: str) -> Response:
+    return JSONResponse({"error": message}, status)
+
+
+def _target(request: Request) -> tuple[str, int | None]:
+    """Returns the model's name and the version asked for, if one is."""
+    name = request.path_params["name"]
+    version = request.path_params.get("version")
+    if ":" in name or not re.fullmatch("[0-9]{1,18}", version or "0"):
+        raise HTTPException(400, _malformed(request))
+    return name, None if version is None else int(version)
+
+
+def _malformed(request: Request) -> str:
+    return f"Malformed request: {request.method} {request.url.path}"
+
+
+async def _body(request: Request, most: int) -> bytes:
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > most:
+            raise HTTPException(
+                413, f"The request body is longer than {most} bytes"
+            )
+    return b"".join(chunks)
+
+
+def _answer(model: Model, body: bytes) -> str:
+    """Returns the JSON answer to the JSON body of a predict request."""
+    try:
+        request = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"JSON Parse error: {error}") from error
+    if not isinstance(request, dict):
+        raise ValueError("JSON Parse error: the body must be an object")
+    signature = request.get("signature_name", "serving_default")
+    if not isinstance(signature, str) or signature not in model.signatures:
+        raise ValueError(
+            f'Serving signature name: "{signature}" not found in signature '
+            f"def; there are {', '.join(sorted(model.signatures))}"
+        )
+    rows = "instances" in request
+    if rows == ("inputs" in request):
+        raise ValueError(
+            "JSON body must have either 'instances' (a list of rows) or "
+            "'inputs' (each input as a whole), and not both"
+        )
+    dtypes = model.dtypes(signature)
+    given = _columns(request, dtypes, rows)
+    inputs = {
+        name: _array(name, given[name], dtype) for name, dtype in dtypes.items()
+    }
+    outputs = model.predict(signature, inputs)
+    values = {name: value.tolist() for name, value in outputs.items()}
+    if rows:
+        names = list(values)
+        answers = zip(*values.values(), strict=True)
+        content = [dict(zip(names, row, strict=True)) for row in answers]
+        if len(names) == 1:
+            content = values[names[0]]
+        return json.dumps({"predictions": content})
+    if len(values) == 1:
+        [values] = values.values()
+    return json.dumps({"outputs": values})
+
+
+def _columns(request: dict, dtypes: dict, rows: bool) -> dict:
+    """Returns name -> value of each input of a request."""
+    key = "instances" if rows else "inputs"
+    given = request[key]
+    if rows:
+        if not isinstance(given, list) or not given:
+            raise ValueError("'instances' must be a list of at least one row")
+        if all(isinstance(row, dict) for row in given):
+            names = given[0].keys()
+            if any(row.keys() != names for row in given):
+                raise ValueError("'instances' must all have the same inputs")
+            given = {name: [row[name] for row in given] for name in names}
+    if not isinstance(given, dict):
+        if len(dtypes) != 1:
+            raise ValueError(
+                f"{key!r} must name the inputs: {', '.join(dtypes)}"
+            )
+        given = {name: given for name in dtypes}
+    if given.keys() != dtypes.keys():
+        raise ValueError(
+            f"{key!r} must have the inputs {', '.join(dtypes) or '(none)'}; "
+            f"received {', '.join(given) or '(none)'}"
+        )
+    return given
+
+
+def _array(name: str, value, dtype: np.dtype) -> np.ndarray:
+    """Returns a JSON value as an array; refuses what is no such number."""
+    try:
+        array = np.asarray(value)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{name} must be a full array: {error}") from error
+    if array.size == 0:
+        return array.astype(dtype)
+    kinds = "iu" if np.issubdtype(dtype, np.integer) else "iuf"
+    if array.dtype.kind not in kinds:
+        what = "whole numbers" if kinds == "iu" else "numbers"
+        raise ValueError(f"{name} must be {what} of type {dtype}")
+    if kinds == "iu":
+        limits = np.iinfo(dtype)
+        if array.min() < limits.min or array.max() > limits.max:
+            raise ValueError(
+                f"{name} must be {limits.min} to {limits.max}, of type {dtype}"
+            )
+    with np.errstate(over="ignore"):  # infinities are refused by the graph
+        return array.astype(dtype)

@@ -1,0 +1,57 @@
+"""Serves exported models over TF Serving's REST API, without TF Serving.
+
+Example:
+    python scripts/serve.py --model_base_path=saved_models
+    curl http://127.0.0.1:8501/v1/models/omniglot_5shot_5way
+
+For trying and testing: a client written against it works unchanged against
+TF Serving, which is what to use where many depend on it.
+"""
+
+import uvicorn
+from absl import flags
+
+from reptile_tf import command_line
+from reptile_tf.serving import rest
+from reptile_tf.serving.models import Models
+
+BASE = flags.DEFINE_string(
+    "model_base_path", "saved_models", "Holds NAME/VERSION/saved_model.pb."
+)
+HOST = flags.DEFINE_string("host", "127.0.0.1", "Address to listen at.")
+PORT = flags.DEFINE_integer("rest_api_port", 8501, "Port; 0 for a free one.", 0)
+MAX_BODY = flags.DEFINE_integer(
+    "max_body_bytes", 64 << 20, "Longest request body.", 1
+)
+BODY_TIMEOUT = flags.DEFINE_float(
+    "body_timeout", 30.0, "Seconds that a client may take to send its body.", 0
+)
+command_line.define_thread_flags()
+
+
+def main(_):
+    command_line.configure_threads()
+    models = Models(BASE.value)
+    names = models.names()
+    if not names:
+        raise ValueError(
+            f"model_base_path={BASE.value} holds no model; scripts/export.py "
+            "makes one"
+        )
+    for name in names:
+        models.get(name)
+    print("Serving", ", ".join(names), flush=True)
+    uvicorn.run(
+        rest.app(
+            models,
+            max_body_bytes=MAX_BODY.value,
+            body_timeout=BODY_TIMEOUT.value,
+        ),
+        host=HOST.value,
+        port=PORT.value,
+        log_level="info",
+    )
+
+
+if __name__ == "__main__":
+    command_line.run(main)
