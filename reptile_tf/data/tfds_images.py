@@ -75,7 +75,7 @@ def _read(builder, split, size, convert):
 
     def example(features):
         image = features["image"]
-        image = image if size is None else nearest(image, size)
+        image = image if size is None else nearest(image, size, size)
         return convert(image), features["label"]
 
     wanted = tfds.decode.PartialDecoding({"image": True, "label": True})
@@ -160,13 +160,13 @@ def require_folder(data_dir) -> None:
         )
 
 
-def nearest(image, size: int) -> tf.Tensor:
-    """Resizes `[height, width, channels]` to `[size, size, channels]`.
+def nearest(image, height: int, width: int) -> tf.Tensor:
+    """Resizes `[..., ..., channels]` to `[height, width, channels]`.
 
     Pixel i is source pixel floor((i + 1/2) scale), in both directions.
     """
-    middles = (tf.range(size, dtype=tf.float64) + 0.5) / size
-    for axis in (0, 1):
+    for axis, size in enumerate((height, width)):
+        middles = (tf.range(size, dtype=tf.float64) + 0.5) / size
         side = tf.cast(tf.shape(image)[axis], middles.dtype)
         source = tf.cast(middles * side, tf.int32)
         image = tf.gather(image, source, axis=axis)

@@ -112,7 +112,7 @@ def test_images_of_different_sizes_are_refused_without_one(data_dir):
 def test_nearest_takes_the_middle_of_each_source_cell():
     image = np.arange(36, dtype=np.uint8).reshape(6, 6, 1)
     np.testing.assert_array_equal(
-        tfds_images.nearest(image, 2)[..., 0], [[7, 10], [25, 28]]
+        tfds_images.nearest(image, 2, 2)[..., 0], [[7, 10], [25, 28]]
     )
 
 

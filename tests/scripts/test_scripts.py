@@ -134,6 +134,24 @@ def test_glyphs_from_training_to_tables(tmp_path, capsys):
     saved = (model / "1" / "saved_model.pb").read_bytes()
     assert b"adapt_and_predict_uint8" in saved
 
+    examples = ROOT / "examples" / "characters"
+    run_script(
+        "classify",
+        f"--model={model}",
+        f"--support={examples / 'support'}",
+        f"--query={examples / 'query'}",
+        "--steps=1",
+    )
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].split()[1:6] == [
+        "anchor",
+        "fish",
+        "gate",
+        "kite",
+        "spiral",
+    ]
+    assert len(printed) == 16 and printed[1].startswith("anchor-1.png")
+
     readme = tmp_path / "README.md"
     readme.write_text(
         "before\n<!-- results: made by scripts/record.py -->\nold\n"

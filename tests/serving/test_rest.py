@@ -3,8 +3,12 @@
 import concurrent.futures
 import http.client
 import json
+import pathlib
 import random
+import re
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -13,7 +17,7 @@ import pytest
 import uvicorn
 from toys import Constants, regression
 
-from reptile_tf.serving import rest
+from reptile_tf.serving import client, rest
 from reptile_tf.serving.models import Models
 
 MOST_BYTES = 20_000
@@ -281,6 +285,52 @@ def test_after_thousands_of_random_bodies_it_answers(ask):
         assert status == 200 or list(answer) == ["error"]
     assert statuses == {200, 400}
     assert predict(ask)[0] == 200
+
+
+def test_the_client_asks_a_server_and_a_folder_alike(base, port):
+    url = f"http://127.0.0.1:{port}/v1/models/line"
+    models = [client.connect(m) for m in (url, base / "line", base / "line/1")]
+    for model in models:
+        assert model.metadata() == models[0].metadata()
+        answer = model.predict("adapt_and_predict", GIVEN)
+        np.testing.assert_allclose(
+            answer["predictions"],
+            models[1].predict("adapt_and_predict", GIVEN)["predictions"],
+            atol=1e-6,
+        )
+        assert model.predict("limits", {})["max_steps"] == 1000
+        with pytest.raises(ValueError, match="steps must be 0 to 1000"):
+            model.predict("adapt_and_predict", GIVEN | {"steps": -1})
+
+
+def test_models_that_cannot_be_asked(base, port):
+    with pytest.raises(ValueError, match="other/metadata: .*Latest"):
+        client.connect(f"http://127.0.0.1:{port}/v1/models/other")
+    with pytest.raises(ValueError, match="cannot be asked"):
+        client.connect("http://127.0.0.1:1/v1/models/line")
+    with pytest.raises(ValueError, match="holds no exported model"):
+        client.connect(base)
+
+
+def test_the_script_serves_until_it_is_told_to_stop(base):
+    script = pathlib.Path(__file__).parents[2] / "scripts" / "serve.py"
+    process = subprocess.Popen(
+        [sys.executable, script, f"--model_base_path={base}"]
+        + ["--rest_api_port=0"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        for line in process.stderr:
+            if found := re.search(r"running on (http://127.0.0.1:\d+)", line):
+                break
+        model = client.connect(f"{found[1]}/v1/models/line")
+        answer = model.predict("adapt_and_predict", GIVEN)["predictions"]
+        assert answer.shape == (2, 1)
+        process.terminate()
+        process.communicate(timeout=60)
+    finally:
+        process.kill()
 
 
 def test_a_folder_that_is_not_there(tmp_path):

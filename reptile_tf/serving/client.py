@@ -1,0 +1,107 @@
+"""Asking a model: in a folder, or on a server with TF Serving's REST API."""
+
+import json
+import pathlib
+import urllib.error
+import urllib.request
+
+import numpy as np
+import tensorflow as tf
+
+from reptile_tf.serving.models import Model
+
+
+class RemoteModel:
+    """A model on a server.
+
+    Args:
+        url: such as http://localhost:8501/v1/models/NAME.
+
+    Raises:
+        ValueError: it cannot be reached, or has no such model.
+    """
+
+    def __init__(self, url: str):
+        self._url = url.rstrip("/")
+        answer = self._ask(f"{self._url}/metadata")
+        self._signatures = answer["metadata"]["signature_def"]["signature_def"]
+
+    def metadata(self) -> dict:
+        """Returns the signatures as TF Serving tells them."""
+        return self._signatures
+
+    def predict(self, signature: str, inputs: dict) -> dict:
+        """Returns name -> array of the outputs.
+
+        Raises:
+            ValueError: the server refuses the inputs; holds its message.
+        """
+        body = {
+            "signature_name": signature,
+            "inputs": {k: np.asarray(v).tolist() for k, v in inputs.items()},
+        }
+        answer = self._ask(f"{self._url}:predict", body)["outputs"]
+        if not isinstance(answer, dict):  # a single output comes unnamed
+            [name] = self._signatures[signature]["outputs"]
+            answer = {name: answer}
+        return {name: np.asarray(value) for name, value in answer.items()}
+
+    def _ask(self, url: str, body: dict | None = None) -> dict:
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            with urllib.request.urlopen(url, data, timeout=600) as response:
+                return json.load(response)
+        except urllib.error.HTTPError as error:
+            message = error.read().decode(errors="replace")
+            raise ValueError(f"{url}: {message}") from error
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{url} cannot be asked: {error}") from error
+
+
+class LocalModel:
+    """A SavedModel in a folder.
+
+    Args:
+        folder: of a version, or of a model's versions, whose newest is taken.
+
+    Raises:
+        ValueError: the folder holds no SavedModel.
+    """
+
+    def __init__(self, folder):
+        folder = pathlib.Path(folder)
+        if not (folder / "saved_model.pb").is_file():
+            versions = [
+                path.parent
+                for path in folder.glob("*/saved_model.pb")
+                if path.parent.name.isdecimal()
+            ]
+            if not versions:
+                raise ValueError(
+                    f"{folder} holds no exported model; give a folder that "
+                    "scripts/export.py wrote, or a server's "
+                    "http://HOST:8501/v1/models/NAME"
+                )
+            folder = max(versions, key=lambda path: int(path.name))
+        self._model = Model(folder)
+
+    def metadata(self) -> dict:
+        """Returns the signatures as TF Serving tells them."""
+        return self._model.metadata()
+
+    def predict(self, signature: str, inputs: dict) -> dict:
+        """Returns name -> array of the outputs.
+
+        Raises:
+            ValueError: the graph refuses the inputs; holds its message.
+        """
+        try:
+            return self._model.predict(signature, inputs)
+        except tf.errors.InvalidArgumentError as error:
+            raise ValueError(error.message) from error
+
+
+def connect(model: str) -> RemoteModel | LocalModel:
+    """Returns the model at a URL or in a folder."""
+    remote = str(model).startswith(("http://", "https://"))
+    return RemoteModel(model) if remote else LocalModel(model)
