@@ -223,28 +223,6 @@ def test_the_papers_networks_have_the_papers_sizes():
         assert [layer.epsilon for layer in norms] == [1e-3] * 4
 
 
-def test_steps_drop_different_units(eagerly):
-    """Two steps with one mask would move half of the weights, not 3/4."""
-    inputs = keras.Input((200,))
-    x = keras.layers.Dropout(0.5)(inputs)
-    model = keras.Model(inputs, keras.layers.Dense(1, use_bias=False)(x))
-    model.set_weights([np.zeros([200, 1])])
-    model = FunctionalModel(model)
-    loop = InnerLoop(
-        model, example_losses("mean_squared_error"), "sum", SGD(1e-3)
-    )
-    weights, _, _ = adapt(
-        loop,
-        model.phi(),
-        (),
-        tf.ones([1, 200]),
-        tf.ones([1, 1]),
-        tf.zeros([2, 1], tf.int32),
-        tf.constant([1, 2]),
-    )
-    assert 130 < np.count_nonzero(weights) < 170
-
-
 def test_large_weights_are_parts_and_small_ones_one_part_together():
     inputs = keras.Input((80,))
     x = keras.layers.Dense(60)(inputs)
