@@ -65,14 +65,23 @@ class Checkpoint(keras.callbacks.Callback):
         """Saves when it is time, or a signal came."""
         if self.signal is not None:
             self.model.stop_training = True
-        if self.signal is not None or not (
-            self._learner.iteration % self._every
-        ):
             self._save()
+        # An epoch's last iteration is saved with what its end brings, or a
+        # resume would leave out its evaluation and its line of the history.
+        elif batch + 1 < self.params["steps"]:
+            self._save_if_due()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Saves when it is time."""
+        self._save_if_due()
 
     def on_train_end(self, logs=None):
         """Saves the last iteration."""
         self._save()
+
+    def _save_if_due(self):
+        if not self._learner.iteration % self._every:
+            self._save()
 
     def _save(self):
         iteration = self._learner.iteration

@@ -81,7 +81,7 @@ def targets(model: keras.Model, x, y, dtype) -> tf.Tensor:
             "x and y must have the same length, at least 1; received "
             f"{len(x)} and {len(y)}"
         )
-    if not np.issubdtype(y.dtype, np.integer):
+    if not np.issubdtype(y.dtype, np.integer) or y.ndim > 1:
         return tf.constant(y, dtype)
     outputs = output_shape(model, x.shape[1:])[-1]
     if y.min() < 0 or y.max() >= outputs:

@@ -26,7 +26,8 @@ def run(
         iterations: those still to be made; an epoch may have been begun.
         per_epoch: iterations of an epoch.
         iterate: makes one iteration; returns its logs. Callbacks get the means
-            over the epoch so far, as in Keras's own `fit`.
+            over the epoch so far, as in Keras's own `fit`; of an epoch begun
+            before, over what this call made of it.
         validate: called when an epoch is complete; returns more logs for its
             end.
         callbacks: Keras callbacks, or None.

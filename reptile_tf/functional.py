@@ -135,8 +135,11 @@ class FunctionalModel:
         """Returns the model's trainable weights as a vector."""
         return self.flatten([v.value for v in self.model.trainable_variables])
 
-    def in_training(self, parts: list[tf.Tensor], x, key) -> tf.Tensor:
-        """Returns the outputs in training mode, as an inner step sees them.
+    def in_training(self, parts: list[tf.Tensor], x, key):
+        """Returns what an inner step sees: (outputs in training mode, penalty).
+
+        The penalty is the sum of the losses that layers add of themselves, such
+        as regularizers, a scalar; 0 without them.
 
         Args:
             parts: the weight vector, `cut`.
@@ -149,10 +152,10 @@ class FunctionalModel:
             if variable.path.endswith("seed_generator_state"):
                 seed = tasks.fold_in(key, i)
                 others[i] = tf.cast(seed & 0x7FFFFFFF, variable.dtype)
-        outputs, _ = self._learner.stateless_call(
-            self._tensors(parts), others, x, training=True
+        outputs, _, losses = self._learner.stateless_call(
+            self._tensors(parts), others, x, training=True, return_losses=True
         )
-        return outputs
+        return outputs, sum(losses)
 
     @property
     def has_batch_norm(self) -> bool:

@@ -55,11 +55,11 @@ def adapt(loop: InnerLoop, weights, state, x, y, batches, key):
         rows = batches[i]
         with tf.GradientTape() as tape:
             tape.watch(parts)
-            outputs = loop.model.in_training(
+            outputs, penalty = loop.model.in_training(
                 parts, tf.gather(x, rows), tasks.fold_in(key, i)
             )
             losses = loop.loss(tf.gather(y, rows), outputs)
-            loss = REDUCTIONS[loop.reduction](losses)
+            loss = REDUCTIONS[loop.reduction](losses) + penalty
         gradient = tape.gradient(loss, parts, unconnected_gradients="zero")
         # Embeddings' gradients are slices; the optimizers want tensors.
         gradient = [tf.convert_to_tensor(g) for g in gradient]

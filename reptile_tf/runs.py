@@ -9,6 +9,7 @@ evaluation.json   what `evaluate` found
 
 import dataclasses
 import json
+import os
 import pathlib
 import sys
 
@@ -50,6 +51,7 @@ class Run:
             )
         config = json.loads(path.read_text())
         seed, data_dir = config.pop("seed"), config.pop("data_dir")
+        config.pop("eval_every", None)
         return cls(folder, presets.Preset(**config), seed, data_dir)
 
     def learner(self):
@@ -86,9 +88,10 @@ class Run:
             ValueError: a setting is impossible, or contradicts the settings
                 of the run that the folder already holds.
         """
-        self._check_settings()
         total = self.preset.outer_iterations
         iterations_per_epoch = eval_every or max(1, total // 50)
+        settings = self._settings() | {"eval_every": iterations_per_epoch}
+        self._check(settings)
         learner = checkpoints.newest(self.folder / "checkpoints")
         if learner is not None and learner.iteration >= total:
             return None
@@ -99,7 +102,7 @@ class Run:
             learner = experiment.make_learner(
                 self.preset, self.seed, train_tasks.input_shape
             )
-        self._write_settings()
+        self._write(settings)
         self._cut_history(learner.iteration // iterations_per_epoch)
         with checkpoints.Checkpoint(
             learner, self.folder / "checkpoints", checkpoint_every
@@ -122,7 +125,8 @@ class Run:
                 ],
                 verbose=1 if sys.stdout.isatty() else 2,
             )
-        return checkpoint.signal
+        # A signal in the last iteration stopped nothing.
+        return checkpoint.signal if learner.iteration < total else None
 
     def evaluate(self, tasks: int, modes=None, verbose: int = 1) -> list[Score]:
         """Evaluates the newest learner on test tasks; writes evaluation.json.
@@ -174,12 +178,19 @@ class Run:
             "data_dir": self.data_dir,
         }
 
-    def _check_settings(self):
-        """Refuses settings other than those of the run that is there."""
+    def _check(self, ours: dict):
+        """Refuses a folder that cannot be written to, or of other settings."""
+        parents = self.folder, *self.folder.parents
+        there = next(path for path in parents if path.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK):
+            raise ValueError(
+                f"run_dir={self.folder} cannot be written to: {there} is not a "
+                "folder that can be"
+            )
         path = self.folder / "config.json"
         if not path.exists():
             return
-        ours, theirs = self._settings(), json.loads(path.read_text())
+        theirs = json.loads(path.read_text())
         free = (*presets.DESCRIPTIONS, "data_dir")  # may change on a resume
         contradictions = [
             f"{name}={ours[name]} (the run has {theirs.get(name)})"
@@ -193,11 +204,11 @@ class Run:
                 "or another run_dir"
             )
 
-    def _write_settings(self):
+    def _write(self, settings: dict):
         """Makes the folder this run's, once nothing is left to refuse."""
         try:
             with whole_file(self.folder / "config.json") as part:
-                part.write_text(json.dumps(self._settings(), indent=2) + "\n")
+                part.write_text(json.dumps(settings, indent=2) + "\n")
         except OSError as error:
             raise ValueError(
                 f"run_dir={self.folder} cannot be written to: {error}"

@@ -39,7 +39,8 @@ def main(_):
         raise ValueError(f"model={MODEL.value} does not classify pictures")
     dims = signature["inputs"]["query_images"]["tensor_shape"]["dim"]
     shape = [int(dim["size"]) for dim in dims[1:]]
-    ways = int(np.max(model.predict("limits", {})["ways"]))
+    outputs = signature["outputs"]["probabilities"]["tensor_shape"]["dim"]
+    ways = int(outputs[1]["size"])
     if len(classes) > ways:
         raise ValueError(
             f"support={SUPPORT.value} has {len(classes)} classes; the model "

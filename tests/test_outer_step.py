@@ -29,6 +29,16 @@ def test_two_outer_iterations_by_hand():
     assert weight(learner.model) == 4.453125
 
 
+def test_what_layers_add_to_the_loss_counts():
+    # With w^2 beside (w - 4)^2, a step of SGD(0.25) takes w to 2 and the next
+    # one leaves it there.
+    model = one_weight()
+    model.layers[-1].kernel_regularizer = keras.regularizers.L2(1.0)
+    learner = regression(model, inner_steps=2, meta_batch_size=1)
+    learner.fit(Constants(4), 1, verbose=0)
+    assert weight(learner.model) == 2
+
+
 def test_the_loss_and_the_query_metric_are_logged_by_hand():
     # From 0 to the target 4 by halves: losses 16 and 4 before the two steps;
     # W~ = 3 leaves a squared error of 1. Target 8: 64 and 16; 4.

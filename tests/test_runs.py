@@ -65,3 +65,44 @@ def test_a_stop_within_an_epoch_leaves_a_history_of_whole_epochs(
             "val_support_ci95",
         ):
             assert float(row[name]) >= 0
+
+
+# Keras's CSVLogger closes its file only at the end of a training.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_epoch_whose_evaluation_was_cut_short_is_evaluated_after_all(
+    tmp_path, monkeypatch
+):
+    """As if killed there: checkpoints and epochs end at the same iteration."""
+    run = Run(tmp_path, TINY, 0)
+    arguments = {"checkpoint_every": 1, "eval_every": 2, "eval_tasks": 2}
+    with monkeypatch.context() as patch:
+        patch.setattr(MetaLearner, "evaluate", None)  # raises, when called
+        with pytest.raises(TypeError):
+            run.train(**arguments)
+    assert run.learner().iteration == 1
+    assert run.train(**arguments) is None
+    with open(tmp_path / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+
+
+def test_a_signal_in_the_last_iteration_stops_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(MetaLearner, "evaluate", lambda *_: [])
+
+    def terminate(batch, logs):
+        if batch == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    stop = keras.callbacks.LambdaCallback(on_train_batch_begin=terminate)
+    run = Run(tmp_path, TINY, 0)
+    assert run.train(eval_every=4, eval_tasks=2, callbacks=[stop]) is None
+    assert run.learner().iteration == 4
+
+
+def test_epochs_of_another_length_contradict_the_run(tmp_path, monkeypatch):
+    """The history's lines would not say which iterations they are of."""
+    monkeypatch.setattr(MetaLearner, "evaluate", lambda *_: [])
+    run = Run(tmp_path, TINY, 0)
+    run.train(eval_every=4, eval_tasks=2)
+    with pytest.raises(ValueError, match=r"eval_every=2 \(the run has 4\)"):
+        run.train(eval_every=2, eval_tasks=2)

@@ -12,6 +12,9 @@
 | `initialization` | none | `weights` |
 | `limits` | none | `max_steps`, `max_examples`, `ways` |
 
+TF Serving answers the two without inputs over gRPC, not over REST; what they
+say is in `assets.extra/learner.json` too.
+
     support_images  float32 [S, ...] in the range that the model learned with
     support_labels  int32 [S], 0..N-1; classes that are absent get probability 0
     query_images    float32 [Q, ...]

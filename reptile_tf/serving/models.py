@@ -6,11 +6,13 @@ import threading
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 from google.protobuf import json_format
+from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
 # One component of a path, and no hidden one: exports under way are hidden.
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 
 
 class NotFound(LookupError):
@@ -105,9 +107,12 @@ class Models:
         folder = self._base / name
         if not _NAME.fullmatch(name) or not folder.is_dir():
             return []
-        found = [p for p in folder.iterdir() if p.name.isdecimal()]
-        whole = [p for p in found if (p / "saved_model.pb").is_file()]
-        return sorted((int(p.name) for p in whole), reverse=True)
+        whole = [
+            int(path.parent.name)
+            for path in folder.glob("*/saved_model.pb")
+            if re.fullmatch("0|[1-9][0-9]{0,17}", path.parent.name)
+        ]
+        return sorted(whole, reverse=True)
 
     def get(self, name: str, version: int | None = None) -> Model:
         """Returns a version of a model, the newest if `version` is None.
@@ -117,11 +122,22 @@ class Models:
         """
         versions = self.versions(name)
         if not versions or version not in (None, *versions):
-            wanted = "Latest" if version is None else f"Specific({version})"
-            raise NotFound(f"Servable not found for request: {wanted}({name})")
-        key = name, versions[0] if version is None else version
+            which = "Latest" if version is None else f"Specific({version})"
+            raise NotFound(f"Servable not found for request: {which}({name})")
+        wanted = versions if version is None else [version]
         with self._lock:
-            if key not in self._loaded:
-                folder = self._base / name / str(key[1])
-                self._loaded[key] = Model(folder)
-            return self._loaded[key]
+            for number in wanted:
+                try:
+                    return self._load(name, number)
+                except (OSError, ValueError, DecodeError) as error:
+                    # Such as one that is just being copied here.
+                    logging.error(
+                        "%s/%s cannot be loaded: %s", name, number, error
+                    )
+        raise NotFound(f"No version of {name} can be loaded")
+
+    def _load(self, name: str, version: int) -> Model:
+        key = name, version
+        if key not in self._loaded:
+            self._loaded[key] = Model(self._base / name / str(version))
+        return self._loaded[key]

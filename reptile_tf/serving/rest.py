@@ -123,7 +123,9 @@ def app(
 
 
 def _error(status: int, message: str) -> Response:
-    return JSONResponse({"error": message}, status)
+    # Escaped: a message may quote what is no text, such as half a surrogate.
+    content = json.dumps({"error": message})
+    return Response(content, status, media_type="application/json")
 
 
 def _target(request: Request) -> tuple[str, int | None]:
@@ -172,6 +174,8 @@ def _answer(model: Model, body: bytes) -> str:
             "'inputs' (each input as a whole), and not both"
         )
     dtypes = model.dtypes(signature)
+    if not dtypes:  # as TF Serving, which answers these over gRPC alone
+        raise ValueError(f"Failed to get input map for signature: {signature}")
     given = _columns(request, dtypes, rows)
     inputs = {
         name: _array(name, given[name], dtype) for name, dtype in dtypes.items()
@@ -179,6 +183,8 @@ def _answer(model: Model, body: bytes) -> str:
     outputs = model.predict(signature, inputs)
     values = {name: value.tolist() for name, value in outputs.items()}
     if rows:
+        if any(value.ndim == 0 for value in outputs.values()):
+            raise ValueError(f"{signature} has outputs that are not in rows")
         names = list(values)
         answers = zip(*values.values(), strict=True)
         content = [dict(zip(names, row, strict=True)) for row in answers]

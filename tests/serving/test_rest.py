@@ -6,6 +6,7 @@ import json
 import pathlib
 import random
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -132,8 +133,9 @@ def test_a_signature_by_name_and_a_vector_there_and_back(ask):
         signature_name="predict",
     )
     np.testing.assert_allclose(answer["outputs"], whole["outputs"], atol=1e-4)
-    status, limits = predict(ask, {}, signature_name="limits")
-    assert status == 200 and limits["outputs"]["max_steps"] == 1000
+    # As TF Serving; without inputs there is gRPC.
+    status, answer = predict(ask, {}, signature_name="limits")
+    assert status == 400 and "input map" in answer["error"]
 
 
 def test_rows(ask, base):
@@ -161,6 +163,7 @@ def test_rows(ask, base):
     "method, path, status, words",
     [
         ("GET", "/v1/models/other", 404, "other"),
+        ("GET", "/v1/models/" + "a" * 300, 404, "any versions"),
         ("POST", "/v1/models/other:predict", 404, "Latest(other)"),
         ("POST", "/v1/models/line/versions/9:predict", 404, "Specific(9)"),
         ("GET", "/v1/models/line/versions/x", 400, "Malformed request: GET"),
@@ -199,6 +202,8 @@ def test_no_path_leaves_the_folder(ask, path):
         (b"[" * 15_000, ["JSON Parse error"]),
         (b"[]", ["must be an object"]),
         (b"{}", ["instances", "inputs"]),
+        (b'{"signature_name": "\\ud800", "inputs": {}}', ["not found"]),
+        (b'{"inputs": {"\\udc00": 1}}', ["received"]),
         ({"inputs": GIVEN, "instances": [GIVEN]}, ["not both"]),
         ({"instances": []}, ["at least one row"]),
         ({"inputs": [1]}, ["must name the inputs", "steps"]),
@@ -298,7 +303,6 @@ def test_the_client_asks_a_server_and_a_folder_alike(base, port):
             models[1].predict("adapt_and_predict", GIVEN)["predictions"],
             atol=1e-6,
         )
-        assert model.predict("limits", {})["max_steps"] == 1000
         with pytest.raises(ValueError, match="steps must be 0 to 1000"):
             model.predict("adapt_and_predict", GIVEN | {"steps": -1})
 
@@ -310,6 +314,14 @@ def test_models_that_cannot_be_asked(base, port):
         client.connect("http://127.0.0.1:1/v1/models/line")
     with pytest.raises(ValueError, match="holds no exported model"):
         client.connect(base)
+
+
+def test_a_version_that_cannot_be_loaded_leaves_the_one_before(ask, base):
+    (base / "line" / "2").mkdir()
+    (base / "line" / "2" / "saved_model.pb").write_bytes(b"not whole")
+    assert predict(ask)[0] == 200
+    assert predict(ask, model="line/versions/2")[0] == 404
+    shutil.rmtree(base / "line" / "2")
 
 
 def test_the_script_serves_until_it_is_told_to_stop(base):
