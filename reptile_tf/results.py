@@ -6,7 +6,10 @@ import shutil
 
 from reptile_tf import plots
 
-KEPT = ("config.json", "evaluation.json", "history.csv", "sine.json")
+KEPT = (
+    *("config.json", "history.csv", "sine.json"),
+    *("evaluation.json", "export_evaluation.json"),
+)
 PICTURES = ("sine.png", "task.png")
 
 

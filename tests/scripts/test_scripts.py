@@ -134,6 +134,15 @@ def test_glyphs_from_training_to_tables(tmp_path, capsys):
     saved = (model / "1" / "saved_model.pb").read_bytes()
     assert b"adapt_and_predict_uint8" in saved
 
+    run_script(
+        "evaluate_export",
+        *(f"--run_dir={run}", f"--model={model}", "--tasks=4"),
+    )
+    through_it = json.loads((run / "export_evaluation.json").read_text())
+    assert [e["mode"] for e in through_it] == ["transductive", "support"]
+    assert all(e["tasks"] == 4 and "ci95" in e for e in through_it)
+    capsys.readouterr()
+
     examples = ROOT / "examples" / "characters"
     run_script(
         "classify",
