@@ -8,6 +8,7 @@ import urllib.request
 import numpy as np
 import tensorflow as tf
 
+from reptile_tf.data import pictures
 from reptile_tf.serving.models import Model
 
 
@@ -105,3 +106,49 @@ def connect(model: str) -> RemoteModel | LocalModel:
     """Returns the model at a URL or in a folder."""
     remote = str(model).startswith(("http://", "https://"))
     return RemoteModel(model) if remote else LocalModel(model)
+
+
+def classify(model, classes: dict, queries, steps: int) -> np.ndarray:
+    """Adapts a model to pictures, and asks it about others.
+
+    Args:
+        model: that `connect` returned.
+        classes: class name -> paths of its support pictures, at most N.
+        queries: paths of the pictures to classify.
+        steps: inner steps.
+
+    Returns:
+        Probabilities `[queries, classes]`.
+
+    Raises:
+        ValueError: the model does not classify pictures, or tells fewer
+            classes apart, or refuses the request.
+    """
+    name = "adapt_and_predict_uint8"
+    signature = model.metadata().get(name)
+    if signature is None:
+        raise ValueError(f"the model does not classify pictures: no {name}")
+    height, width, channels = _shape(signature["inputs"]["query_images"])
+    [ways] = _shape(signature["outputs"]["probabilities"])
+    if len(classes) > ways:
+        raise ValueError(
+            f"there are {len(classes)} classes; the model tells {ways} apart "
+            "at most"
+        )
+    shown = [path for paths in classes.values() for path in paths]
+    labels = [i for i, paths in enumerate(classes.values()) for _ in paths]
+    answer = model.predict(
+        name,
+        {
+            "support_images": pictures.load(shown, height, width, channels),
+            "support_labels": np.array(labels, np.int32),
+            "query_images": pictures.load(queries, height, width, channels),
+            "steps": np.int32(steps),
+        },
+    )
+    return answer["probabilities"][:, : len(classes)]
+
+
+def _shape(told: dict) -> list[int]:
+    """Returns the shape of one example of a signature's input or output."""
+    return [int(dim["size"]) for dim in told["tensor_shape"]["dim"][1:]]
