@@ -113,7 +113,7 @@ def export(
 def signatures(
     served: ServedLearner, max_steps: int, max_examples: int, images=tf.float32
 ) -> dict:
-    """Returns name -> `tf.function` of the signatures that take examples."""
+    """Returns name -> `Signature` of what takes examples."""
     kind, answer = (
         ("images", "labels") if served.classifier else ("inputs", "targets")
     )

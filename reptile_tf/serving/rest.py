@@ -216,7 +216,7 @@ def _columns(request: dict, dtypes: dict, rows: bool) -> dict:
         given = {name: given for name in dtypes}
     if given.keys() != dtypes.keys():
         raise ValueError(
-            f"{key!r} must have the inputs {', '.join(dtypes) or '(none)'}; "
+            f"{key!r} must have the inputs {', '.join(dtypes)}; "
             f"received {', '.join(given) or '(none)'}"
         )
     return given
