@@ -12,16 +12,28 @@ from reptile_tf.data.sine import SineWaves
 from reptile_tf.data.sources import load_classes
 from reptile_tf.data.tasks import Task
 from reptile_tf.evaluation import Score
+from reptile_tf.meta_gradients import (
+    ANIL,
+    FOMAML,
+    MAML,
+    GradientCombination,
+    Reptile,
+)
 from reptile_tf.meta_learner import MetaLearner
 from reptile_tf.optimizers import SGD, Adam, linear_decay
 
 __all__ = [
+    "ANIL",
+    "FOMAML",
+    "MAML",
     "SGD",
     "Adam",
     "Checkpoint",
     "ClassImages",
     "Episodes",
+    "GradientCombination",
     "MetaLearner",
+    "Reptile",
     "Score",
     "SineWaves",
     "Task",

@@ -26,19 +26,14 @@ def require_choice(choices, **values: str) -> None:
             )
 
 
-def require_fit(
-    model: keras.Model, tasks, inner_batch_size: int | None = None
-) -> None:
-    """Refuses tasks that the model or the inner batch does not fit.
+def require_fit(model: keras.Model, tasks) -> None:
+    """Refuses tasks that the model does not fit.
 
     Args:
         model: the model that is to learn.
         tasks: the distribution it is to learn from.
-        inner_batch_size: examples of an inner step of training, where that is
-            what the tasks are for.
     """
-    task = tasks.sample(tf.constant(0, tf.int64))
-    inputs = task.support_x.shape[1:]
+    inputs = _example(tasks).support_x.shape[1:]
     require_inputs(model, inputs, "tasks")
     ways = getattr(tasks, "ways", None)
     outputs = output_shape(model, inputs)[-1]
@@ -47,12 +42,29 @@ def require_fit(
             f"model {model.name!r} has {outputs} outputs, but tasks have "
             f"ways={ways}; its last layer must have {ways} units"
         )
-    size = task.support_x.shape[0]
-    if inner_batch_size is not None and inner_batch_size > size:
+
+
+def require_examples(
+    tasks, meta_gradient, inner_steps: int, inner_batch_size: int
+) -> None:
+    """Refuses tasks without the examples that a training on them takes."""
+    size = _example(tasks).support_x.shape[0]
+    meta_gradient.require_examples(size, inner_steps, inner_batch_size)
+    if meta_gradient.needs_query:
+        require_queries(tasks, "tasks", f"meta_gradient={meta_gradient}")
+
+
+def require_queries(tasks, name: str, whose: str = "an evaluation") -> None:
+    """Refuses tasks with empty query sets."""
+    if not _example(tasks).query_x.shape[0]:
         raise ValueError(
-            f"inner_batch_size={inner_batch_size} is larger than a task, which "
-            f"has {size} support examples; use at most {size}"
+            f"{name} have no query examples, which {whose} needs; give them "
+            "query_shots of at least 1"
         )
+
+
+def _example(tasks):
+    return tasks.sample(tf.constant(0, tf.int64))
 
 
 def require_inputs(model: keras.Model, shape, whose: str) -> None:

@@ -2,7 +2,7 @@
 
 import keras
 
-from reptile_tf import models, optimizers
+from reptile_tf import meta_gradients, models, optimizers
 from reptile_tf.data.episodes import Episodes
 from reptile_tf.data.sine import SineWaves
 from reptile_tf.data.sources import load_classes
@@ -36,21 +36,24 @@ def make_tasks(preset: Preset, seed: int, data_dir=None):
         preset.dataset, data_dir, split=preset.split, seed=seed
     )
     return (
-        _episodes(train, preset, "training_shots", seed),
-        _episodes(test, preset, "shots", test_seed),
+        _episodes(train, preset, "training_shots", preset.query_shots, seed),
+        _episodes(test, preset, "shots", 1, test_seed),
     )
 
 
-def _episodes(classes, preset, shots: str, seed):
+def _episodes(classes, preset, shots: str, query_shots: int, seed):
     """Returns episodes of `preset.<shots>` shots; errors name that setting."""
-    most = int(classes.sizes.min()) - 1
-    if getattr(preset, shots) > most:
+    size = int(classes.sizes.min())
+    if getattr(preset, shots) + query_shots > size:
         raise ValueError(
-            f"{shots}={getattr(preset, shots)}, with one image more for the "
-            f"query, is more than the {most + 1} images that a class of "
-            f"{preset.dataset} has; use at most {most}"
+            f"{shots}={getattr(preset, shots)}, with query_shots={query_shots} "
+            f"images more for the query set, is more than the {size} images "
+            f"that a class of {preset.dataset} has; use at most "
+            f"{size - query_shots}"
         )
-    return Episodes(classes, preset.ways, getattr(preset, shots), seed=seed)
+    return Episodes(
+        classes, preset.ways, getattr(preset, shots), query_shots, seed
+    )
 
 
 def make_learner(preset: Preset, seed: int, input_shape) -> MetaLearner:
@@ -71,15 +74,17 @@ def make_learner(preset: Preset, seed: int, input_shape) -> MetaLearner:
         model = models.NETWORKS[preset.network](preset.ways, input_shape)
     return MetaLearner(
         model,
-        inner_optimizer=optimizers.INNER_OPTIMIZERS[preset.inner_optimizer](
-            preset.learning_rate
-        ),
+        inner_optimizer=preset.make_inner_optimizer(),
         inner_steps=preset.inner_steps,
         inner_batch_size=preset.inner_batch_size,
         meta_batch_size=preset.meta_batch_size,
         meta_batch_mode=preset.meta_batch_mode,
+        meta_gradient=meta_gradients.parse(preset.meta_gradient),
         meta_optimizer=optimizers.linear_decay(
-            preset.outer_step_size, preset.outer_iterations
+            preset.outer_step_size,
+            preset.outer_iterations,
+            optimizers.META_OPTIMIZERS[preset.meta_optimizer],
+            global_clipnorm=preset.clip_norm or None,
         ),
         loss=loss,
         metric=metric,

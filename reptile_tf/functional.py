@@ -157,6 +157,27 @@ class FunctionalModel:
         )
         return outputs, sum(losses)
 
+    def head(self) -> tf.Tensor:
+        """Returns a vector that is 1 at the last layer's weights, 0 elsewhere.
+
+        That layer is the last one, of those that hold no layers themselves, to
+        have trainable weights.
+        """
+        owners = {
+            id(v): i
+            for i, layer in enumerate(
+                self.model._flatten_layers(include_self=True)
+            )
+            for v in layer._trainable_variables
+        }
+        owners = [owners[id(v)] for v in self.model.trainable_variables]
+        return self.flatten(
+            [
+                tf.fill(shape, tf.cast(owner == owners[-1], self.dtype))
+                for shape, owner in zip(self._shapes, owners, strict=True)
+            ]
+        )
+
     @property
     def has_batch_norm(self) -> bool:
         """Whether outputs depend on which statistics are used."""

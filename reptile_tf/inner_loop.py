@@ -21,15 +21,32 @@ class InnerLoop(NamedTuple):
         loss: (targets, outputs) -> loss of each example, `[batch]`.
         reduction: "sum" (the paper's) or "mean" of the examples' losses.
         optimizer: the inner optimizer.
+        mask: vector that is 1 where weights adapt and 0 where inner steps
+            leave them at phi; None if all adapt.
     """
 
     model: FunctionalModel
     loss: Callable
     reduction: str
     optimizer: InnerOptimizer
+    mask: tf.Tensor | None = None
+
+    def objective(self, parts, x, y, key):
+        """Returns what an inner step descends, a scalar, and its mean loss.
+
+        Args:
+            parts: the weight vector, as `FunctionalModel.cut` cuts it.
+            x: inputs `[B, ...]`.
+            y: targets `[B, ...]`.
+            key: int32 `[2]`, from which dropout and other noise follow.
+        """
+        outputs, penalty = self.model.in_training(parts, x, key)
+        losses = self.loss(y, outputs)
+        reduced = REDUCTIONS[self.reduction](losses)
+        return reduced + penalty, tf.reduce_mean(losses)
 
 
-def adapt(loop: InnerLoop, weights, state, x, y, batches, key):
+def adapt(loop: InnerLoop, weights, state, x, y, batches, key, first=0):
     """Trains on one task: the paper's W~ = SGD(L_tau, phi, k).
 
     Weights and optimizer state are tensors, passed in and handed back; no
@@ -44,27 +61,32 @@ def adapt(loop: InnerLoop, weights, state, x, y, batches, key):
         y: support targets `[S, ...]`.
         batches: int32 `[k, B]`, the rows of x and y that each step trains on.
         key: int32 `[2]`, from which dropout and other noise follow.
+        first: number of the first step, where others went before.
 
     Returns:
         (weights, state, loss): W~, the state after the last step, and the mean
         over the steps of the mean loss of an example, a scalar.
     """
     steps = tf.shape(batches)[0]
+    mask = None if loop.mask is None else loop.model.cut(loop.mask)
 
     def step(i, parts, state, total):
         rows = batches[i]
         with tf.GradientTape() as tape:
             tape.watch(parts)
-            outputs, penalty = loop.model.in_training(
-                parts, tf.gather(x, rows), tasks.fold_in(key, i)
+            loss, mean = loop.objective(
+                parts,
+                tf.gather(x, rows),
+                tf.gather(y, rows),
+                tasks.fold_in(key, first + i),
             )
-            losses = loop.loss(tf.gather(y, rows), outputs)
-            loss = REDUCTIONS[loop.reduction](losses) + penalty
         gradient = tape.gradient(loss, parts, unconnected_gradients="zero")
         # Embeddings' gradients are slices; the optimizers want tensors.
         gradient = [tf.convert_to_tensor(g) for g in gradient]
+        if mask is not None:
+            gradient = [m * g for m, g in zip(mask, gradient, strict=True)]
         parts, state = loop.optimizer.update(gradient, state, parts)
-        return i + 1, parts, state, total + tf.reduce_mean(losses)
+        return i + 1, parts, state, total + mean
 
     _, parts, state, total = tf.while_loop(
         lambda i, *_: i < steps,

@@ -19,19 +19,20 @@ def run(train, state, indices, like, mode: str):
     has no state, the two are the same.
 
     Args:
-        train: (index, state) -> (W~, state, report), the training on a task.
+        train: (index, state) -> (meta-gradient, state, report), the training
+            on a task.
         state: the inner optimizer's state before the meta-batch.
         indices: int64 `[n]`, the tasks.
-        like: `tf.TensorSpec`s of what `train` returns.
+        like: what `train` returns, as tensors or `tf.TensorSpec`s.
         mode: one of `MODES`.
 
     Returns:
-        (mean of the W~, state to go on with, reports stacked `[n, ...]`).
+        (mean meta-gradient, state to go on with, reports stacked `[n, ...]`).
     """
     n = indices.shape[0]
     start, serial = state, mode == "serial"
-    weights, _, report = like
-    total = tf.zeros(weights.shape, weights.dtype)
+    vector, _, report = like
+    total = tf.zeros(vector.shape, vector.dtype)
     if not serial:
         state = tf.nest.map_structure(tf.zeros_like, state)
     reports = tf.nest.map_structure(
@@ -39,13 +40,13 @@ def run(train, state, indices, like, mode: str):
     )
 
     def step(i, total, state, reports):
-        weights, after, report = train(indices[i], state if serial else start)
+        vector, after, report = train(indices[i], state if serial else start)
         if not serial:
             after = tf.nest.map_structure(tf.add, state, after)
         reports = tf.nest.map_structure(
             lambda array, value: array.write(i, value), reports, report
         )
-        return i + 1, total + weights, after, reports
+        return i + 1, total + vector, after, reports
 
     # TensorFlow starts an operation of any task once its inputs are there: in
     # parallel mode that is at once; in serial mode a task's first gradient,

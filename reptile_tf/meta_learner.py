@@ -13,6 +13,7 @@ from reptile_tf.data import tasks as tasks_lib
 from reptile_tf.data.episodes import to_float
 from reptile_tf.functional import FunctionalModel
 from reptile_tf.inner_loop import REDUCTIONS, InnerLoop, adapt, example_losses
+from reptile_tf.meta_gradients import MetaGradient, Reptile
 from reptile_tf.optimizers import Adam, InnerOptimizer
 from reptile_tf.serving import export
 
@@ -32,12 +33,16 @@ class MetaLearner:
             with beta_1 = 0.
         inner_steps: k, steps of a training task, at least 1.
         inner_batch_size: examples of an inner step, at least 1.
+        meta_gradient: how phi follows from training on a task: `Reptile`,
+            `MAML`, `FOMAML`, `ANIL` or `GradientCombination` of
+            `reptile_tf.meta_gradients`.
         meta_batch_size: n, tasks of an outer iteration; 1 makes Algorithm 1.
         meta_batch_mode: "serial" (the paper's) or "parallel"; see
             `reptile_tf.meta_batch` for how they differ.
-        meta_optimizer: any Keras optimizer, given phi - mean(W~) as gradient;
-            the paper's rule is `linear_decay(eps, outer_iterations)`. SGD with
-            a step of 1, and no decay, if None.
+        meta_optimizer: any Keras optimizer, given the mean meta-gradient,
+            Reptile's phi - mean(W~), as gradient; the paper's rule is
+            `linear_decay(eps, outer_iterations)`. SGD with a step of 1, and no
+            decay, if None. Its `global_clipnorm` clips the meta-gradient.
         loss: any Keras loss (name, function or object); for logits if None.
         metric: any Keras metric (name or object), computed for each task
             apart; accuracy if None.
@@ -65,6 +70,7 @@ class MetaLearner:
         inner_optimizer: InnerOptimizer = Adam(1e-3),
         inner_steps: int = 5,
         inner_batch_size: int = 10,
+        meta_gradient: MetaGradient = Reptile(),
         meta_batch_size: int = 5,
         meta_batch_mode: str = "serial",
         meta_optimizer: keras.optimizers.Optimizer | None = None,
@@ -78,6 +84,7 @@ class MetaLearner:
         self.inner_optimizer = inner_optimizer
         self.inner_steps = inner_steps
         self.inner_batch_size = inner_batch_size
+        self.meta_gradient = meta_gradient
         self.meta_batch_size = meta_batch_size
         self.meta_batch_mode = meta_batch_mode
         self.meta_optimizer = meta_optimizer or keras.optimizers.SGD(1.0)
@@ -106,12 +113,14 @@ class MetaLearner:
         )
         checks.require_choice(meta_batch.MODES, meta_batch_mode=meta_batch_mode)
         checks.require_choice(REDUCTIONS, loss_reduction=loss_reduction)
+        meta_gradient.require(inner_steps, inner_optimizer)
         self.functional = FunctionalModel(model)
         self._loop = InnerLoop(
             self.functional,
             example_losses(self.loss),
             loss_reduction,
             inner_optimizer,
+            self.functional.head() if meta_gradient.head_only else None,
         )
         self.meta_optimizer.build(model.trainable_variables)
         self.inner_state = inner_optimizer.init(self.functional.phi())
@@ -139,8 +148,9 @@ class MetaLearner:
         To callbacks an outer iteration is a batch, and `iterations_per_epoch`
         of them are an epoch. Their logs hold `loss` (mean over inner steps and
         examples), `query_<metric>` (of W~ on the training tasks' query sets,
-        transductive) and `tasks_per_second`; at the end of an epoch also
-        `val_<mode>_<metric>` and its 95% interval `val_<mode>_ci95`.
+        transductive; only where they have one) and `tasks_per_second`; at the
+        end of an epoch also `val_<mode>_<metric>` and its 95% interval
+        `val_<mode>_ci95`.
 
         Args:
             tasks: the distribution to learn from; outer iteration i takes the
@@ -167,10 +177,14 @@ class MetaLearner:
             outer_iterations=outer_iterations,
             iterations_per_epoch=iterations_per_epoch,
         )
-        checks.require_fit(self.model, tasks, self.inner_batch_size)
+        checks.require_fit(self.model, tasks)
+        checks.require_examples(
+            tasks, self.meta_gradient, self.inner_steps, self.inner_batch_size
+        )
         if validation_tasks is not None:
             checks.require_at_least(2, validation_count=validation_count)
             checks.require_fit(self.model, validation_tasks)
+            checks.require_queries(validation_tasks, "validation_tasks")
 
         def validate():
             if validation_tasks is None:
@@ -191,14 +205,15 @@ class MetaLearner:
         )
 
     def _outer_iteration(self, tasks) -> dict[str, float]:
-        """Phi <- phi + (eps / n) sum_i (W~_i - phi), by the meta-optimizer."""
+        """Phi <- phi - (eps / n) sum_i (phi - W~_i), by the meta-optimizer."""
         start = time.perf_counter()
         n = self.meta_batch_size
         first = self.iteration * n
-        meta_gradient, state, reports = self._meta_gradient(tasks)(
+        meta_gradient, state, report = self._meta_gradient(tasks)(
             tf.constant(first, tf.int64), self.inner_state
         )
-        loss, query, finite = (r.numpy() for r in reports)
+        report = {name: values.numpy() for name, values in report.items()}
+        loss, finite = report["loss"], report.pop("finite")
         if not finite.all():
             bad = int(np.argmin(finite))
             raise FloatingPointError(
@@ -211,62 +226,58 @@ class MetaLearner:
         self.inner_state = state
         self.iteration += 1
         seconds = time.perf_counter() - start
-        return {
-            "loss": loss.mean().item(),
-            f"query_{self.metric.name}": query.mean().item(),
-            "tasks_per_second": n / seconds,
-        }
+        means = {name: values.mean().item() for name, values in report.items()}
+        return means | {"tasks_per_second": n / seconds}
 
     def _meta_gradient(self, tasks):
-        """Returns the compiled (first, state) -> phi - mean(W~), state, ..."""
-        scalar = tf.TensorSpec([], self.functional.dtype)
+        """Returns the compiled (first, state) -> mean(phi - W~), state, ..."""
+        query_metric = f"query_{self.metric.name}"
 
         def meta_gradient(first, state):
             phi = self.functional.phi()
+            report = {
+                "loss": tf.TensorSpec([], phi.dtype),
+                "finite": tf.TensorSpec([], tf.bool),
+            }
+            if tasks.sample(first).query_x.shape[0]:
+                report[query_metric] = tf.TensorSpec([])
 
             def train_on_task(index, state):
                 task = tasks.sample(index)
-                weights, state, loss = adapt(
+                lesson = self.meta_gradient(
                     self._loop,
                     phi,
                     state,
-                    task.support_x,
-                    task.support_y,
-                    tasks_lib.mini_batches(
-                        task.key,
-                        task.support_x.shape[0],
-                        self.inner_steps,
-                        self.inner_batch_size,
-                    ),
-                    task.key,
+                    task,
+                    self.inner_steps,
+                    self.inner_batch_size,
                 )
-                outputs = self.functional.by_batch(weights, task.query_x)
-                query = self._measure(task.query_y, outputs)
-                moments = [s for s in state if s.dtype.is_floating]
-                sums = [tf.reduce_sum(t) for t in (loss, weights, *moments)]
-                finite = tf.math.is_finite(tf.add_n(sums))
-                return weights, state, (loss, query, finite)
+                moments = [s for s in lesson.state if s.dtype.is_floating]
+                parts = lesson.loss, lesson.meta_gradient, *moments
+                sums = [tf.reduce_sum(t) for t in parts]
+                values = {
+                    "loss": lesson.loss,
+                    "finite": tf.math.is_finite(tf.add_n(sums)),
+                }
+                if query_metric in report:
+                    outputs = self.functional.by_batch(
+                        lesson.weights, task.query_x
+                    )
+                    values[query_metric] = self._measure(task.query_y, outputs)
+                return lesson.meta_gradient, lesson.state, values
 
-            like = (
-                tf.TensorSpec(phi.shape, phi.dtype),
-                tf.nest.map_structure(
-                    lambda s: tf.TensorSpec(s.shape, s.dtype), state
-                ),
-                (scalar, tf.TensorSpec([]), tf.TensorSpec([], tf.bool)),
-            )
-            mean, state, reports = meta_batch.run(
+            return meta_batch.run(
                 train_on_task,
                 state,
                 first + tf.range(self.meta_batch_size, dtype=tf.int64),
-                like,
+                (phi, state, report),
                 self.meta_batch_mode,
             )
-            return phi - mean, state, reports
 
         return self._compile(("fit", tasks), meta_gradient)
 
     def _outer_step(self, meta_gradient):
-        """Gives phi - mean(W~) to the meta-optimizer: the one write of phi."""
+        """Gives it to the meta-optimizer: the one write of phi."""
 
         def step(vector):
             gradients = self.functional.unflatten(vector)
@@ -316,6 +327,7 @@ class MetaLearner:
         checks.require_at_least(2, count=count)  # an interval needs two
         steps = self._steps(steps)
         checks.require_fit(self.model, tasks)
+        checks.require_queries(tasks, "tasks")
         measure = self._evaluate(tasks, modes)
         phi, state = self.functional.phi(), self.inner_state
         bar = keras.utils.Progbar(count, verbose=verbose, unit_name="task")

@@ -145,16 +145,28 @@ InnerOptimizer = SGD | Adam
 INNER_OPTIMIZERS = {"sgd": SGD, "adam": Adam}
 
 
-def linear_decay(step_size: float, iterations: int) -> keras.optimizers.SGD:
-    """Returns the paper's outer step, for a meta-optimizer.
+META_OPTIMIZERS = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}
 
-    phi <- phi - eps_i (phi - mean(W~)), with eps_i = eps (1 - i / N).
+
+def linear_decay(
+    step_size: float,
+    iterations: int,
+    optimizer=keras.optimizers.SGD,
+    **settings,
+) -> keras.optimizers.Optimizer:
+    """Returns a meta-optimizer whose step falls to 0 along a line.
+
+    With SGD it is the paper's outer step, phi <- phi - eps_i (phi - mean(W~)),
+    eps_i = eps (1 - i / N).
 
     Args:
         step_size: eps, above 0.
         iterations: N, outer iterations, at least 1.
+        optimizer: class of the optimizer.
+        **settings: of the optimizer, such as `global_clipnorm`.
     """
     _require_positive(step_size=step_size, iterations=iterations)
-    return keras.optimizers.SGD(
-        keras.optimizers.schedules.PolynomialDecay(step_size, iterations, 0.0)
+    schedule = keras.optimizers.schedules.PolynomialDecay(
+        step_size, iterations, 0.0
     )
+    return optimizer(schedule, **settings)

@@ -21,7 +21,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from reptile_tf import optimizers
+from reptile_tf import meta_gradients, optimizers
 
 _FORMAT = 1
 _SETTINGS = (
@@ -86,6 +86,7 @@ def save(learner, path) -> None:
     config = {
         "format": _FORMAT,
         "iteration": learner.iteration,
+        "meta_gradient": str(learner.meta_gradient),
         **{name: getattr(learner, name) for name in _SETTINGS},
         **{
             name: keras.saving.serialize_keras_object(getattr(learner, name))
@@ -144,6 +145,9 @@ def load(cls, path, custom_objects=None):
         config[name] = keras.saving.deserialize_keras_object(
             config[name], custom_objects
         )
+    config["meta_gradient"] = meta_gradients.parse(
+        config.get("meta_gradient", "reptile")  # older files do not say
+    )
     inner = optimizers.INNER_OPTIMIZERS[inner.pop("name")](**inner)
     learner = cls(model, inner_optimizer=inner, **config)
     learner.iteration = iteration

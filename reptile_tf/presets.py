@@ -5,7 +5,7 @@ Mini-ImageNet's presets (Table 4) come with its data.
 
 import dataclasses
 
-from reptile_tf import checks
+from reptile_tf import checks, meta_gradients, optimizers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +35,13 @@ class Preset:
         eval_inner_batch_size: "Eval. inner batch size".
         eval_inner_steps: "Eval. inner iterations".
         loss_reduction: "sum" (the authors') or "mean".
+        query_shots: examples of each class of a training task's query set;
+            sine waves have 50 points there.
+        meta_gradient: a name of `reptile_tf.meta_gradients`, or weights of g1
+            to gk as in "1/2,1/2".
+        meta_optimizer: "sgd" (the paper's) or "adam", with outer_step_size.
+        clip_norm: largest norm of a meta-gradient, above which it is scaled
+            down; 0 for none.
     """
 
     source: str
@@ -57,6 +64,10 @@ class Preset:
     inner_optimizer: str = "adam"
     meta_batch_mode: str = "serial"
     loss_reduction: str = "sum"
+    query_shots: int = 1
+    meta_gradient: str = "reptile"
+    meta_optimizer: str = "sgd"
+    clip_norm: float = 0.0
 
     def __post_init__(self):
         """Refuses what no data set could make possible.
@@ -66,10 +77,12 @@ class Preset:
         """
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            least = 2 if field.name == "ways" else 1
+            least = {"ways": 2, "query_shots": 0}.get(field.name, 1)
             if field.type is int:
                 checks.require_at_least(least, **{field.name: value})
-            if field.type is float and not value > 0:
+            if field.name == "clip_norm":
+                checks.require_at_least(0, clip_norm=value)
+            elif field.type is float and not value > 0:
                 raise ValueError(
                     f"{field.name} must be above 0; received {value}"
                 )
@@ -77,14 +90,22 @@ class Preset:
                 checks.require_choice(
                     CHOICES[field.name], **{field.name: value}
                 )
-        size = self.training_shots * (
-            1 if self.dataset == "sine" else self.ways
+        meta_gradient = meta_gradients.parse(self.meta_gradient)
+        meta_gradient.require(self.inner_steps, self.make_inner_optimizer())
+        per_shot = 1 if self.dataset == "sine" else self.ways
+        meta_gradient.require_examples(
+            self.training_shots * per_shot,
+            self.inner_steps,
+            self.inner_batch_size,
         )
-        if self.inner_batch_size > size:
-            raise ValueError(
-                f"inner_batch_size={self.inner_batch_size} is larger than a "
-                f"training task, which has {size} examples; use at most {size}"
-            )
+        if meta_gradient.needs_query:
+            checks.require_at_least(1, query_shots=self.query_shots)
+
+    def make_inner_optimizer(self) -> optimizers.InnerOptimizer:
+        """Returns the inner optimizer."""
+        return optimizers.INNER_OPTIMIZERS[self.inner_optimizer](
+            self.learning_rate
+        )
 
 
 CHOICES = {
@@ -93,6 +114,14 @@ CHOICES = {
     "inner_optimizer": ("adam", "sgd"),
     "meta_batch_mode": ("serial", "parallel"),
     "loss_reduction": ("sum", "mean"),
+    "meta_optimizer": ("sgd", "adam"),
+}
+
+# What a file that was written before a field came to be means by its absence.
+DEFAULTS = {
+    field.name: field.default
+    for field in dataclasses.fields(Preset)
+    if field.default is not dataclasses.MISSING
 }
 
 # Fields that describe a preset and are not settings of a run.
@@ -181,6 +210,27 @@ PRESETS = {
         outer_step_size=1.0,
         outer_iterations=100_000,
         meta_batch_size=10,
+        eval_inner_batch_size=25,
+        eval_inner_steps=5,
+    ),
+    "omniglot_gradients": Preset(
+        source="Table 6",
+        expected="two-step Reptile; Figure 3 shows about 97% (paper)",
+        running_time="about 10 minutes",
+        dataset="omniglot",
+        ways=5,
+        shots=5,
+        inner_optimizer="sgd",
+        learning_rate=3e-3,
+        inner_batch_size=25,
+        inner_steps=2,
+        meta_gradient="1,1",
+        # Four mini-batches of 25 that do not overlap take all there is.
+        training_shots=20,
+        query_shots=0,
+        outer_step_size=0.25,
+        outer_iterations=40_000,
+        meta_batch_size=1,
         eval_inner_batch_size=25,
         eval_inner_steps=5,
     ),

@@ -190,7 +190,7 @@ class Run:
         path = self.folder / "config.json"
         if not path.exists():
             return
-        theirs = json.loads(path.read_text())
+        theirs = presets.DEFAULTS | json.loads(path.read_text())
         free = (*presets.DESCRIPTIONS, "data_dir")  # may change on a resume
         contradictions = [
             f"{name}={ours[name]} (the run has {theirs.get(name)})"

@@ -40,8 +40,19 @@ def test_omniglots_presets_are_the_papers_columns(name):
     assert preset.loss_reduction == "sum"
 
 
+def test_the_gradient_combinations_preset_is_table_6():
+    preset = PRESETS["omniglot_gradients"]
+    assert (preset.learning_rate, preset.inner_batch_size) == (3e-3, 25)
+    assert (preset.outer_step_size, preset.outer_iterations) == (0.25, 40_000)
+    assert (preset.eval_inner_batch_size, preset.eval_inner_steps) == (25, 5)
+    assert (preset.inner_optimizer, preset.meta_optimizer) == ("sgd", "sgd")
+    assert preset.meta_batch_size == 1
+    assert preset.training_shots * preset.ways == 4 * 25
+
+
 def test_every_preset_says_where_it_is_from_and_what_to_expect():
-    assert set(PRESETS) == {*TABLES, "sine", "glyphs"}
+    others = {"omniglot_gradients", "sine", "glyphs"}
+    assert set(PRESETS) == {*TABLES, *others}
     for preset in PRESETS.values():
         assert preset.source
         assert preset.expected

@@ -95,7 +95,7 @@ def test_impossible_decays(step_size, iterations, name):
         ({"shots": 6}, ["shots=6", "at most 5"]),
         ({"shots": 0}, ["shots", "at least 1", "0"]),
         ({"shots": -1}, ["shots", "at least 1", "-1"]),
-        ({"query_shots": 0}, ["query_shots", "at least 1", "0"]),
+        ({"query_shots": -1}, ["query_shots", "at least 0", "-1"]),
         ({"shots": 3, "query_shots": 4}, ["query_shots=4", "at most 2"]),
         ({"seed": -1}, ["seed", "at least 0", "-1"]),
     ],

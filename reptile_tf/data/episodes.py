@@ -19,7 +19,8 @@ class Episodes:
         classes: the images to sample from.
         ways: N, at least 2 and at most the number of classes.
         shots: K, images of each class in the support set, at least 1.
-        query_shots: images of each class in the query set, at least 1.
+        query_shots: images of each class in the query set; 0 for training
+            tasks that need no query set.
         seed: of the sequence of tasks, any whole number from 0.
 
     Raises:
@@ -35,8 +36,8 @@ class Episodes:
         seed: int = 0,
     ):
         checks.require_at_least(2, ways=ways)
-        checks.require_at_least(1, shots=shots, query_shots=query_shots)
-        checks.require_at_least(0, seed=seed)
+        checks.require_at_least(1, shots=shots)
+        checks.require_at_least(0, query_shots=query_shots, seed=seed)
         if ways > classes.num_classes:
             raise ValueError(
                 f"ways={ways} is more than the {classes.num_classes} classes "
@@ -86,7 +87,7 @@ class Episodes:
             x = tf.gather(
                 self._images, tf.gather(tf.reshape(rows, [-1]), order)
             )
-            return to_float(x), order // rows.shape[1]
+            return to_float(x), order // max(1, rows.shape[1])
 
         return tasks.Task(
             *examples(rows[:, : self.shots], support_key),
