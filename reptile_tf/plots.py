@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 
 import matplotlib
 
@@ -20,11 +21,7 @@ def learning_curve(history, path) -> None:
         history: path of a run's history.csv.
         path: of the picture, a PNG.
     """
-    with open(history, newline="") as file:
-        rows = list(csv.DictReader(file))
-    columns = {
-        name: np.array([_number(row[name]) for row in rows]) for name in rows[0]
-    }
+    columns = _columns(history)
     epochs = columns["epoch"] + 1
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5))
     left.plot(epochs, columns["loss"])
@@ -46,6 +43,34 @@ def learning_curve(history, path) -> None:
             right.set_ylabel(metric.replace("_", " "))
     right.set(title="Held-out classes, 95% intervals", xlabel="epoch")
     right.legend()
+    _write(figure, path)
+
+
+def comparison(runs, path) -> None:
+    """Draws the held-out accuracy of several runs along their training.
+
+    Args:
+        runs: run folders (paths), named in the legend; those that are not
+            there yet, or have no history, are left out.
+        path: of the picture, a PNG.
+    """
+    modes = ("transductive", "support_and_query")
+    figure, axes = plt.subplots(1, len(modes), figsize=(11, 4.5), sharey=True)
+    shades = plt.get_cmap("tab10")
+    for i, run in enumerate(runs):
+        if not (run / "history.csv").exists():
+            continue
+        columns = _columns(run / "history.csv")
+        every = json.loads((run / "config.json").read_text())["eval_every"]
+        iterations = every * (columns["epoch"] + 1)
+        for axis, mode in zip(axes, modes, strict=True):
+            accuracy = columns[f"val_{mode}_accuracy"]
+            axis.plot(iterations, accuracy, color=shades(i), label=run.name)
+    for axis, mode in zip(axes, modes, strict=True):
+        axis.set(title=mode, xlabel="outer iteration")
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("accuracy on held-out classes")
+    axes[-1].legend(fontsize=8)
     _write(figure, path)
 
 
@@ -97,7 +122,7 @@ def sine_wave(task, predictions: dict, path) -> None:
     figure, axes = plt.subplots(
         1,
         len(predictions),
-        figsize=(5 * len(predictions), 4),
+        figsize=(1 + 3.2 * len(predictions), 4),
         sharey=True,
         squeeze=False,
     )
@@ -109,10 +134,18 @@ def sine_wave(task, predictions: dict, path) -> None:
         shades = plt.get_cmap("viridis")(np.linspace(0.9, 0.1, len(by_steps)))
         for (steps, y), shade in zip(by_steps.items(), shades, strict=True):
             axis.plot(task.query_x, y, color=shade, label=f"{steps} steps")
-        axis.set(title=f"{name} initialization", xlabel="x")
+        axis.set(title=name, xlabel="x")
     axes[0, 0].set_ylabel("y")
     axes[0, -1].legend(fontsize=8)
     _write(figure, path)
+
+
+def _columns(history) -> dict[str, np.ndarray]:
+    with open(history, newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {
+        name: np.array([_number(row[name]) for row in rows]) for name in rows[0]
+    }
 
 
 def _number(text: str) -> float:

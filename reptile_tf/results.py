@@ -2,9 +2,10 @@
 
 import json
 import pathlib
+import re
 import shutil
 
-from reptile_tf import plots
+from reptile_tf import evaluation, plots
 
 KEPT = (
     *("config.json", "history.csv", "sine.json"),
@@ -13,8 +14,8 @@ KEPT = (
 PICTURES = ("sine.png", "task.png")
 
 
-def keep(run_dir: pathlib.Path, folder: pathlib.Path):
-    """Copies a run's settings, numbers, pictures and newest learner."""
+def keep(run_dir: pathlib.Path, folder: pathlib.Path, learner: bool = True):
+    """Copies a run's settings, numbers, pictures and, if asked, its learner."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in (*KEPT, *PICTURES):
         if (run_dir / name).exists():
@@ -23,53 +24,92 @@ def keep(run_dir: pathlib.Path, folder: pathlib.Path):
     for name in ("data_dir", "expected", "running_time"):  # no settings
         config.pop(name)
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-    newest = max((run_dir / "checkpoints").glob("iteration-*.zip"))
-    shutil.copy(newest, folder / "learner.zip")
+    if learner:
+        newest = max((run_dir / "checkpoints").glob("iteration-*.zip"))
+        shutil.copy(newest, folder / "learner.zip")
     plots.learning_curve(folder / "history.csv", folder / "learning_curve.png")
 
 
-def rows(folder: pathlib.Path):
-    """Yields a table's row for each evaluation of a result."""
-    config = json.loads((folder / "config.json").read_text())
-    for entry in json.loads((folder / "evaluation.json").read_text()):
-        if "accuracy" not in entry:
-            continue
-        yield (
-            f"| {folder.name} | {entry['ways']}-way {entry['shots']}-shot "
-            f"| {entry['outer_iterations']:,} of {config['outer_iterations']:,}"
-            f" | {entry['mode']} | {entry['accuracy']:.2%} "
-            f"± {entry['ci95']:.2%} | {entry['tasks']:,} | {entry['seed']} |"
-        )
+def fill(page: str, results: pathlib.Path) -> str:
+    """Returns a Markdown page with its tables made anew from what is kept.
+
+    A table lies between the lines `<!-- NAME: made by scripts/record.py -->`
+    and `<!-- end -->`, NAME being one of `TABLES`.
+    """
+
+    def table(match):
+        start, name, end = match.groups()
+        lines = TABLES[name](results) or ["Nothing has been kept yet."]
+        return "\n".join([start, *lines, end])
+
+    return _PLACE.sub(table, page)
 
 
-def sine_rows(folder: pathlib.Path):
-    """Yields a table's row for each measurement on sine waves."""
-    for entry in json.loads((folder / "sine.json").read_text()):
-        yield (
-            f"| {entry['initialization']} | {entry['steps']} "
-            f"| {entry['mean_squared_error']:.3f} ± {entry['ci95']:.3f} "
-            f"| {entry['tasks']:,} |"
-        )
+_PLACE = re.compile(
+    r"(<!-- (\w+): made by scripts/record.py -->)\n.*?(<!-- end -->)", re.DOTALL
+)
 
 
-def tables(results: pathlib.Path) -> str:
-    """Returns the tables of everything kept, as Markdown."""
-    lines = []
+def _markdown(head: list[str], rows) -> list[str]:
+    rows = [head, ["---"] * len(head), *rows]
+    return [f"| {' | '.join(row)} |" for row in rows] if len(rows) > 2 else []
+
+
+def accuracies(results: pathlib.Path) -> list[str]:
+    """Returns a table with a line for each evaluation of each run kept."""
+    rows = []
     for path in sorted(results.glob("*/evaluation.json")):
-        lines += rows(path.parent)
-    if lines:
-        lines = [
-            "| Run | Task | Outer iterations | Evaluation mode | Accuracy, "
-            "95% interval | Tasks | Seed |",
-            "|---|---|---|---|---|---|---|",
-            *lines,
+        config = json.loads((path.parent / "config.json").read_text())
+        rows += [
+            [
+                path.parent.name,
+                f"{entry['ways']}-way {entry['shots']}-shot",
+                f"{entry['outer_iterations']:,} of "
+                f"{config['outer_iterations']:,}",
+                entry["mode"],
+                f"{entry['accuracy']:.2%} ± {entry['ci95']:.2%}",
+                f"{entry['tasks']:,}",
+                str(entry["seed"]),
+            ]
+            for entry in json.loads(path.read_text())
+            if "accuracy" in entry
         ]
-    for path in sorted(results.glob("*/sine.json")):
-        lines += [
-            "",
-            "| Initialization | Inner steps | Mean squared error on new waves, "
-            "95% interval | Waves |",
-            "|---|---|---|---|",
-            *sine_rows(path.parent),
-        ]
-    return "\n".join(lines) or "No run has been kept yet."
+    head = "Run, Task, Outer iterations, Evaluation mode, Accuracy ± 95%"
+    return _markdown([*head.split(", "), "Tasks", "Seed"], rows)
+
+
+def sine(results: pathlib.Path) -> list[str]:
+    """Returns the mean squared errors on sine waves (Figure 1)."""
+    path = results / "sine" / "sine.json"
+    if not path.exists():
+        return []
+    entries = json.loads(path.read_text())
+    rows = {}
+    for entry in entries:
+        row = rows.setdefault(entry["initialization"], {})
+        value, ci95 = entry["mean_squared_error"], entry["ci95"]
+        row[f"{entry['steps']} steps"] = f"{value:.2f} ± {ci95:.2f}"
+    tasks = f"{entries[0]['tasks']:,}"
+    head = f"Initialization (error ± 95%, {tasks} waves)"
+    steps = next(iter(rows.values()))
+    return _markdown(
+        [head, *steps], [[name, *row.values()] for name, row in rows.items()]
+    )
+
+
+def figure3(results: pathlib.Path) -> list[str]:
+    """Returns the last accuracies of Figure 3's curves, best first."""
+    rows, tasks = [], set()
+    for path in results.glob("figure3/*/evaluation.json"):
+        entries = json.loads(path.read_text())
+        tasks |= {f"{entry['tasks']:,}" for entry in entries}
+        rows.append(
+            [f"`{path.parent.name}`"]
+            + [f"{e['accuracy']:.2%} ± {e['ci95']:.2%}" for e in entries]
+        )
+    head = [f"Curve (accuracy ± 95%, {' or '.join(sorted(tasks))} tasks)"]
+    rows.sort(key=lambda row: row[1], reverse=True)
+    return _markdown(head + list(evaluation.MODES), rows)
+
+
+TABLES = {"accuracies": accuracies, "sine": sine, "figure3": figure3}

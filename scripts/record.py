@@ -1,4 +1,4 @@
-"""Keeps a run in results/ and writes the tables of README.md from results/.
+"""Keeps a run in results/ and writes the pages' tables from results/.
 
 Example:
     python scripts/record.py --run_dir=runs/o55 --name=omniglot_5shot_5way
@@ -15,9 +15,11 @@ from reptile_tf.persistence import whole_file
 RUN_DIR = flags.DEFINE_string("run_dir", None, "An evaluated run to keep.")
 NAME = flags.DEFINE_string("name", None, "Its name in results/.")
 RESULTS = flags.DEFINE_string("results", "results", "Where results are kept.")
-README = flags.DEFINE_string("readme", "README.md", "Where the tables go.")
-
-START, END = "<!-- results: made by scripts/record.py -->", "<!-- end -->"
+PAGE = flags.DEFINE_multi_string(
+    "page",
+    ["README.md", "docs/experiments.md", "saved_models/README.md"],
+    "Markdown pages whose tables are made anew.",
+)
 
 
 def main(_):
@@ -26,13 +28,10 @@ def main(_):
         if NAME.value is None:
             raise ValueError("--run_dir needs --name, the result's name")
         results.keep(pathlib.Path(RUN_DIR.value), kept / NAME.value)
-    readme = pathlib.Path(README.value)
-    before, rest = readme.read_text().split(START)
-    after = rest.split(END, 1)[1]
-    with whole_file(readme) as part:
-        part.write_text(
-            f"{before}{START}\n{results.tables(kept)}\n{END}{after}"
-        )
+    for page in map(pathlib.Path, PAGE.value):
+        text = results.fill(page.read_text(), kept)
+        with whole_file(page) as part:
+            part.write_text(text)
 
 
 if __name__ == "__main__":

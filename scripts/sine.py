@@ -1,14 +1,14 @@
-"""Sine regression (section 3): error after 0 to 32 steps, and the picture.
+"""Sine regression (section 3, Figure 1): error after 0 to 32 steps, a picture.
 
-Takes the learner of a run folder that was trained with --preset=sine, and the
-same network with random weights beside it.
+Takes the learners of run folders that were trained with --preset=sine, by the
+folders' names, and a random one. All adapt as the first folder's settings say.
 
 Example:
     python scripts/train.py --preset=sine --run_dir=runs/sine
     python scripts/sine.py --run_dir=runs/sine
 
 Writes sine.json (mean squared error over new waves, with 95% intervals) and
-sine.png (one new wave before and after inner steps) into the folder.
+sine.png (one new wave before and after inner steps) into the first folder.
 """
 
 import json
@@ -20,7 +20,9 @@ from reptile_tf import command_line, experiment, plots
 from reptile_tf.persistence import whole_file
 from reptile_tf.runs import Run
 
-RUN_DIR = flags.DEFINE_string("run_dir", None, "Folder of a sine training.")
+RUN_DIR = flags.DEFINE_multi_string(
+    "run_dir", None, "Folder of a sine training; may be given several times."
+)
 TASKS = flags.DEFINE_integer("tasks", 1000, "Number of new waves.", 2)
 STEPS = flags.DEFINE_multi_integer(
     "steps", [0, 1, 5, 10, 32], "Inner steps to measure after.", 0
@@ -31,14 +33,17 @@ command_line.define_thread_flags()
 
 def main(_):
     command_line.configure_threads()
-    run = Run.open(RUN_DIR.value)
+    runs = {run.folder.name: run for run in map(Run.open, RUN_DIR.value)}
+    run = next(iter(runs.values()))
     _, waves = experiment.make_tasks(run.preset, run.seed)
-    learners = {
-        "trained": run.learner(),
-        "random": experiment.make_learner(
+    learners = {}
+    for name in (*runs, "random"):
+        learners[name] = experiment.make_learner(
             run.preset, run.seed, waves.input_shape
-        ),
-    }
+        )
+        if name in runs:
+            weights = runs[name].learner().model.get_weights()
+            learners[name].model.set_weights(weights)
     results = []
     for name, learner in learners.items():
         for steps in STEPS.value:
@@ -51,14 +56,10 @@ def main(_):
         part.write_text(json.dumps(results, indent=2) + "\n")
 
     wave = waves.sample(tf.constant(TASKS.value, tf.int64))
+    seen = wave.support_x, wave.support_y
     predictions = {
-        name: {
-            steps: learner.adapt(wave.support_x, wave.support_y, steps=steps)(
-                wave.query_x, training=False
-            )
-            for steps in STEPS.value
-        }
-        for name, learner in learners.items()
+        name: {n: one.adapt(*seen, steps=n)(wave.query_x) for n in STEPS.value}
+        for name, one in learners.items()
     }
     plots.sine_wave(wave, predictions, run.folder / "sine.png")
     print(f"Look at {run.folder}/sine.png")

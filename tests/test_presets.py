@@ -51,7 +51,8 @@ def test_the_gradient_combinations_preset_is_table_6():
 
 
 def test_every_preset_says_where_it_is_from_and_what_to_expect():
-    others = {"omniglot_gradients", "sine", "glyphs"}
+    maml = {f"omniglot_{shots}shot_5way_maml" for shots in (1, 5)}
+    others = {"omniglot_gradients", "sine", "glyphs", *maml}
     assert set(PRESETS) == {*TABLES, *others}
     for preset in PRESETS.values():
         assert preset.source

@@ -95,18 +95,56 @@ def assert_same(a, b):
 
 def test_sine_from_training_to_picture(sine_run):
     folder, _ = sine_run
+    for name in ("maml", "1"):
+        run_script(
+            *("train", "--preset=sine", f"--run_dir={folder}/{name}"),
+            *("--outer_iterations=2", "--inner_steps=1", "--eval_tasks=2"),
+            *(f"--meta_gradient={name}", "--meta_optimizer=adam"),
+        )
     run_script(
-        "sine", f"--run_dir={folder}", "--tasks=4", "--steps=0", "--steps=3"
+        *("sine", "--tasks=4", "--steps=0", "--steps=3"),
+        *(f"--run_dir={folder}", f"--run_dir={folder}/maml"),
+        f"--run_dir={folder}/1",
     )
     results = json.loads((folder / "sine.json").read_text())
     assert [(r["initialization"], r["steps"]) for r in results] == [
-        ("trained", 0),
-        ("trained", 3),
-        ("random", 0),
-        ("random", 3),
+        (name, steps)
+        for name in (folder.name, "maml", "1", "random")
+        for steps in (0, 3)
     ]
+    errors = {
+        r["initialization"]: r["mean_squared_error"]
+        for r in results
+        if r["steps"] == 3
+    }
+    assert len(set(errors.values())) == 4
     assert all(r["tasks"] == 4 and r["ci95"] > 0 for r in results)
     assert (folder / "sine.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_gradients_are_compared(tmp_path):
+    """Two curves, one of them in a second call, and a call with no work."""
+    args = (
+        *("--dataset=glyphs", "--training_shots=10", "--inner_batch_size=5"),
+        *("--outer_iterations=4", "--eval_every=2", "--eval_tasks=2"),
+        *("--tasks=3", f"--run_dir={tmp_path}/runs", f"--keep={tmp_path}/kept"),
+    )
+    for curves in (["mean_g1+g2"], ["g4"], ["mean_g1+g2", "g4"]):
+        run_script(
+            "compare_gradients", *args, *(f"--curve={c}" for c in curves)
+        )
+    weights = {"mean_g1+g2": "1/2,1/2", "g4": "0,0,0,1"}
+    for curve, expected in weights.items():
+        folder = tmp_path / "kept" / curve
+        config = json.loads((folder / "config.json").read_text())
+        assert config["meta_gradient"] == expected
+        assert config["inner_steps"] == len(expected.split(","))
+        assert len((folder / "history.csv").read_text().splitlines()) == 3
+        entries = json.loads((folder / "evaluation.json").read_text())
+        assert [e["tasks"] for e in entries] == [3, 3, 3]
+    assert len(list((tmp_path / "kept").iterdir())) == 3
+    picture = (tmp_path / "kept/figure3.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
 
 
 def test_glyphs_from_training_to_tables(tmp_path, capsys):
@@ -163,7 +201,7 @@ def test_glyphs_from_training_to_tables(tmp_path, capsys):
 
     readme = tmp_path / "README.md"
     readme.write_text(
-        "before\n<!-- results: made by scripts/record.py -->\nold\n"
+        "before\n<!-- accuracies: made by scripts/record.py -->\nold\n"
         "<!-- end -->\nafter\n"
     )
     run_script(
@@ -171,7 +209,7 @@ def test_glyphs_from_training_to_tables(tmp_path, capsys):
         f"--run_dir={run}",
         "--name=tiny",
         f"--results={tmp_path / 'results'}",
-        f"--readme={readme}",
+        f"--page={readme}",
     )
     text = readme.read_text()
     assert "old" not in text and text.startswith("before\n")
