@@ -20,10 +20,12 @@ import fractions
 import itertools
 from typing import ClassVar, NamedTuple
 
+import keras
 import tensorflow as tf
 
 from reptile_tf.data import tasks
 from reptile_tf.inner_loop import InnerLoop, adapt
+from reptile_tf.models import BatchNormalization
 from reptile_tf.optimizers import SGD, InnerOptimizer
 
 
@@ -96,6 +98,13 @@ class MetaGradient:
 
         Raises:
             ValueError: names the argument.
+        """
+
+    def require_model(self, model: keras.Model) -> None:
+        """Refuses a model that it cannot work with.
+
+        Raises:
+            ValueError: names the layer.
         """
 
     def require_examples(self, size: int, steps: int, batch_size: int) -> None:
@@ -300,6 +309,26 @@ class MAML(MetaGradient):
                 "has no finite derivative at moments of 0. Received "
                 f"inner_optimizer={optimizer}"
             )
+
+    def require_model(self, model):
+        """Refuses layers whose second derivatives TensorFlow has wrong."""
+        normalizations = (
+            keras.layers.BatchNormalization,
+            keras.layers.GroupNormalization,
+            keras.layers.LayerNormalization,
+        )
+        for layer in model._flatten_layers():
+            if isinstance(layer, normalizations) and not isinstance(
+                layer, BatchNormalization
+            ):
+                raise ValueError(
+                    f"meta_gradient={self} takes second derivatives, which are "
+                    f"wrong for layer {layer.name!r} of model {model.name!r}: "
+                    f"{type(layer).__name__} of Keras takes its statistics "
+                    "from tf.nn.moments, whose variance holds the mean "
+                    "constant. Use reptile_tf.models.BatchNormalization, or "
+                    "a first-order meta-gradient such as fomaml"
+                )
 
     def __call__(self, loop, phi, state, task, steps, batch_size) -> Lesson:
         """Takes k steps and differentiates the query loss through them."""

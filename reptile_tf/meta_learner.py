@@ -114,6 +114,7 @@ class MetaLearner:
         checks.require_choice(meta_batch.MODES, meta_batch_mode=meta_batch_mode)
         checks.require_choice(REDUCTIONS, loss_reduction=loss_reduction)
         meta_gradient.require(inner_steps, inner_optimizer)
+        meta_gradient.require_model(model)
         self.functional = FunctionalModel(model)
         self._loop = InnerLoop(
             self.functional,

@@ -19,6 +19,8 @@ from reptile_tf import (
     meta_gradients,
 )
 from reptile_tf.data import tasks as tasks_lib
+from reptile_tf.inner_loop import adapt
+from reptile_tf.models import BatchNormalization
 
 ALPHA, STEPS, BATCH, SUPPORT = 0.1, 3, 2, 6
 
@@ -222,6 +224,64 @@ def test_maml_is_the_derivative_of_the_adapted_query_loss(meta_gradient, steps):
     assert np.abs(exact - first_order / ALPHA).max() > 1e-2
 
 
+def convolutions(dtype):
+    """A smooth network, as kinks would spoil numerical derivatives."""
+    inputs = keras.Input((6, 6, 1), dtype=dtype)
+    x = keras.layers.Conv2D(3, 3, strides=2, dtype=dtype)(inputs)
+    x = BatchNormalization(epsilon=1e-3, dtype=dtype)(x)
+    x = keras.layers.Activation("tanh", dtype=dtype)(x)
+    x = keras.layers.Flatten(dtype=dtype)(x)
+    x = BatchNormalization(epsilon=1e-3, dtype=dtype)(x)
+    model = keras.Model(inputs, keras.layers.Dense(3, dtype=dtype)(x))
+    noise = np.random.default_rng(0)
+    for variable in model.trainable_variables:
+        start = 1.0 if "gamma" in variable.name else 0.0
+        variable.assign(start + noise.normal(size=variable.shape) / 2)
+    return model
+
+
+def test_maml_through_batch_normalization():
+    """Fused in float32, not in float64; tf.nn.moments would be 5% off."""
+    noise = np.random.default_rng(1)
+    x, query_x = noise.normal(size=[2, 6, 6, 6, 1])
+    y = tf.constant([0, 1, 2, 0, 1, 2])
+    found = {}
+    for dtype in ("float32", "float64"):
+        one = MetaLearner(
+            convolutions(dtype),
+            inner_optimizer=SGD(0.05),
+            inner_steps=2,
+            inner_batch_size=3,
+            meta_gradient=MAML(),
+        )
+        task = Task(
+            *(tf.constant(x, dtype), y, tf.constant(query_x, dtype), y),
+            tf.constant([1, 2]),
+        )
+        phi = one.functional.phi()
+        lesson = one.meta_gradient(one._loop, phi, (), task, 2, 3)
+        found[dtype] = lesson.meta_gradient / 0.05
+    batches = tasks_lib.mini_batches(task.key, 6, 2, 3)
+
+    @tf.function(autograph=False)
+    def adapted_query_loss(phi):
+        weights, _, _ = adapt(
+            one._loop, phi, (), task.support_x, y, batches, task.key
+        )
+        parts = one.functional.cut(weights)
+        return one._loop.objective(parts, task.query_x, y, task.key)[0]
+
+    h = 1e-6
+    numerical = [
+        (adapted_query_loss(phi + h * e) - adapted_query_loss(phi - h * e))
+        / (2 * h)
+        for e in np.eye(len(phi))
+    ]
+    size = np.linalg.norm(numerical)
+    assert np.linalg.norm(found["float64"] - numerical) < 1e-6 * size
+    assert np.linalg.norm(found["float32"] - numerical) < 1e-4 * size
+
+
 def test_by_hand_in_training():
     """On target c a step of SGD(0.25) halves the distance to it."""
 
@@ -349,6 +409,20 @@ def test_refused_at_construction(settings, words):
         learner(**settings)
     for word in words:
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["Batch", "Group", "Layer"])
+def test_maml_refuses_wrong_second_derivatives(name):
+    kind = getattr(keras.layers, f"{name}Normalization")
+    layer = kind(groups=2) if name == "Group" else kind()
+    model = keras.Sequential(
+        [keras.Input((2,)), keras.Sequential([layer]), keras.layers.Dense(1)]
+    )
+    settings = {"inner_optimizer": SGD(0.1), "inner_batch_size": 1}
+    MetaLearner(model, meta_gradient=FOMAML(), **settings)
+    for meta_gradient in (MAML(), ANIL()):
+        with pytest.raises(ValueError, match=f"{name}Normalization"):
+            MetaLearner(model, meta_gradient=meta_gradient, **settings)
 
 
 @pytest.mark.parametrize(
