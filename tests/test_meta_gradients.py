@@ -93,9 +93,20 @@ def lesson(learner, index=0):
     )
 
 
+BY_HAND = network()
+
+
+def at(learner, weights):
+    """The network with the given weights, made once: cloning is slow."""
+    BY_HAND.set_weights(
+        [t.numpy() for t in learner.functional.unflatten(weights)]
+    )
+    return BY_HAND
+
+
 def gradient(learner, weights, x, y):
     """Of the summed loss at `weights`, by the network itself."""
-    model = learner.functional.with_weights(weights, [])
+    model = at(learner, weights)
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(tf.reduce_mean((model(x) - y) ** 2, -1))
     return learner.functional.flatten(
@@ -208,7 +219,7 @@ def test_maml_is_the_derivative_of_the_adapted_query_loss(meta_gradient, steps):
         for r in rows:
             x, y = (tf.gather(t, r) for t in (task.support_x, task.support_y))
             weights -= ALPHA * adapts * gradient(one, weights, x, y)
-        model = one.functional.with_weights(weights, [])
+        model = at(one, weights)
         error = (model(task.query_x) - task.query_y) ** 2
         return tf.reduce_sum(error).numpy()
 
@@ -327,12 +338,19 @@ def test_contract(meta_gradient):
 
 
 @pytest.mark.parametrize("meta_gradient", EVERY, ids=str)
+def test_saved_and_loaded(meta_gradient, tmp_path):
+    learner(meta_gradient).save(tmp_path / "learner.zip")
+    loaded = MetaLearner.load(tmp_path / "learner.zip")
+    assert loaded.meta_gradient == meta_gradient
+    assert (loaded._loop.mask is not None) == meta_gradient.head_only
+
+
+@pytest.mark.parametrize("meta_gradient", [FOMAML("separate"), ANIL()], ids=str)
 def test_saved_and_loaded_it_goes_on_alike(meta_gradient, tmp_path):
     one = learner(meta_gradient)
     one.fit(Waves(), 2, verbose=0)
     one.save(tmp_path / "learner.zip")
     other = MetaLearner.load(tmp_path / "learner.zip")
-    assert other.meta_gradient == meta_gradient
     one.fit(Waves(), 3, verbose=0)
     other.fit(Waves(), 3, verbose=0)
     np.testing.assert_array_equal(one.functional.phi(), other.functional.phi())
