@@ -140,6 +140,27 @@ def sine_wave(task, predictions: dict, path) -> None:
     _write(figure, path)
 
 
+def remainders(entries: list[dict], path) -> None:
+    """Draws what section 4.1's expansion leaves, against the step size.
+
+    Args:
+        entries: `reptile_tf.expansion.Expansion`s as dicts.
+        path: of the picture, a PNG.
+    """
+    figure, axis = plt.subplots(figsize=(5, 4))
+    for name in dict.fromkeys(e["meta_gradient"] for e in entries):
+        own = [e for e in entries if e["meta_gradient"] == name]
+        alphas = np.array([e["alpha"] for e in own])
+        left = [e["remainder"] for e in own]
+        axis.loglog(alphas, left, "o-", label=name)
+    axis.loglog(
+        alphas, left[0] * (alphas / alphas[0]) ** 2, "k:", label="slope 2"
+    )
+    axis.set(xlabel="inner step size alpha", ylabel="norm of the remainder")
+    axis.legend()
+    _write(figure, path)
+
+
 def _columns(history) -> dict[str, np.ndarray]:
     with open(history, newline="") as file:
         rows = list(csv.DictReader(file))

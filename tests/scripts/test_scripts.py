@@ -122,6 +122,19 @@ def test_sine_from_training_to_picture(sine_run):
     assert (folder / "sine.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_gradients_are_analyzed(tmp_path, capsys):
+    run_script(
+        *("analyze_gradients", "--tasks=2", "--halvings=1"),
+        f"--output={tmp_path}",
+    )
+    result = json.loads((tmp_path / "expansion.json").read_text())
+    assert [e["meta_gradient"] for e in result["expansions"]] == [
+        name for name in ("maml", "fomaml", "reptile") for _ in range(2)
+    ]
+    assert (tmp_path / "expansion.png").read_bytes().startswith(b"\x89PNG")
+    assert len(capsys.readouterr().out.splitlines()) == 10
+
+
 def test_gradients_are_compared(tmp_path):
     """Two curves, one of them in a second call, and a call with no work."""
     args = (
