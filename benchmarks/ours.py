@@ -22,7 +22,7 @@ def load_tasks(data, preset: Preset) -> tuple[Episodes, Episodes]:
         for part in ("train", "test")
     )
     return (
-        Episodes(train, preset.ways, preset.training_shots),
+        Episodes(train, preset.ways, preset.training_shots, preset.query_shots),
         Episodes(test, preset.ways, preset.shots, seed=1),
     )
 
