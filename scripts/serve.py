@@ -23,8 +23,12 @@ PORT = flags.DEFINE_integer("rest_api_port", 8501, "Port; 0 for a free one.", 0)
 MAX_BODY = flags.DEFINE_integer(
     "max_body_bytes", 64 << 20, "Longest request body.", 1
 )
-BODY_TIMEOUT = flags.DEFINE_float(
-    "body_timeout", 30.0, "Seconds that a client may take to send its body.", 0
+CLIENT_TIMEOUT = flags.DEFINE_float(
+    "client_timeout",
+    30.0,
+    "Seconds that a client may take to send the head of a request, and its "
+    "body.",
+    0,
 )
 command_line.define_thread_flags()
 
@@ -41,16 +45,15 @@ def main(_):
     for name in names:
         models.get(name)
     print("Serving", ", ".join(names), flush=True)
-    uvicorn.run(
-        rest.app(
-            models,
-            max_body_bytes=MAX_BODY.value,
-            body_timeout=BODY_TIMEOUT.value,
-        ),
+    config = rest.config(
+        models,
+        max_body_bytes=MAX_BODY.value,
+        client_timeout=CLIENT_TIMEOUT.value,
         host=HOST.value,
         port=PORT.value,
         log_level="info",
     )
+    uvicorn.Server(config).run()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from reptile_tf.data import pictures
-from reptile_tf.serving.models import Model
+from reptile_tf.serving.models import Model, versions
 
 
 class RemoteModel:
@@ -72,18 +72,14 @@ class LocalModel:
     def __init__(self, folder):
         folder = pathlib.Path(folder)
         if not (folder / "saved_model.pb").is_file():
-            versions = [
-                path.parent
-                for path in folder.glob("*/saved_model.pb")
-                if path.parent.name.isdecimal()
-            ]
-            if not versions:
+            found = versions(folder)
+            if not found:
                 raise ValueError(
                     f"{folder} holds no exported model; give a folder that "
                     "scripts/export.py wrote, or a server's "
                     "http://HOST:8501/v1/models/NAME"
                 )
-            folder = max(versions, key=lambda path: int(path.name))
+            folder /= str(found[0])
         self._model = Model(folder)
 
     def metadata(self) -> dict:

@@ -100,7 +100,7 @@ def export(
             json.dumps(_describe(learner, served, limits), indent=1) + "\n"
         )
         warmup.write(
-            extra / "tf_serving_warmup_requests",
+            part / warmup.PLACE,
             folder.name,
             {name: signature.inputs for name, signature in known.items()},
         )

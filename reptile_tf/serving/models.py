@@ -1,5 +1,7 @@
 """SavedModels below a folder, in TF Serving's layout: BASE/NAME/VERSION."""
 
+import concurrent.futures
+import os
 import pathlib
 import re
 import threading
@@ -11,8 +13,14 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
+from reptile_tf.serving import warmup
+
 # One component of a path, and no hidden one: exports under way are hidden.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
+
+
+# What loading a version raises that is not whole, or whose warm-up fails.
+_NOT_WHOLE = OSError, ValueError, DecodeError, LookupError, tf.errors.OpError
 
 
 class NotFound(LookupError):
@@ -26,12 +34,12 @@ class Model:
         folder: of the version.
 
     Attributes:
-        version: its number.
+        version: its number, 0 if the folder's name is none.
         signatures: name -> `SignatureDef`, what can be asked.
     """
 
     def __init__(self, folder: pathlib.Path):
-        self.version = int(folder.name)
+        self.version = int(folder.name) if folder.name.isdecimal() else 0
         content = (folder / "saved_model.pb").read_bytes()
         [graph] = saved_model_pb2.SavedModel.FromString(content).meta_graphs
         loaded = tf.saved_model.load(str(folder))
@@ -74,9 +82,21 @@ class Model:
         }
 
 
+def versions(folder: pathlib.Path) -> list[int]:
+    """Returns the versions in a model's folder, highest first."""
+    whole = [
+        int(path.parent.name)
+        for path in folder.glob("*/saved_model.pb")
+        if re.fullmatch("0|[1-9][0-9]{0,17}", path.parent.name)
+    ]
+    return sorted(whole, reverse=True)
+
+
 class Models:
     """The models below a folder; each version is loaded when first needed.
 
+    As in TF Serving, the requests in a version's
+    `assets.extra/tf_serving_warmup_requests` are made before it answers others.
     Versions may be added while it serves; without a version asked for, the
     highest number answers.
 
@@ -104,15 +124,7 @@ class Models:
 
     def versions(self, name: str) -> list[int]:
         """Returns the versions of a model, highest first; none if unknown."""
-        folder = self._base / name
-        if not _NAME.fullmatch(name) or not folder.is_dir():
-            return []
-        whole = [
-            int(path.parent.name)
-            for path in folder.glob("*/saved_model.pb")
-            if re.fullmatch("0|[1-9][0-9]{0,17}", path.parent.name)
-        ]
-        return sorted(whole, reverse=True)
+        return versions(self._base / name) if _NAME.fullmatch(name) else []
 
     def get(self, name: str, version: int | None = None) -> Model:
         """Returns a version of a model, the newest if `version` is None.
@@ -129,7 +141,7 @@ class Models:
             for number in wanted:
                 try:
                     return self._load(name, number)
-                except (OSError, ValueError, DecodeError) as error:
+                except _NOT_WHOLE as error:
                     # Such as one that is just being copied here.
                     logging.error(
                         "%s/%s cannot be loaded: %s", name, number, error
@@ -139,5 +151,10 @@ class Models:
     def _load(self, name: str, version: int) -> Model:
         key = name, version
         if key not in self._loaded:
-            self._loaded[key] = Model(self._base / name / str(version))
+            folder = self._base / name / str(version)
+            model = Model(folder)
+            with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+                requests = warmup.read(folder / warmup.PLACE)
+                list(pool.map(lambda asked: model.predict(*asked), requests))
+            self._loaded[key] = model
         return self._loaded[key]

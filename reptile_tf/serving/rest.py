@@ -17,31 +17,51 @@ import anyio
 import anyio.to_thread
 import numpy as np
 import tensorflow as tf
+import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from reptile_tf.serving import slow_clients
 from reptile_tf.serving.models import Model, Models, NotFound
 
+# Bodies of the longest kind that may be in memory together.
+_LONG_BODIES = 4
 
-def app(
+
+def config(
     models: Models,
     *,
     max_body_bytes: int = 64 << 20,
-    body_timeout: float = 30.0,
-) -> Starlette:
-    """Returns the server as an ASGI application.
+    client_timeout: float = 30.0,
+    **settings,
+) -> uvicorn.Config:
+    """Returns the server, ready for `uvicorn.Server`.
 
     Args:
         models: what it serves.
-        max_body_bytes: longest request body; a longer one gets status 413.
-        body_timeout: seconds that a client may take to send its body; a slower
-            one gets status 408.
+        max_body_bytes: longest request body; a longer one gets status 413, and
+            one that would make those under way four times as long together
+            gets 503.
+        client_timeout: seconds that a client may take to send the head of a
+            request, after which its connection is closed, and then the body,
+            after which it gets status 408.
+        **settings: of `uvicorn.Config`, such as host and port.
     """
+    return uvicorn.Config(
+        _app(models, max_body_bytes, client_timeout),
+        http=slow_clients.protocol(client_timeout),
+        ws="none",
+        **settings,
+    )
+
+
+def _app(models: Models, max_body_bytes, client_timeout) -> Starlette:
     # As many requests are computed at a time as there are cores; others wait.
     at_once = anyio.CapacityLimiter(os.cpu_count() or 1)
+    in_memory = 0  # bytes of all the bodies under way
 
     async def work(function, *args):
         return await anyio.to_thread.run_sync(function, *args, limiter=at_once)
@@ -77,14 +97,38 @@ def app(
         return JSONResponse({"model_spec": spec, "metadata": known})
 
     async def predict(request: Request) -> Response:
+        nonlocal in_memory
         name, version = _target(request)
+        body = bytearray()
+
+        async def receive():
+            nonlocal in_memory
+            async for chunk in request.stream():
+                in_memory += len(chunk)
+                body.extend(chunk)
+                if len(body) > max_body_bytes:
+                    raise HTTPException(
+                        413,
+                        "The request body is longer than "
+                        f"{max_body_bytes} bytes",
+                    )
+                if in_memory > _LONG_BODIES * max_body_bytes:
+                    raise HTTPException(
+                        503, "Too many long requests at a time; try again"
+                    )
+
         try:
-            async with asyncio.timeout(body_timeout):
-                body = await _body(request, max_body_bytes)
+            async with asyncio.timeout(client_timeout):
+                await receive()
         except TimeoutError:
             message = "The request body came too slowly"
             raise HTTPException(408, message) from None
-        content = await work(lambda: _answer(models.get(name, version), body))
+        else:
+            content = await work(
+                lambda: _answer(models.get(name, version), body)
+            )
+        finally:
+            in_memory -= len(body)
         return Response(content, media_type="application/json")
 
     async def refuse(request: Request, error: Exception) -> Response:
@@ -141,19 +185,7 @@ def _malformed(request: Request) -> str:
     return f"Malformed request: {request.method} {request.url.path}"
 
 
-async def _body(request: Request, most: int) -> bytes:
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > most:
-            raise HTTPException(
-                413, f"The request body is longer than {most} bytes"
-            )
-    return b"".join(chunks)
-
-
-def _answer(model: Model, body: bytes) -> str:
+def _answer(model: Model, body: bytearray) -> str:
     """Returns the JSON answer to the JSON body of a predict request."""
     try:
         request = json.loads(body)

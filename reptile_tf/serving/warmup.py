@@ -1,14 +1,17 @@
-"""Requests that TF Serving makes by itself, so that the first one is fast."""
+"""Requests that a server makes by itself, so that the first one is fast."""
 
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+# Of the file, below a version's folder.
+PLACE = "assets.extra/tf_serving_warmup_requests"
 
 
 def write(path, model: str, signatures: dict) -> None:
     """Writes one small request for each signature.
 
     Args:
-        path: of the file, `assets.extra/tf_serving_warmup_requests`.
+        path: of the file.
         model: the model's name.
         signatures: name -> the `tf.TensorSpec`s of the inputs.
     """
@@ -28,3 +31,23 @@ def write(path, model: str, signatures: dict) -> None:
                 predict_log=prediction_log_pb2.PredictLog(request=request)
             )
             writer.write(log.SerializeToString())
+
+
+def read(path):
+    """Yields (signature, inputs) of each request; none if there is no file.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        tf.errors.DataLossError: it is not whole.
+    """
+    if not path.exists():
+        return
+    for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+        log = prediction_log_pb2.PredictionLog.FromString(record)
+        request = log.predict_log.request
+        yield (
+            request.model_spec.signature_name,
+            {k: tf.make_ndarray(v) for k, v in request.inputs.items()},
+        )

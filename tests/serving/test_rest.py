@@ -18,8 +18,8 @@ import pytest
 import uvicorn
 from toys import Constants, regression
 
-from reptile_tf.serving import client, rest
-from reptile_tf.serving.models import Models
+from reptile_tf.serving import client, rest, warmup
+from reptile_tf.serving.models import Model, Models, NotFound
 
 MOST_BYTES = 20_000
 GIVEN = {
@@ -50,10 +50,13 @@ def base(learner, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def port(base):
-    application = rest.app(
-        Models(base), max_body_bytes=MOST_BYTES, body_timeout=0.5
+    config = rest.config(
+        Models(base),
+        max_body_bytes=MOST_BYTES,
+        client_timeout=0.5,
+        port=0,
+        log_level="critical",
     )
-    config = uvicorn.Config(application, port=0, log_level="critical")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -248,6 +251,42 @@ def test_slow_clients_are_dropped_and_hold_up_nobody(port, ask):
         connection.close()
 
 
+@pytest.mark.parametrize("before", [b"", b"GET /v1/models/line HTTP/1.1\r\n"])
+def test_a_head_that_never_ends_closes_the_connection(port, ask, before):
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.settimeout(30)
+        connection.sendall(before)
+        assert connection.recv(100) == b""
+    # The second request of a connection, too, though bytes keep coming.
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.settimeout(30)
+        head = b"GET /v1/models/line HTTP/1.1\r\nHost: x\r\n"
+        connection.sendall(head + b"\r\n")
+        assert b"200 OK" in connection.recv(1000)
+        connection.sendall(head)
+        start = time.monotonic()
+        with pytest.raises(OSError):
+            while time.monotonic() - start < 20:
+                connection.sendall(b"X: y\r\n")
+                time.sleep(0.1)
+    assert ask("GET", "/v1/models/line")[0] == 200
+
+
+def test_long_bodies_are_bounded_together(port, ask):
+    head = b"POST /v1/models/line:predict HTTP/1.1\r\nHost: x\r\n"
+    head += f"Content-Length: {MOST_BYTES}\r\n\r\n".encode()
+    held = [socket.create_connection(("127.0.0.1", port)) for _ in range(5)]
+    for connection in held:
+        connection.settimeout(30)
+        connection.sendall(head + b" " * (MOST_BYTES - 1))
+    answers = [connection.recv(2000) for connection in held]
+    statuses = sorted(answer.split()[1] for answer in answers)
+    assert statuses == [b"408"] * 4 + [b"503"]
+    for connection in held:
+        connection.close()
+    assert predict(ask)[0] == 200
+
+
 def test_requests_side_by_side(port, ask):
     expected = predict(ask)[1]
     body = json.dumps({"inputs": GIVEN})
@@ -322,6 +361,26 @@ def test_a_version_that_cannot_be_loaded_leaves_the_one_before(ask, base):
     assert predict(ask)[0] == 200
     assert predict(ask, model="line/versions/2")[0] == 404
     shutil.rmtree(base / "line" / "2")
+
+
+def test_the_warm_up_is_made_before_a_model_answers(
+    base, tmp_path, monkeypatch
+):
+    shutil.copytree(base / "line" / "1", tmp_path / "line" / "1")
+    asked, predict = [], Model.predict
+
+    def note(model, signature, inputs):
+        asked.append(signature)
+        return predict(model, signature, inputs)
+
+    monkeypatch.setattr(Model, "predict", note)
+    model = Models(tmp_path).get("line")
+    assert sorted(asked) == sorted(model.signatures)
+    # As in TF Serving, a version whose warm-up fails is not served.
+    place = tmp_path / "line" / "1" / warmup.PLACE
+    place.write_bytes(place.read_bytes()[:-1])
+    with pytest.raises(NotFound, match="can be loaded"):
+        Models(tmp_path).get("line")
 
 
 def test_the_script_serves_until_it_is_told_to_stop(base):
