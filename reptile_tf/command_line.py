@@ -5,7 +5,7 @@ import sys
 
 from absl import app, flags, logging
 
-from reptile_tf import runtime
+from reptile_tf import comparison, runtime
 from reptile_tf.presets import DESCRIPTIONS, PRESETS, Preset
 
 _DEFINE = {
@@ -33,6 +33,48 @@ def preset(name: str) -> Preset:
         and flags.FLAGS[field.name].value is not None
     }
     return dataclasses.replace(PRESETS[name], **given)
+
+
+def define_comparison_flags(run_dir: str) -> None:
+    """Defines what `compare` needs; `run_dir` is the folder by default."""
+    flags.DEFINE_string("run_dir", run_dir, "Folder of the runs.")
+    flags.DEFINE_string("keep", None, "Folder to keep the results in.")
+    flags.DEFINE_string("data_dir", None, "TFDS's data_dir.")
+    flags.DEFINE_integer("seed", 0, "Of weights, split and tasks.", 0)
+    flags.DEFINE_integer("tasks", 1000, "Of each last evaluation.", 2)
+
+
+def compare(experiments: dict[str, Preset], names, **training) -> list:
+    """Completes experiments, and keeps what there is of all.
+
+    Ends the script if a signal stopped it.
+
+    Args:
+        experiments: name of a run -> its settings.
+        names: of all the runs that belong together.
+        **training: arguments of `Run.train`.
+
+    Returns:
+        Where the results of each of `names` are, or will be.
+    """
+    given = flags.FLAGS
+    signal = comparison.complete(
+        given.run_dir,
+        experiments,
+        given.seed,
+        given.data_dir,
+        given.tasks,
+        **training,
+    )
+    if signal is not None:
+        stopped(signal)
+    return comparison.keep(given.run_dir, names, given.keep)
+
+
+def stopped(signal: int) -> None:
+    """Ends a script that a signal stopped."""
+    print("Stopped and saved; the same command resumes.")
+    sys.exit(128 + signal)
 
 
 def define_thread_flags() -> None:

@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
 
+from reptile_tf import presets
 from reptile_tf.persistence import whole_file
 
 
@@ -46,13 +47,15 @@ def learning_curve(history, path) -> None:
     _write(figure, path)
 
 
-def comparison(runs, path) -> None:
+def comparison(runs, path, by_example_gradients: bool = False) -> None:
     """Draws the held-out accuracy of several runs along their training.
 
     Args:
         runs: run folders (paths), named in the legend; those that are not
             there yet, or have no history, are left out.
         path: of the picture, a PNG.
+        by_example_gradients: whether training is measured in these, and not in
+            outer iterations.
     """
     modes = ("transductive", "support_and_query")
     figure, axes = plt.subplots(1, len(modes), figsize=(11, 4.5), sharey=True)
@@ -61,13 +64,19 @@ def comparison(runs, path) -> None:
         if not (run / "history.csv").exists():
             continue
         columns = _columns(run / "history.csv")
-        every = json.loads((run / "config.json").read_text())["eval_every"]
-        iterations = every * (columns["epoch"] + 1)
+        config = json.loads((run / "config.json").read_text())
+        made = np.minimum(
+            config["eval_every"] * (columns["epoch"] + 1),
+            config["outer_iterations"],
+        )
+        if by_example_gradients:
+            made *= presets.of_config(config).example_gradients
         for axis, mode in zip(axes, modes, strict=True):
             accuracy = columns[f"val_{mode}_accuracy"]
-            axis.plot(iterations, accuracy, color=shades(i), label=run.name)
+            axis.plot(made, accuracy, color=shades(i), label=run.name)
+    unit = "gradient of an example" if by_example_gradients else None
     for axis, mode in zip(axes, modes, strict=True):
-        axis.set(title=mode, xlabel="outer iteration")
+        axis.set(title=mode, xlabel=unit or "outer iteration")
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("accuracy on held-out classes")
     axes[-1].legend(fontsize=8)

@@ -6,6 +6,7 @@ Mini-ImageNet's presets (Table 4) come with its data.
 import dataclasses
 
 from reptile_tf import checks, meta_gradients, optimizers
+from reptile_tf.data import sine
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +102,21 @@ class Preset:
         if meta_gradient.needs_query:
             checks.require_at_least(1, query_shots=self.query_shots)
 
+    @property
+    def example_gradients(self) -> int:
+        """Gradients of an example's loss that an outer iteration takes.
+
+        Those of the inner steps, n k B, and where the meta-gradient is that of
+        the query sets, of these.
+        """
+        each = self.inner_steps * self.inner_batch_size
+        if meta_gradients.parse(self.meta_gradient).needs_query:
+            if self.dataset == "sine":
+                each += sine.QUERIES
+            else:
+                each += self.query_shots * self.ways
+        return self.meta_batch_size * each
+
     def make_inner_optimizer(self) -> optimizers.InnerOptimizer:
         """Returns the inner optimizer."""
         return optimizers.INNER_OPTIMIZERS[self.inner_optimizer](
@@ -126,6 +142,14 @@ DEFAULTS = {
 
 # Fields that describe a preset and are not settings of a run.
 DESCRIPTIONS = ("source", "expected", "running_time")
+
+
+def of_config(config: dict) -> Preset:
+    """Returns the preset in a run's config.json, of which results keep less."""
+    names = [field.name for field in dataclasses.fields(Preset)]
+    given = {name: config[name] for name in names if name in config}
+    return Preset(**(dict.fromkeys(DESCRIPTIONS, "") | given))
+
 
 PRESETS = {
     "omniglot_1shot_5way": Preset(

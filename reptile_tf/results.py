@@ -112,4 +112,28 @@ def figure3(results: pathlib.Path) -> list[str]:
     return _markdown(head + list(evaluation.MODES), rows)
 
 
-TABLES = {"accuracies": accuracies, "sine": sine, "figure3": figure3}
+def exports(results: pathlib.Path) -> list[str]:
+    """Returns how exported models do beside the runs they were made of."""
+    rows = []
+    for path in sorted(results.glob("*/export_evaluation.json")):
+        entries = json.loads(path.read_text())
+        for mode in dict.fromkeys(e["mode"] for e in entries):
+            own = {e["learner"]: e for e in entries if e["mode"] == mode}
+            rows.append(
+                [path.parent.name, mode]
+                + [
+                    f"{own[x]['accuracy']:.2%} ± {own[x]['ci95']:.2%}"
+                    for x in ("export", "run")
+                ]
+                + [f"{own['run']['tasks']:,}"]
+            )
+    head = "Run, Evaluation mode, Accuracy ± 95% of the export, of the run"
+    return _markdown([*head.split(", "), "Tasks, the same for both"], rows)
+
+
+TABLES = {
+    "accuracies": accuracies,
+    "sine": sine,
+    "figure3": figure3,
+    "exports": exports,
+}

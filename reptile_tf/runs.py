@@ -50,9 +50,8 @@ class Run:
                 f"run_dir={folder} holds no run: there is no {path.name} in it"
             )
         config = json.loads(path.read_text())
-        seed, data_dir = config.pop("seed"), config.pop("data_dir")
-        config.pop("eval_every", None)
-        return cls(folder, presets.Preset(**config), seed, data_dir)
+        preset = presets.of_config(config)
+        return cls(folder, preset, config["seed"], config["data_dir"])
 
     def learner(self):
         """Returns the newest learner of the folder.

@@ -11,13 +11,11 @@ Every curve is a run folder in --run_dir, as of train.py. --keep gets their
 settings, histories and evaluations, and figure3.png.
 """
 
-import pathlib
-import sys
+import dataclasses
 
 from absl import flags
 
-from reptile_tf import command_line, plots, results
-from reptile_tf.runs import Run
+from reptile_tf import command_line, plots
 
 # Figure 3's legend, and the weights on g1, g2, ...
 CURVES = {
@@ -35,35 +33,32 @@ CURVES = {
 CURVE = flags.DEFINE_multi_enum(
     "curve", list(CURVES), CURVES, "A curve to train; all if not given."
 )
-RUN_DIR = flags.DEFINE_string("run_dir", "runs/figure3", "Folder of the runs.")
-KEEP = flags.DEFINE_string("keep", None, "Folder to keep the results in.")
-DATA_DIR = flags.DEFINE_string("data_dir", None, "TFDS's data_dir.")
-SEED = flags.DEFINE_integer("seed", 0, "Of weights, split and tasks.", 0)
-TASKS = flags.DEFINE_integer("tasks", 1000, "Of each last evaluation.", 2)
 EVAL_EVERY = flags.DEFINE_integer("eval_every", 2000, "Outer iterations.", 1)
 EVAL_TASKS = flags.DEFINE_integer("eval_tasks", 100, "Of the ones before.", 2)
+command_line.define_comparison_flags("runs/figure3")
 command_line.define_preset_flags()
 command_line.define_thread_flags()
 
 
 def main(_):
     command_line.configure_threads()
-    folder = pathlib.Path(RUN_DIR.value)
-    for curve in CURVE.value:
-        flags.FLAGS.meta_gradient = CURVES[curve]
-        flags.FLAGS.inner_steps = CURVES[curve].count(",") + 1
-        preset = command_line.preset("omniglot_gradients")
-        run = Run(folder / curve, preset, SEED.value, DATA_DIR.value)
-        signal = run.train(2000, EVAL_EVERY.value, EVAL_TASKS.value)
-        if signal is not None:
-            sys.exit(128 + signal)
-        if not (run.folder / "evaluation.json").exists():
-            run.evaluate(TASKS.value)
-    kept = pathlib.Path(KEEP.value or folder)
-    for curve in CURVES:
-        if kept != folder and (folder / curve / "evaluation.json").exists():
-            results.keep(folder / curve, kept / curve, learner=False)
-    plots.comparison([kept / curve for curve in CURVES], kept / "figure3.png")
+    preset = command_line.preset("omniglot_gradients")
+    experiments = {
+        curve: dataclasses.replace(
+            preset,
+            meta_gradient=CURVES[curve],
+            inner_steps=CURVES[curve].count(",") + 1,
+        )
+        for curve in CURVE.value
+    }
+    kept = command_line.compare(
+        experiments,
+        CURVES,
+        checkpoint_every=2000,
+        eval_every=EVAL_EVERY.value,
+        eval_tasks=EVAL_TASKS.value,
+    )
+    plots.comparison(kept, kept[0].parent / "figure3.png")
 
 
 if __name__ == "__main__":

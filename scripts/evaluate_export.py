@@ -5,15 +5,13 @@ Example:
         --model=saved_models/omniglot_5shot_5way
 
 The tasks are those of scripts/evaluate.py; MODEL is a folder or a server's
-URL. Writes export_evaluation.json into the run folder.
+URL. The run's own learner is evaluated on the same tasks beside it. Writes
+export_evaluation.json into the run folder.
 """
 
 import json
 
-import numpy as np
-import tensorflow as tf
 from absl import flags
-from tqdm import tqdm
 
 from reptile_tf import command_line, evaluation, experiment
 from reptile_tf.persistence import whole_file
@@ -26,37 +24,30 @@ TASKS = flags.DEFINE_integer("tasks", 500, "Number of test tasks.", 2)
 flags.mark_flags_as_required(["run_dir", "model"])
 command_line.define_thread_flags()
 
-SIGNATURES = {
-    "transductive": "adapt_and_predict_transductive",
-    "support": "adapt_and_predict",
-}
-
 
 def main(_):
     command_line.configure_threads()
     run = Run.open(RUN_DIR.value)
     model = client.connect(MODEL.value)
     _, tasks = experiment.make_tasks(run.preset, run.seed, run.data_dir)
-    correct = {mode: [] for mode in SIGNATURES}
-    for index in tqdm(range(TASKS.value), unit="task"):
-        task = tasks.sample(tf.constant(index, tf.int64))
-        request = {
-            "support_images": task.support_x.numpy(),
-            "support_labels": task.support_y.numpy(),
-            "query_images": task.query_x.numpy(),
-            "steps": np.int32(run.preset.eval_inner_steps),
-        }
-        for mode, signature in SIGNATURES.items():
-            labels = model.predict(signature, request)["labels"]
-            correct[mode].append(np.mean(labels == task.query_y.numpy()))
-    scores = [
-        evaluation.Score.of(mode, "accuracy", values)
-        for mode, values in correct.items()
+    steps = run.preset.eval_inner_steps
+    through_it = client.evaluate(model, tasks, TASKS.value, steps)
+    modes = [score.mode for score in through_it]
+    scores = {
+        "export": through_it,
+        "run": run.learner().evaluate(
+            tasks, TASKS.value, modes=modes, verbose=1
+        ),
+    }
+    entries = [
+        {"learner": name, **score.as_dict()}
+        for name, found in scores.items()
+        for score in found
     ]
     with whole_file(run.folder / "export_evaluation.json") as part:
-        entries = [score.as_dict() for score in scores]
         part.write_text(json.dumps(entries, indent=2) + "\n")
-    print(evaluation.table(scores))
+    for name, found in scores.items():
+        print(f"{name}:\n{evaluation.table(found)}")
 
 
 if __name__ == "__main__":

@@ -9,8 +9,6 @@ Every setting of the preset is a flag too; the decay of the outer step follows
 TensorBoard's events in logs/.
 """
 
-import sys
-
 from absl import flags
 
 from reptile_tf import command_line, presets
@@ -52,8 +50,7 @@ def main(_):
         CHECKPOINT_EVERY.value, EVAL_EVERY.value, EVAL_TASKS.value
     )
     if signal is not None:
-        print("Stopped and saved; the same command resumes.")
-        sys.exit(128 + signal)
+        command_line.stopped(signal)
     print(
         f"Finished: {run.preset.outer_iterations} outer iterations, in "
         f"{RUN_DIR.value}."

@@ -1,5 +1,7 @@
 """The presets are the paper's tables."""
 
+import dataclasses
+
 import pytest
 import tensorflow as tf
 
@@ -93,3 +95,21 @@ def test_the_tests_tasks_are_not_the_trainings():
     train, test = experiment.make_tasks(PRESETS["sine"], 0)
     first, other = (t.sample(tf.constant(0, tf.int64)) for t in (train, test))
     assert (first.query_y.numpy() != other.query_y.numpy()).any()
+
+
+@pytest.mark.parametrize(
+    "name, gradients",
+    [
+        ("omniglot_5shot_5way", 5 * 5 * 10),
+        ("omniglot_1shot_5way_maml", 32 * (1 * 5 + 5)),
+        ("omniglot_5shot_5way_maml", 32 * (1 * 25 + 25)),
+        ("sine", 32 * 10),
+    ],
+)
+def test_gradients_of_an_outer_iteration(name, gradients):
+    assert PRESETS[name].example_gradients == gradients
+
+
+def test_sine_queries_are_fifty_points():
+    preset = dataclasses.replace(PRESETS["sine"], meta_gradient="fomaml")
+    assert preset.example_gradients == 32 * 10 + 50

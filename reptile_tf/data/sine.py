@@ -7,6 +7,8 @@ import tensorflow as tf
 from reptile_tf import checks
 from reptile_tf.data import tasks
 
+QUERIES = 50  # points of a query set
+
 
 class SineWaves:
     """Regression tasks y = a sin(x + b) (paper, section 3).
@@ -34,7 +36,7 @@ class SineWaves:
         a = tasks.uniform(a_key, [], 0.1, 5.0)
         b = tasks.uniform(b_key, [], 0.0, 2 * math.pi)
         support_x = tasks.uniform(x_key, [self.shots, 1], -5.0, 5.0)
-        query_x = tf.linspace(-5.0, 5.0, 50)[:, tf.newaxis]
+        query_x = tf.linspace(-5.0, 5.0, QUERIES)[:, tf.newaxis]
         return tasks.Task(
             support_x,
             a * tf.sin(support_x + b),

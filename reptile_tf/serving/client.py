@@ -7,8 +7,10 @@ import urllib.request
 
 import numpy as np
 import tensorflow as tf
+from tqdm import tqdm
 
 from reptile_tf.data import pictures
+from reptile_tf.evaluation import Score
 from reptile_tf.serving.models import Model, versions
 
 
@@ -143,6 +145,43 @@ def classify(model, classes: dict, queries, steps: int) -> np.ndarray:
         },
     )
     return answer["probabilities"][:, : len(classes)]
+
+
+# The evaluation modes that can be asked for.
+_SIGNATURES = {
+    "transductive": "adapt_and_predict_transductive",
+    "support": "adapt_and_predict",
+}
+
+
+def evaluate(model, tasks, count: int, steps: int) -> list[Score]:
+    """Measures a classifier's accuracy on tasks 0 to count - 1, task by task.
+
+    Args:
+        model: that `connect` returned.
+        tasks: the distribution to measure on.
+        count: number of tasks, at least 2.
+        steps: inner steps.
+
+    Returns:
+        A score for each of the modes "transductive" and "support".
+    """
+    accuracies = {mode: [] for mode in _SIGNATURES}
+    for index in tqdm(range(count), unit="task"):
+        task = tasks.sample(tf.constant(index, tf.int64))
+        request = {
+            "support_images": task.support_x.numpy(),
+            "support_labels": task.support_y.numpy(),
+            "query_images": task.query_x.numpy(),
+            "steps": np.int32(steps),
+        }
+        for mode, signature in _SIGNATURES.items():
+            labels = model.predict(signature, request)["labels"]
+            accuracies[mode].append(np.mean(labels == task.query_y.numpy()))
+    return [
+        Score.of(mode, "accuracy", values)
+        for mode, values in accuracies.items()
+    ]
 
 
 def _shape(told: dict) -> list[int]:

@@ -160,6 +160,25 @@ def test_gradients_are_compared(tmp_path):
     assert picture.startswith(b"\x89PNG")
 
 
+def test_algorithms_are_compared_at_an_equal_budget(tmp_path):
+    script = Script("compare_algorithms")
+    try:
+        flags.FLAGS(["", "--budget_1shot=3600", "--budget_5shot=4000"])
+        experiments = {
+            (shots, name): script.module.experiment(shots, name)
+            for shots in ("1", "5")
+            for name in script.module.ALGORITHMS
+        }
+    finally:
+        script.forget_flags()
+    for (shots, name), preset in experiments.items():
+        budget = {"1": 3600, "5": 4000}[shots]
+        seen = preset.outer_iterations * preset.example_gradients
+        assert budget - preset.example_gradients < seen <= budget
+        assert (preset.ways, preset.shots) == (5, int(shots))
+        assert preset.meta_gradient == name
+
+
 def test_glyphs_from_training_to_tables(tmp_path, capsys):
     run = tmp_path / "run"
     run_script("train", "--preset=glyphs", f"--run_dir={run}", *TINY)
@@ -190,7 +209,10 @@ def test_glyphs_from_training_to_tables(tmp_path, capsys):
         *(f"--run_dir={run}", f"--model={model}", "--tasks=4"),
     )
     through_it = json.loads((run / "export_evaluation.json").read_text())
-    assert [e["mode"] for e in through_it] == ["transductive", "support"]
+    modes = "transductive", "support"
+    assert [(e["learner"], e["mode"]) for e in through_it] == [
+        (learner, mode) for learner in ("export", "run") for mode in modes
+    ]
     assert all(e["tasks"] == 4 and "ci95" in e for e in through_it)
     capsys.readouterr()
 
