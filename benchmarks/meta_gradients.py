@@ -3,9 +3,10 @@
 Example:
     python benchmarks/meta_gradients.py
 
-Writes meta_gradients.json and meta_gradients.png. Every meta-gradient with
-every k has a process of its own, whose peak memory is the operating system's
-count. Settings are Table 6's (5-shot 5-way Omniglot, SGD, one task an outer
+Writes meta_gradients.json and meta_gradients.png; the first holds besides what
+a task takes in the runs of scripts/compare_algorithms.py. Every one has a
+process of its own, whose peak memory is the operating system's count. For the
+picture, settings are Table 6's (5-shot 5-way Omniglot, SGD, one task an outer
 iteration) but for mini-batches of 5, of which 16 can be kept apart. Images are
 random, and few, so that loading them makes no peak.
 """
@@ -27,12 +28,18 @@ from worker import Worker
 from reptile_tf import command_line, meta_gradients, presets
 from reptile_tf.persistence import whole_file
 
+RESULTS = pathlib.Path(__file__).resolve().parents[1] / "results"
 ROUNDS = flags.DEFINE_integer("rounds", 10, "Rounds of slices.", 1)
-SLICE = flags.DEFINE_integer("slice", 10, "Outer iterations of a slice.", 1)
+SLICE = flags.DEFINE_integer("slice", 10, "Tasks of a slice.", 1)
+KEPT = flags.DEFINE_string(
+    "kept",
+    str(RESULTS / "algorithms"),
+    "Runs whose settings are measured besides.",
+)
 STEPS = flags.DEFINE_multi_integer("steps", [1, 2, 4, 8, 16], "k.", 1)
 OUTPUT_DIR = flags.DEFINE_string(
     "output_dir",
-    str(pathlib.Path(__file__).resolve().parents[1] / "results/benchmarks"),
+    str(RESULTS / "benchmarks"),
     "Folder for the results.",
 )
 command_line.define_thread_flags()
@@ -45,42 +52,60 @@ PRESET = dataclasses.replace(
 )
 
 
-def names(steps: int) -> dict[str, str]:
-    """Returns the meta-gradients of so many steps, by what to call them."""
-    last = ",".join(["1"] * steps)
-    return {name: name for name in meta_gradients.NAMES} | {"g1+...+gk": last}
+def of_steps(steps: int) -> dict[str, presets.Preset]:
+    """Returns every meta-gradient's settings for so many inner steps."""
+    named = {name: name for name in meta_gradients.NAMES}
+    named["g1+...+gk"] = ",".join(["1"] * steps)
+    return {
+        name: dataclasses.replace(PRESET, meta_gradient=text, inner_steps=steps)
+        for name, text in named.items()
+    }
 
 
-def measure(shared, steps: int) -> dict[str, dict]:
-    """Returns time and memory of every meta-gradient for k steps."""
+def kept() -> dict[str, presets.Preset]:
+    """Returns the settings of the runs that are compared on Omniglot."""
+    return {
+        path.parent.name: presets.of_config(json.loads(path.read_text()))
+        for path in sorted(pathlib.Path(KEPT.value).glob("*/config.json"))
+    }
+
+
+def measure(shared, experiments: dict[str, presets.Preset]) -> dict[str, dict]:
+    """Returns time and memory of every experiment, of a task's training."""
     workers = {
         name: Worker(
             [sys.executable, pathlib.Path(__file__).with_name("ours.py")]
             + [shared],
             {
-                "preset": dataclasses.asdict(PRESET)
-                | {"meta_gradient": text, "inner_steps": steps}
+                "preset": dataclasses.asdict(preset),
+                "meta_batch_mode": preset.meta_batch_mode,
             },
         )
-        for name, text in names(steps).items()
+        for name, preset in experiments.items()
     }
     answers = {name: [] for name in workers}
     for worker in workers.values():
         worker.run("train", 2)
     order = list(workers)
     for done in range(ROUNDS.value):
-        print(f"\r{steps} steps, round {done + 1}   ", end="", flush=True)
+        print(f"\rround {done + 1} of {ROUNDS.value} ", end="", flush=True)
         random.Random(done).shuffle(order)  # noise hits all alike
         for name in order:
-            answers[name].append(workers[name].run("train", SLICE.value))
+            # About as many tasks for all.
+            count = max(1, SLICE.value // experiments[name].meta_batch_size)
+            answers[name].append(workers[name].run("train", count))
+    print()
     for worker in workers.values():
         worker.close()
+
+    def of_a_task(name, key):
+        median = statistics.median(answer[key] for answer in answers[name])
+        return round(median / experiments[name].meta_batch_size, 3)
+
     return {
         name: {
-            "median_ms": round(statistics.median(a["ms"] for a in own), 3),
-            "median_cpu_ms": round(
-                statistics.median(a["cpu_ms"] for a in own), 3
-            ),
+            "median_ms": of_a_task(name, "ms"),
+            "median_cpu_ms": of_a_task(name, "cpu_ms"),
             "peak_mb": round(own[-1]["peak_mb"], 1),
         }
         for name, own in answers.items()
@@ -118,13 +143,12 @@ def main(_):
         )
         settings = {
             "data": data,
-            "meta_batch_mode": "serial",
             "intra_op_threads": flags.FLAGS.intra_op_threads,
             "inter_op_threads": flags.FLAGS.inter_op_threads,
         }
         pathlib.Path(shared).write_text(json.dumps(settings))
-        by_steps = {steps: measure(shared, steps) for steps in STEPS.value}
-    print()
+        by_steps = {k: measure(shared, of_steps(k)) for k in STEPS.value}
+        algorithms = measure(shared, kept())
     results = {
         "rounds": ROUNDS.value,
         "slice": SLICE.value,
@@ -133,6 +157,7 @@ def main(_):
         "inner_batch_size": PRESET.inner_batch_size,
         "machine": report.machine(),
         "steps": by_steps,
+        "algorithms": algorithms,
     }
     folder = pathlib.Path(OUTPUT_DIR.value)
     with whole_file(folder / "meta_gradients.json") as part:

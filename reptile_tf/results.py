@@ -112,6 +112,26 @@ def figure3(results: pathlib.Path) -> list[str]:
     return _markdown(head + list(evaluation.MODES), rows)
 
 
+def algorithms(results: pathlib.Path) -> list[str]:
+    """Returns MAML, FOMAML and Reptile beside each other, and their cost."""
+    measured = results / "benchmarks" / "meta_gradients.json"
+    costs = {}
+    if measured.exists():
+        costs = json.loads(measured.read_text()).get("algorithms", {})
+    rows = []
+    for path in sorted(results.glob("algorithms/*/evaluation.json")):
+        name, entries = path.parent.name, json.loads(path.read_text())
+        cost = costs.get(name, {})
+        rows.append(
+            [name, f"{entries[0]['outer_iterations']:,}"]
+            + [f"{e['accuracy']:.2%} ± {e['ci95']:.2%}" for e in entries]
+            + [f"{entries[0]['tasks']:,}"]
+            + [str(cost.get(key, "")) for key in ("median_ms", "peak_mb")]
+        )
+    head = ["Run (accuracy ± 95%)", "Outer iterations", *evaluation.MODES]
+    return _markdown([*head, "Tasks", "ms a training task", "Peak MB"], rows)
+
+
 def exports(results: pathlib.Path) -> list[str]:
     """Returns how exported models do beside the runs they were made of."""
     rows = []
@@ -135,5 +155,6 @@ TABLES = {
     "accuracies": accuracies,
     "sine": sine,
     "figure3": figure3,
+    "algorithms": algorithms,
     "exports": exports,
 }
