@@ -21,13 +21,13 @@ BASE = flags.DEFINE_string(
 HOST = flags.DEFINE_string("host", "127.0.0.1", "Address to listen at.")
 PORT = flags.DEFINE_integer("rest_api_port", 8501, "Port; 0 for a free one.", 0)
 MAX_BODY = flags.DEFINE_integer(
-    "max_body_bytes", 64 << 20, "Longest request body.", 1
+    "max_body_bytes", 32 << 20, "Longest request body.", 1
 )
 CLIENT_TIMEOUT = flags.DEFINE_float(
     "client_timeout",
     30.0,
-    "Seconds that a client may take to send the head of a request, and its "
-    "body.",
+    "Seconds that a client may take to send the head of a request, to send its "
+    "body, and to read the answer.",
     0,
 )
 command_line.define_thread_flags()

@@ -13,7 +13,8 @@
 | `limits` | none | `max_steps`, `max_examples`, `ways` |
 
 TF Serving answers the two without inputs over gRPC, not over REST; what they
-say is in `assets.extra/learner.json` too.
+say is in `assets.extra/learner.json` too. The limits are also the `defaults` of
+their signature, which REST's metadata show.
 
     support_images  float32 [S, ...] in the range that the model learned with
     support_labels  int32 [S], 0..N-1; classes that are absent get probability 0
@@ -93,7 +94,7 @@ def export(
     part = pathlib.Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
     try:
         tf.saved_model.save(module, str(part), signatures=traced)
-        _declare_shapes(part / "saved_model.pb", known)
+        _declare(part / "saved_model.pb", known, facts)
         extra = part / "assets.extra"
         extra.mkdir()
         (extra / "learner.json").write_text(
@@ -190,8 +191,8 @@ def _signature(run, inputs=()) -> Signature:
     return Signature(function, list(inputs))
 
 
-def _declare_shapes(path: pathlib.Path, known: dict) -> None:
-    """Tells clients the shapes that the graph checks by itself."""
+def _declare(path: pathlib.Path, known: dict, facts: dict) -> None:
+    """Tells clients the shapes and limits that the graph checks by itself."""
     model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
     [graph] = model.meta_graphs
     for name, signature in known.items():
@@ -199,6 +200,9 @@ def _declare_shapes(path: pathlib.Path, known: dict) -> None:
         for spec in signature.inputs:
             shape = declared[spec.name].tensor_shape
             shape.CopyFrom(spec.shape.as_proto())
+    for name, fact in facts.items():
+        value = tf.make_tensor_proto(fact, tf.int32)
+        graph.signature_def["limits"].defaults[name].CopyFrom(value)
     path.write_bytes(model.SerializeToString())
 
 

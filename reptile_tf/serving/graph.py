@@ -6,6 +6,7 @@ run any number of them side by side. What a request may hold is checked by
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from reptile_tf.data import tasks
@@ -148,7 +149,9 @@ class ServedLearner:
         if not self.classifier:
             return {"predictions": outputs}
         if not self._logits:
-            outputs = tf.math.log(outputs)
+            # A probability of 0 stays above that of a class that is absent.
+            least = np.finfo(outputs.dtype.as_numpy_dtype).tiny
+            outputs = tf.math.log(tf.maximum(outputs, least))
         # Classes that the support set did not have are out of the question.
         outputs = tf.where(present > 0, outputs, outputs.dtype.min)
         probabilities = tf.nn.softmax(outputs)

@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import threading
+import time
 
 import numpy as np
 import tensorflow as tf
@@ -18,6 +19,8 @@ from reptile_tf.serving import warmup
 # One component of a path, and no hidden one: exports under way are hidden.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 
+
+_PAUSE = 10.0  # seconds until a version that failed is tried again
 
 # What loading a version raises that is not whole, or whose warm-up fails.
 _NOT_WHOLE = OSError, ValueError, DecodeError, LookupError, tf.errors.OpError
@@ -115,6 +118,8 @@ class Models:
                 "the models' folders, as in BASE/NAME/VERSION/saved_model.pb"
             )
         self._loaded: dict[tuple[str, int], Model] = {}
+        # When each that could not be loaded was tried, and what was wrong.
+        self._failed: dict[tuple[str, int], tuple[float, str]] = {}
         self._lock = threading.Lock()
 
     def names(self) -> list[str]:
@@ -139,14 +144,23 @@ class Models:
         wanted = versions if version is None else [version]
         with self._lock:
             for number in wanted:
+                tried, _ = self._failed.get((name, number), (-_PAUSE, ""))
+                if time.monotonic() - tried < _PAUSE:
+                    continue
                 try:
                     return self._load(name, number)
                 except _NOT_WHOLE as error:
                     # Such as one that is just being copied here.
+                    failure = time.monotonic(), str(error)
+                    self._failed[name, number] = failure
                     logging.error(
                         "%s/%s cannot be loaded: %s", name, number, error
                     )
         raise NotFound(f"No version of {name} can be loaded")
+
+    def failure(self, name: str, version: int) -> str:
+        """Returns why a version could not be loaded, "" if it could."""
+        return self._failed.get((name, version), (0.0, ""))[1]
 
     def _load(self, name: str, version: int) -> Model:
         key = name, version
@@ -157,4 +171,5 @@ class Models:
                 requests = warmup.read(folder / warmup.PLACE)
                 list(pool.map(lambda asked: model.predict(*asked), requests))
             self._loaded[key] = model
+            self._failed.pop(key, None)
         return self._loaded[key]

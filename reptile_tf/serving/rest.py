@@ -4,12 +4,14 @@
     GET  /v1/models/NAME[/versions/V]/metadata   signatures
     POST /v1/models/NAME[/versions/V]:predict    answers
 
-A client written against it works unchanged against TF Serving.
+A client written against it works unchanged against TF Serving. Strings, and so
+base64, are not taken, and there are no /labels.
 """
 
 import asyncio
 import http
 import json
+import math
 import os
 import re
 
@@ -27,14 +29,16 @@ from starlette.routing import Route
 from reptile_tf.serving import slow_clients
 from reptile_tf.serving.models import Model, Models, NotFound
 
-# Bodies of the longest kind that may be in memory together.
-_LONG_BODIES = 4
+_SHORT_BODY = 1 << 20  # bytes; as many of these as there are connections
+_LONG_BODIES = 4  # of the longest kind, together in memory
+_CONNECTIONS = 256
+_LONGEST_MESSAGE = 1000  # characters; messages quote requests
 
 
 def config(
     models: Models,
     *,
-    max_body_bytes: int = 64 << 20,
+    max_body_bytes: int = 32 << 20,
     client_timeout: float = 30.0,
     **settings,
 ) -> uvicorn.Config:
@@ -42,18 +46,20 @@ def config(
 
     Args:
         models: what it serves.
-        max_body_bytes: longest request body; a longer one gets status 413, and
-            one that would make those under way four times as long together
-            gets 503.
+        max_body_bytes: longest request body; a longer one gets status 413. One
+            of more than a megabyte that comes when four of the longest are
+            under way gets 503.
         client_timeout: seconds that a client may take to send the head of a
-            request, after which its connection is closed, and then the body,
-            after which it gets status 408.
+            request, and to read the answer, after which its connection is
+            closed, and to send the body, after which it gets status 408.
         **settings: of `uvicorn.Config`, such as host and port.
     """
     return uvicorn.Config(
         _app(models, max_body_bytes, client_timeout),
         http=slow_clients.protocol(client_timeout),
         ws="none",
+        limit_concurrency=_CONNECTIONS,
+        timeout_graceful_shutdown=math.ceil(client_timeout),
         **settings,
     )
 
@@ -61,33 +67,35 @@ def config(
 def _app(models: Models, max_body_bytes, client_timeout) -> Starlette:
     # As many requests are computed at a time as there are cores; others wait.
     at_once = anyio.CapacityLimiter(os.cpu_count() or 1)
-    in_memory = 0  # bytes of all the bodies under way
-
-    async def work(function, *args):
-        return await anyio.to_thread.run_sync(function, *args, limiter=at_once)
+    # A parsed body takes many times its length.
+    one_long = anyio.CapacityLimiter(1)
+    in_memory = 0  # bytes of the bodies under way, but for short ones
 
     async def status(request: Request) -> Response:
         name, version = _target(request)
         versions = models.versions(name)
+        which = "any versions"
         if version is not None:
             versions = [v for v in versions if v == version]
+            which = f"version {version}"
         if not versions:
-            raise HTTPException(
-                404, f"Could not find any versions of model {name}"
+            raise HTTPException(404, f"Could not find {which} of model {name}")
+        states = []
+        for v in versions:
+            failure = models.failure(name, v)
+            code = "UNKNOWN" if failure else "OK"
+            states.append(
+                {
+                    "version": str(v),
+                    "state": "END" if failure else "AVAILABLE",
+                    "status": {"error_code": code, "error_message": failure},
+                }
             )
-        states = [
-            {
-                "version": str(v),
-                "state": "AVAILABLE",
-                "status": {"error_code": "OK", "error_message": ""},
-            }
-            for v in versions
-        ]
         return JSONResponse({"model_version_status": states})
 
     async def metadata(request: Request) -> Response:
         name, version = _target(request)
-        model = await work(models.get, name, version)
+        model = await anyio.to_thread.run_sync(models.get, name, version)
         spec = {
             "name": name,
             "signature_name": "",
@@ -100,11 +108,11 @@ def _app(models: Models, max_body_bytes, client_timeout) -> Starlette:
         nonlocal in_memory
         name, version = _target(request)
         body = bytearray()
+        counted = 0
 
         async def receive():
-            nonlocal in_memory
+            nonlocal in_memory, counted
             async for chunk in request.stream():
-                in_memory += len(chunk)
                 body.extend(chunk)
                 if len(body) > max_body_bytes:
                     raise HTTPException(
@@ -112,10 +120,13 @@ def _app(models: Models, max_body_bytes, client_timeout) -> Starlette:
                         "The request body is longer than "
                         f"{max_body_bytes} bytes",
                     )
-                if in_memory > _LONG_BODIES * max_body_bytes:
-                    raise HTTPException(
-                        503, "Too many long requests at a time; try again"
-                    )
+                if len(body) > _SHORT_BODY:
+                    in_memory += len(body) - counted
+                    counted = len(body)
+                    if in_memory > _LONG_BODIES * max_body_bytes:
+                        raise HTTPException(
+                            503, "Too many long requests at a time; try again"
+                        )
 
         try:
             async with asyncio.timeout(client_timeout):
@@ -124,12 +135,19 @@ def _app(models: Models, max_body_bytes, client_timeout) -> Starlette:
             message = "The request body came too slowly"
             raise HTTPException(408, message) from None
         else:
-            content = await work(
-                lambda: _answer(models.get(name, version), body)
+            content = await compute(
+                request, lambda: _answer(models.get(name, version), body), body
             )
         finally:
-            in_memory -= len(body)
+            in_memory -= counted
         return Response(content, media_type="application/json")
+
+    async def compute(request: Request, answer, body) -> str:
+        limiter = one_long if len(body) > _SHORT_BODY else at_once
+        async with limiter:
+            if await request.is_disconnected():  # while it waited
+                raise ClientDisconnect
+            return await anyio.to_thread.run_sync(answer)
 
     async def refuse(request: Request, error: Exception) -> Response:
         if isinstance(error, NotFound):
@@ -153,7 +171,7 @@ def _app(models: Models, max_body_bytes, client_timeout) -> Starlette:
             Route(f"{prefix}/metadata", metadata, methods=["GET"]),
             Route(prefix, status, methods=["GET"]),
         ]
-    return Starlette(
+    server = Starlette(
         routes=routes,
         exception_handlers={
             HTTPException: unknown,
@@ -164,11 +182,13 @@ def _app(models: Models, max_body_bytes, client_timeout) -> Starlette:
             tf.errors.InvalidArgumentError: refuse,
         },
     )
+    server.router.redirect_slashes = False
+    return server
 
 
 def _error(status: int, message: str) -> Response:
     # Escaped: a message may quote what is no text, such as half a surrogate.
-    content = json.dumps({"error": message})
+    content = json.dumps({"error": message[:_LONGEST_MESSAGE]})
     return Response(content, status, media_type="application/json")
 
 
@@ -188,12 +208,13 @@ def _malformed(request: Request) -> str:
 def _answer(model: Model, body: bytearray) -> str:
     """Returns the JSON answer to the JSON body of a predict request."""
     try:
-        request = json.loads(body)
+        request = json.loads(body.decode())
     except (ValueError, RecursionError) as error:
         raise ValueError(f"JSON Parse error: {error}") from error
     if not isinstance(request, dict):
         raise ValueError("JSON Parse error: the body must be an object")
-    signature = request.get("signature_name", "serving_default")
+    signature = request.get("signature_name", "")
+    signature = "serving_default" if signature == "" else signature
     if not isinstance(signature, str) or signature not in model.signatures:
         raise ValueError(
             f'Serving signature name: "{signature}" not found in signature '
@@ -256,16 +277,25 @@ def _columns(request: dict, dtypes: dict, rows: bool) -> dict:
 
 def _array(name: str, value, dtype: np.dtype) -> np.ndarray:
     """Returns a JSON value as an array; refuses what is no such number."""
+    kinds = "iu" if np.issubdtype(dtype, np.integer) else "iuf"
+    what = "whole numbers" if kinds == "iu" else "numbers"
+    wrong = ValueError(f"{name} must be {what} of type {dtype}")
+    # Before an array is made of it: one text would make every element as long.
+    left = [value]
+    while left:
+        one = left.pop()
+        if type(one) is list:
+            left.extend(one)
+        elif type(one) not in (int, float):
+            raise wrong
     try:
         array = np.asarray(value)
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{name} must be a full array: {error}") from error
     if array.size == 0:
         return array.astype(dtype)
-    kinds = "iu" if np.issubdtype(dtype, np.integer) else "iuf"
     if array.dtype.kind not in kinds:
-        what = "whole numbers" if kinds == "iu" else "numbers"
-        raise ValueError(f"{name} must be {what} of type {dtype}")
+        raise wrong
     if kinds == "iu":
         limits = np.iinfo(dtype)
         if array.min() < limits.min or array.max() > limits.max:

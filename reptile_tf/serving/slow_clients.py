@@ -1,7 +1,7 @@
-"""Connections that do not bring a request are closed.
+"""Connections of clients that do not send, or do not read, are closed.
 
-Uvicorn waits for the head of a request as long as a client likes, and a client
-that never finishes one holds a connection for ever.
+Uvicorn waits for the head of a request, and for an answer to be read, as long
+as a client likes; each such client holds a connection, or an answer, for ever.
 """
 
 import asyncio
@@ -14,11 +14,13 @@ def protocol(timeout: float) -> type[H11Protocol]:
 
     Args:
         timeout: seconds from a connection's start, or from the first byte of a
-            later request, to the end of the request's head.
+            later request, to the end of the request's head; and seconds that a
+            client may leave an answer unread.
     """
 
     class Impatient(H11Protocol):
-        _deadline: asyncio.TimerHandle | None = None
+        _head: asyncio.TimerHandle | None = None
+        _answer: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport):
             super().connection_made(transport)
@@ -33,17 +35,30 @@ def protocol(timeout: float) -> type[H11Protocol]:
 
         def connection_lost(self, exc):
             self._stop_waiting()
+            self._stop_writing()
             super().connection_lost(exc)
 
+        def pause_writing(self):  # the client reads too slowly
+            super().pause_writing()
+            # Not `close`, which waits for the client to read the rest.
+            self._answer = self.loop.call_later(timeout, self.transport.abort)
+
+        def resume_writing(self):
+            super().resume_writing()
+            self._stop_writing()
+
         def _await_head(self):
-            if self._deadline is None:
-                self._deadline = self.loop.call_later(
-                    timeout, self.transport.close
-                )
+            if self._head is None:
+                self._head = self.loop.call_later(timeout, self.transport.abort)
 
         def _stop_waiting(self):
-            if self._deadline is not None:
-                self._deadline.cancel()
-                self._deadline = None
+            if self._head is not None:
+                self._head.cancel()
+                self._head = None
+
+        def _stop_writing(self):
+            if self._answer is not None:
+                self._answer.cancel()
+                self._answer = None
 
     return Impatient

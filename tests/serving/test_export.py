@@ -14,8 +14,10 @@ from tensorflow_serving.apis import prediction_log_pb2
 from toys import Constants, dense, regression
 
 from reptile_tf import Adam, Episodes, MetaLearner, models
-from reptile_tf.serving import warmup
+from reptile_tf.data import pictures
+from reptile_tf.serving import client, warmup
 
+ROOT = pathlib.Path(__file__).parents[2]
 C_API = pathlib.Path(__file__).with_name("c_api.py")
 WAYS, MOST_STEPS, MOST = 3, 20, 30
 
@@ -356,30 +358,60 @@ def test_requests_side_by_side_do_not_meet(served, classes):
         request(episodes.sample(tf.constant(i, tf.int64))) for i in range(64)
     ]
     alone = [served(**r)["probabilities"] for r in requests]
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+    with concurrent.futures.ThreadPoolExecutor(64) as pool:
         together = pool.map(lambda r: served(**r)["probabilities"], requests)
         for a, b in zip(alone, together, strict=True):
             np.testing.assert_array_equal(a, b)
     assert np.ptp([a[0, 0] for a in alone]) > 0
 
 
+def without_python(folder, served, signature, inputs, tmp_path):
+    """The answer of the C API, in a process of its own."""
+    feed, fetches = served.request(signature, inputs)
+    files = tmp_path / "request.npz", tmp_path / "answer.npz"
+    np.savez(files[0], outputs=[*fetches.values()], **feed)
+    subprocess.run([sys.executable, C_API, folder, *files], check=True)
+    with np.load(files[1]) as answer:
+        return {name: answer[tensor] for name, tensor in fetches.items()}
+
+
 def test_without_python_through_the_c_api(
     served, learner, task, folder, tmp_path
 ):
-    feed, fetches = served.request("serving_default", request(task))
-    np.savez(tmp_path / "request.npz", outputs=[*fetches.values()], **feed)
-    subprocess.run(
-        [
-            sys.executable,
-            C_API,
-            folder,
-            tmp_path / "request.npz",
-            tmp_path / "answer.npz",
-        ],
-        check=True,
+    answer = without_python(
+        folder, served, "serving_default", request(task), tmp_path
     )
-    with np.load(tmp_path / "answer.npz") as answer:
-        close(answer[fetches["probabilities"]], expected(learner, task))
+    close(answer["probabilities"], expected(learner, task))
+
+
+def test_the_model_in_the_repository(tmp_path):
+    """Through every loader as its run's learner, and right about examples."""
+    name = "omniglot_5shot_5way"
+    folder = ROOT / "saved_models" / name / "1"
+    learner = MetaLearner.load(ROOT / "results" / name / "learner.zip")
+    examples = ROOT / "examples" / "characters"
+    classes = pictures.find_classes(examples / "support")
+    queries = pictures.find(examples / "query")
+    x = pictures.load([p for ps in classes.values() for p in ps], 28, 28, 1)
+    y = np.repeat(np.arange(5, dtype=np.int32), [*map(len, classes.values())])
+    query_x = pictures.load(queries, 28, 28, 1)
+    adapted = learner.adapt(x, y, steps=50)
+    found = keras.ops.softmax(adapted(query_x / np.float32(255))).numpy()
+    answers = [list(classes)[label] for label in found.argmax(1)]
+    assert answers == [path.name.split("-")[0] for path in queries]
+
+    given = {
+        "support_images": x,
+        "support_labels": y,
+        "query_images": query_x,
+        "steps": np.int32(50),
+    }
+    asked = "adapt_and_predict_uint8", given
+    close(client.LocalModel(folder).predict(*asked)["probabilities"], found)
+    bare = Served(folder)
+    close(bare(asked[0], **given)["probabilities"], found)
+    answer = without_python(folder, bare, *asked, tmp_path)
+    close(answer["probabilities"], found)
 
 
 def test_the_warm_up_asks_every_signature(served, folder):
@@ -412,7 +444,10 @@ def operations(folder, signatures):
             continue
         seen.add(id(node))
         found.append(node)
-        left += [nodes[i] for i in node.input if i in nodes]
+        # A function's nodes are all here already; its names are its own.
+        if nodes.get(node.name) is node:
+            inputs = [i.removeprefix("^").split(":")[0] for i in node.input]
+            left += [nodes[i] for i in inputs]
         for attribute in node.attr.values():
             for name in (attribute.func, *attribute.list.func):
                 if name.name:

@@ -1,6 +1,7 @@
 """The local server, over a real socket."""
 
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import pathlib
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -99,7 +101,8 @@ def test_the_status_names_the_versions(ask):
         }
     ]
     assert ask("GET", "/v1/models/line/versions/1") == (status, answer)
-    assert ask("GET", "/v1/models/line/versions/2")[0] == 404
+    status, answer = ask("GET", "/v1/models/line/versions/2")
+    assert (status, "version 2 of model line" in answer["error"]) == (404, True)
 
 
 def test_the_metadata_are_the_signatures(ask):
@@ -114,14 +117,17 @@ def test_the_metadata_are_the_signatures(ask):
     steps = known["adapt_and_predict"]["inputs"]["steps"]
     assert steps["dtype"] == "DT_INT32"
     assert steps["tensor_shape"] == {"dim": [], "unknown_rank": False}
+    most = known["limits"]["defaults"]["max_steps"]
+    assert most["int_val"] == [1000]
     dims = known["predict"]["inputs"]["query_inputs"]["tensor_shape"]["dim"]
     assert [d["size"] for d in dims] == ["-1", "1"]
 
 
 def test_columns_are_answered_as_the_adapted_clone_answers(ask, learner):
     expected = learner.adapt([[1.0]], [[6.0]], steps=3)(np.float32([[1], [2]]))
-    for path in ("line", "line/versions/1"):
-        status, answer = predict(ask, model=path)
+    unnamed = {"signature_name": ""}
+    for path, name in (("line", {}), ("line/versions/1", unnamed)):
+        status, answer = predict(ask, model=path, **name)
         assert status == 200
         np.testing.assert_allclose(answer["outputs"], expected, atol=1e-4)
 
@@ -170,6 +176,7 @@ def test_rows(ask, base):
         ("POST", "/v1/models/other:predict", 404, "Latest(other)"),
         ("POST", "/v1/models/line/versions/9:predict", 404, "Specific(9)"),
         ("GET", "/v1/models/line/versions/x", 400, "Malformed request: GET"),
+        ("GET", "/v1/models/line/", 400, "Malformed request: GET"),
         ("GET", "/v1/model", 400, "Malformed request: GET /v1/model"),
         ("POST", "/v1/models/line", 400, "Malformed request: POST"),
         ("GET", "/v1/models/line:predict", 400, "Malformed request: GET"),
@@ -202,6 +209,7 @@ def test_no_path_leaves_the_folder(ask, path):
         (b"", ["JSON Parse error"]),
         (b'{"inputs": ', ["JSON Parse error"]),
         (b"\xff\xfe\x00", ["JSON Parse error"]),
+        (json.dumps({"inputs": GIVEN}).encode("utf-16"), ["JSON Parse error"]),
         (b"[" * 15_000, ["JSON Parse error"]),
         (b"[]", ["must be an object"]),
         (b"{}", ["instances", "inputs"]),
@@ -220,6 +228,7 @@ def test_no_path_leaves_the_folder(ask, path):
         ({"inputs": GIVEN | {"steps": -1}}, ["steps must be 0 to 1000"]),
         ({"inputs": GIVEN | {"query_inputs": "x"}}, ["query_inputs"]),
         ({"inputs": GIVEN | {"query_inputs": None}}, ["query_inputs"]),
+        ({"inputs": GIVEN | {"query_inputs": [[True], [1]]}}, ["numbers"]),
         ({"inputs": GIVEN | {"query_inputs": [[1], [1, 2]]}}, ["full array"]),
         ({"inputs": GIVEN | {"query_inputs": [[1e99]]}}, ["finite"]),
         ({"inputs": GIVEN | {"query_inputs": []}}, ["query_inputs", "[n 1]"]),
@@ -256,7 +265,8 @@ def test_a_head_that_never_ends_closes_the_connection(port, ask, before):
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.settimeout(30)
         connection.sendall(before)
-        assert connection.recv(100) == b""
+        with contextlib.suppress(ConnectionResetError):
+            assert connection.recv(100) == b""
     # The second request of a connection, too, though bytes keep coming.
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.settimeout(30)
@@ -272,35 +282,67 @@ def test_a_head_that_never_ends_closes_the_connection(port, ask, before):
     assert ask("GET", "/v1/models/line")[0] == 200
 
 
-def test_long_bodies_are_bounded_together(port, ask):
+def test_long_bodies_are_bounded_together(port, ask, monkeypatch):
+    monkeypatch.setattr(rest, "_SHORT_BODY", 5_000)
     head = b"POST /v1/models/line:predict HTTP/1.1\r\nHost: x\r\n"
     head += f"Content-Length: {MOST_BYTES}\r\n\r\n".encode()
     held = [socket.create_connection(("127.0.0.1", port)) for _ in range(5)]
     for connection in held:
         connection.settimeout(30)
         connection.sendall(head + b" " * (MOST_BYTES - 1))
+    assert predict(ask)[0] == 200  # short ones come through
     answers = [connection.recv(2000) for connection in held]
     statuses = sorted(answer.split()[1] for answer in answers)
     assert statuses == [b"408"] * 4 + [b"503"]
     for connection in held:
         connection.close()
-    assert predict(ask)[0] == 200
+    long = GIVEN | {"query_inputs": [[1.0]] * 1_000}
+    assert predict(ask, long)[0] == 200
+
+
+def test_clients_that_do_not_read_are_dropped(port, ask):
+    path = "/v1/models/line/metadata"
+    asked = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.settimeout(1)
+        start = time.monotonic()
+        with pytest.raises(OSError):
+            while time.monotonic() - start < 20:
+                with contextlib.suppress(TimeoutError):
+                    connection.sendall(asked * 100)
+    assert ask("GET", path)[0] == 200
+
+
+def test_one_text_does_not_make_every_number_as_long(ask):
+    inputs = GIVEN | {"query_inputs": [[1.0]] * 1000 + [["x" * 8000]]}
+    tracemalloc.start()
+    status, answer = predict(ask, inputs)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert status == 400 and "query_inputs must be numbers" in answer["error"]
+    assert peak < 10 << 20
+
+
+def test_messages_are_short(ask):
+    status, answer = predict(ask, signature_name="x" * 15_000)
+    assert status == 400 and len(answer["error"]) <= 1000
 
 
 def test_requests_side_by_side(port, ask):
-    expected = predict(ask)[1]
-    body = json.dumps({"inputs": GIVEN})
+    tasks = [GIVEN | {"support_targets": [[float(i)]]} for i in range(64)]
+    alone = [predict(ask, task)[1] for task in tasks]
+    assert len({json.dumps(answer) for answer in alone}) == 64
 
-    def one(_):
+    def one(task):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        body = json.dumps({"inputs": task})
         connection.request("POST", "/v1/models/line:predict", body)
         answer = json.loads(connection.getresponse().read())
         connection.close()
         return answer
 
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        for answer in pool.map(one, range(64)):
-            assert answer == expected
+    with concurrent.futures.ThreadPoolExecutor(64) as pool:
+        assert list(pool.map(one, tasks)) == alone
 
 
 def test_after_thousands_of_random_bodies_it_answers(ask):
@@ -360,6 +402,9 @@ def test_a_version_that_cannot_be_loaded_leaves_the_one_before(ask, base):
     (base / "line" / "2" / "saved_model.pb").write_bytes(b"not whole")
     assert predict(ask)[0] == 200
     assert predict(ask, model="line/versions/2")[0] == 404
+    _, answer = ask("GET", "/v1/models/line/versions/2")
+    [state] = answer["model_version_status"]
+    assert state["state"] == "END" and state["status"]["error_message"]
     shutil.rmtree(base / "line" / "2")
 
 
