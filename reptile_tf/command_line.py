@@ -15,10 +15,14 @@ _DEFINE = {
 }
 
 
-def define_preset_flags() -> None:
-    """Defines a flag for each setting of a preset, unset by default."""
+def define_preset_flags(but=()) -> None:
+    """Defines a flag for each setting of a preset, unset by default.
+
+    Args:
+        but: settings that the script chooses by itself.
+    """
     for field in dataclasses.fields(Preset):
-        if field.name not in DESCRIPTIONS:
+        if field.name not in (*DESCRIPTIONS, *but):
             _DEFINE[field.type](
                 field.name, None, f"Overrides the preset's {field.name}."
             )
@@ -29,7 +33,7 @@ def preset(name: str) -> Preset:
     given = {
         field.name: flags.FLAGS[field.name].value
         for field in dataclasses.fields(Preset)
-        if field.name not in DESCRIPTIONS
+        if field.name in flags.FLAGS
         and flags.FLAGS[field.name].value is not None
     }
     return dataclasses.replace(PRESETS[name], **given)

@@ -1,5 +1,6 @@
 """Several experiments beside one another: a folder of run folders."""
 
+import json
 import pathlib
 
 from reptile_tf import results
@@ -33,9 +34,21 @@ def complete(
         signal = run.train(**training)
         if signal is not None:
             return signal
-        if not (run.folder / "evaluation.json").exists():
+        if not _evaluated(run, tasks):
             run.evaluate(tasks)
     return None
+
+
+def _evaluated(run: Run, tasks: int) -> bool:
+    """Returns whether the end of the training was, on so many tasks."""
+    path = run.folder / "evaluation.json"
+    if not path.exists():
+        return False
+    wanted = tasks, run.preset.outer_iterations
+    return all(
+        (entry["tasks"], entry["outer_iterations"]) == wanted
+        for entry in json.loads(path.read_text())
+    )
 
 
 def keep(folder, names, kept=None) -> list[pathlib.Path]:

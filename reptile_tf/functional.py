@@ -1,5 +1,7 @@
 """A Keras model as a pure function of one weight vector."""
 
+import collections
+
 import keras
 import tensorflow as tf
 
@@ -64,7 +66,8 @@ class FunctionalModel:
         self._small = [i for i, n in enumerate(self._sizes) if n < _LARGE]
         self._learner = clone(model)
         self._normalizer = clone(model)
-        batch_norms = _normalize_by_batch(self._normalizer)
+        self._calls = collections.Counter()
+        batch_norms = _normalize_by_batch(self._normalizer, self._calls)
         place = {
             id(v): i
             for i, v in enumerate(self._normalizer.non_trainable_variables)
@@ -155,26 +158,34 @@ class FunctionalModel:
         outputs, _, losses = self._learner.stateless_call(
             self._tensors(parts), others, x, training=True, return_losses=True
         )
-        return outputs, sum(losses)
+        # With mixed precision, outputs may be of less than the weights'.
+        penalty = tf.cast(sum(losses), self.dtype)
+        return tf.cast(outputs, self.dtype), penalty
 
     def head(self) -> tf.Tensor:
-        """Returns a vector that is 1 at the last layer's weights, 0 elsewhere.
+        """Returns a vector that is 1 at the head's weights, 0 elsewhere.
 
-        That layer is the last one, of those that hold no layers themselves, to
-        have trainable weights.
+        The head is the last layer with trainable weights on the way to the
+        output.
+
+        Raises:
+            ValueError: the model is subclassed, and does not say what its last
+                layer is, or has several last layers.
         """
-        owners = {
-            id(v): i
-            for i, layer in enumerate(
-                self.model._flatten_layers(include_self=True)
+        heads = _last_layers(self.model)
+        if len(heads) != 1:
+            raise ValueError(
+                f"the head of model {self.model.name!r} must be one layer, the "
+                "last one of a functional or sequential model; found "
+                f"{sorted(h.name for h in heads) or 'no such model'}"
             )
-            for v in layer._trainable_variables
-        }
-        owners = [owners[id(v)] for v in self.model.trainable_variables]
+        own = {id(v) for layer in heads for v in layer.trainable_variables}
         return self.flatten(
             [
-                tf.fill(shape, tf.cast(owner == owners[-1], self.dtype))
-                for shape, owner in zip(self._shapes, owners, strict=True)
+                tf.fill(shape, tf.cast(id(v) in own, self.dtype))
+                for shape, v in zip(
+                    self._shapes, self.model.trainable_variables, strict=True
+                )
             ]
         )
 
@@ -215,7 +226,7 @@ class FunctionalModel:
         outputs, _ = self._learner.stateless_call(
             self.unflatten(weights), statistics, x, training=False
         )
-        return outputs
+        return tf.cast(outputs, self.dtype)
 
     def with_weights(self, weights: tf.Tensor, statistics) -> keras.Model:
         """Returns a new clone that holds the given weights and statistics."""
@@ -231,26 +242,53 @@ class FunctionalModel:
         # A moving average of 0 becomes (1 - momentum) times the batch's value.
         for i, _ in self._moving:
             values[i] = tf.zeros_like(values[i])
+        self._calls.clear()
         outputs, values = self._normalizer.stateless_call(
             self.unflatten(weights), values, x, training=False
         )
+        for name, calls in self._calls.items():
+            if calls > 1:
+                raise ValueError(
+                    f"layer {name!r} of model {self.model.name!r} is called "
+                    f"{calls} times, and each call has statistics of its own; "
+                    "use one batch normalization layer for each"
+                )
         values = list(values)
         for i, momentum in self._moving:
             values[i] /= 1 - momentum
-        return outputs, values
+        return tf.cast(outputs, self.dtype), values
 
 
-def _normalize_by_batch(model: keras.Model) -> list:
+def _last_layers(model: keras.Model) -> set:
+    """Returns the layers with trainable weights that are nearest the output."""
+    found, tensors = set(), list(getattr(model, "outputs", None) or [])
+    while tensors:
+        layer, call, _ = tensors.pop()._keras_history
+        if isinstance(layer, keras.Model):
+            found |= _last_layers(layer)
+        elif getattr(layer, "trainable_variables", None):
+            found.add(layer)
+        else:
+            tensors += layer._inbound_nodes[call].input_tensors
+    return found
+
+
+def _normalize_by_batch(model: keras.Model, calls: collections.Counter) -> list:
     """Makes batch normalization use its batch even in inference mode.
+
+    Args:
+        model: the model to change.
+        calls: counts the calls of each layer, by its name.
 
     Returns:
         The layers changed; those with frozen weights keep their statistics, as
         they do in Keras, and are not among them.
     """
 
-    def by_batch(call):
+    def by_batch(name, call):
         def wrapped(inputs, training=None, mask=None):
             del training
+            calls[name] += 1
             return call(inputs, training=True, mask=mask)
 
         return wrapped
@@ -263,5 +301,5 @@ def _normalize_by_batch(model: keras.Model) -> list:
         and layer.trainable
     ]
     for layer in layers:
-        layer.call = by_batch(layer.call)
+        layer.call = by_batch(layer.path, layer.call)
     return layers

@@ -15,7 +15,8 @@ def run(train, state, indices, like, mode: str):
     "parallel" differs from it in that no task sees the moments of the tasks
     before it in the meta-batch: each goes on from the moments of the meta-batch
     before, and the mean of the resulting moments is carried on. Adam's step
-    count so grows by k instead of n k in an outer iteration. With SGD, which
+    count so grows by a task's steps in an outer iteration, not by n times as
+    many. With SGD, which
     has no state, the two are the same.
 
     Args:

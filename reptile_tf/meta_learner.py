@@ -8,7 +8,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from reptile_tf import checks, epochs, evaluation, meta_batch, persistence
+from reptile_tf import (
+    checks,
+    epochs,
+    evaluation,
+    meta_batch,
+    meta_gradients,
+    persistence,
+)
 from reptile_tf.data import tasks as tasks_lib
 from reptile_tf.data.episodes import to_float
 from reptile_tf.functional import FunctionalModel
@@ -35,7 +42,7 @@ class MetaLearner:
         inner_batch_size: examples of an inner step, at least 1.
         meta_gradient: how phi follows from training on a task: `Reptile`,
             `MAML`, `FOMAML`, `ANIL` or `GradientCombination` of
-            `reptile_tf.meta_gradients`.
+            `reptile_tf.meta_gradients`, or its name there.
         meta_batch_size: n, tasks of an outer iteration; 1 makes Algorithm 1.
         meta_batch_mode: "serial" (the paper's) or "parallel"; see
             `reptile_tf.meta_batch` for how they differ.
@@ -45,7 +52,8 @@ class MetaLearner:
             decay, if None. Its `global_clipnorm` clips the meta-gradient.
         loss: any Keras loss (name, function or object); for logits if None.
         metric: any Keras metric (name or object), computed for each task
-            apart; accuracy if None.
+            apart; must be given if the loss is another than sparse categorical
+            cross-entropy, with which None means accuracy.
         loss_reduction: "sum" (the paper's) or "mean" of the examples' losses.
         eval_inner_steps: steps of `evaluate` and `adapt`; `inner_steps` if
             None.
@@ -70,7 +78,7 @@ class MetaLearner:
         inner_optimizer: InnerOptimizer = Adam(1e-3),
         inner_steps: int = 5,
         inner_batch_size: int = 10,
-        meta_gradient: MetaGradient = Reptile(),
+        meta_gradient: MetaGradient | str = Reptile(),
         meta_batch_size: int = 5,
         meta_batch_mode: str = "serial",
         meta_optimizer: keras.optimizers.Optimizer | None = None,
@@ -80,6 +88,13 @@ class MetaLearner:
         eval_inner_steps: int | None = None,
         eval_inner_batch_size: int | None = None,
     ):
+        if isinstance(meta_gradient, str):
+            meta_gradient = meta_gradients.parse(meta_gradient)
+        if not isinstance(inner_optimizer, InnerOptimizer):
+            raise ValueError(
+                "inner_optimizer must be a reptile_tf.Adam or reptile_tf.SGD; "
+                f"received {inner_optimizer!r}"
+            )
         self.model = model
         self.inner_optimizer = inner_optimizer
         self.inner_steps = inner_steps
@@ -91,9 +106,7 @@ class MetaLearner:
         self.loss = loss or keras.losses.SparseCategoricalCrossentropy(
             from_logits=True
         )
-        self.metric = keras.metrics.get(
-            metric or keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-        )
+        self.metric = _metric(metric, self.loss)
         self.loss_reduction = loss_reduction
         self.eval_inner_steps = (
             inner_steps if eval_inner_steps is None else eval_inner_steps
@@ -275,7 +288,7 @@ class MetaLearner:
                 self.meta_batch_mode,
             )
 
-        return self._compile(("fit", tasks), meta_gradient)
+        return self._compile(("fit", id(tasks)), meta_gradient)
 
     def _outer_step(self, meta_gradient):
         """Gives it to the meta-optimizer: the one write of phi."""
@@ -378,7 +391,7 @@ class MetaLearner:
                 parallel_iterations=os.cpu_count(),
             )
 
-        return self._compile(("evaluate", tasks, modes), measure)
+        return self._compile(("evaluate", id(tasks), modes), measure)
 
     def adapt(
         self, x, y, *, steps: int | None = None, seed: int = 0
@@ -407,6 +420,7 @@ class MetaLearner:
             ValueError: there are no examples, x and y differ in length, a
                 label is outside 0..N-1, the inputs' shape is wrong, or `steps`
                 is below 0.
+            FloatingPointError: the adapted weights are not finite.
         """
         x = to_float(x)
         checks.require_inputs(self.model, x.shape[1:], "x")
@@ -424,6 +438,11 @@ class MetaLearner:
             y,
             tasks_lib.fold_in(seed, 0),
         )
+        if not np.isfinite([np.sum(t) for t in (weights, *statistics)]).all():
+            raise FloatingPointError(
+                "adapt: the adapted weights or statistics are not finite; are "
+                "x and y in the range that was learned with?"
+            )
         return self.functional.with_weights(weights, statistics)
 
     def adapted_weights(self, phi, state, steps, x, y, key) -> tf.Tensor:
@@ -518,7 +537,10 @@ class MetaLearner:
         return tf.where(finite, value, float("nan"))
 
     def _compile(self, key, function):
-        """Returns the `tf.function` of `key`, made from `function` once."""
+        """Returns the `tf.function` of `key`, made from `function` once.
+
+        A key may hold the `id` of what the function refers to, and so keeps.
+        """
         if key not in self._compiled:
             self._compiled[key] = tf.function(
                 function, autograph=False, reduce_retracing=True
@@ -530,3 +552,18 @@ class MetaLearner:
         steps = self.eval_inner_steps if steps is None else steps
         checks.require_at_least(0, steps=steps)
         return tf.constant(steps)
+
+
+def _metric(metric, loss) -> keras.metrics.Metric:
+    """Returns the metric; accuracy, for None, where the loss takes labels."""
+    if metric not in (None, "accuracy", "acc"):
+        return keras.metrics.get(metric)
+    function = keras.losses.sparse_categorical_crossentropy
+    of_labels = keras.losses.SparseCategoricalCrossentropy
+    known = keras.losses.get(loss)
+    if not isinstance(known, of_labels) and known is not function:
+        raise ValueError(
+            f"metric={metric!r} is not known for loss={loss!r}; give a metric, "
+            "such as keras.metrics.MeanSquaredError()"
+        )
+    return keras.metrics.SparseCategoricalAccuracy(name="accuracy")

@@ -28,6 +28,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
             and self.compute_dtype == "float32"
             and self.scale
             and self.center
+            and not self.renorm
+            and not self.synchronized
         )
         if not fused:
             return super().call(inputs, training=training, mask=mask)
@@ -50,7 +52,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return outputs
 
     def _moments(self, inputs, mask):
-        if mask is not None:
+        if mask is not None or self.synchronized:
             return super()._moments(inputs, mask)
         axes = self._reduction_axes
         mean = tf.reduce_mean(inputs, axes, keepdims=True)

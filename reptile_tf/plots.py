@@ -64,6 +64,8 @@ def comparison(runs, path, by_example_gradients: bool = False) -> None:
         if not (run / "history.csv").exists():
             continue
         columns = _columns(run / "history.csv")
+        if not columns:
+            continue
         config = json.loads((run / "config.json").read_text())
         made = np.minimum(
             config["eval_every"] * (columns["epoch"] + 1),
@@ -173,8 +175,9 @@ def remainders(entries: list[dict], path) -> None:
 def _columns(history) -> dict[str, np.ndarray]:
     with open(history, newline="") as file:
         rows = list(csv.DictReader(file))
+    names = rows[0] if rows else ()
     return {
-        name: np.array([_number(row[name]) for row in rows]) for name in rows[0]
+        name: np.array([_number(row[name]) for row in rows]) for name in names
     }
 
 

@@ -8,9 +8,10 @@ Example:
     python scripts/compare_algorithms.py \
         --data_dir=$HOME/tensorflow_datasets --run_dir=runs/algorithms
 
-Reptile has the settings of Table 3, the others those of Finn et al. (2017) but
-for the meta-batch. Every one is a run folder in --run_dir, as of train.py.
---keep gets their settings, histories and evaluations, and algorithms.png.
+Reptile has the settings of Table 3, the others those of Finn et al. (2017), but
+for the lengths and their meta-batch. Every one is a run folder in --run_dir,
+as of train.py. --keep gets their settings, histories and evaluations, and
+algorithms.png.
 """
 
 import dataclasses
@@ -23,7 +24,7 @@ from reptile_tf.presets import PRESETS, Preset
 ALGORITHMS = "maml", "fomaml", "reptile"
 SHOTS = flags.DEFINE_multi_enum("shots", ["1", "5"], ["1", "5"], "K; both.")
 BUDGET = {
-    "1": flags.DEFINE_integer("budget_1shot", 1_200_000, "Gradients.", 1),
+    "1": flags.DEFINE_integer("budget_1shot", 900_000, "Gradients.", 1),
     "5": flags.DEFINE_integer("budget_5shot", 2_500_000, "Gradients.", 1),
 }
 META_BATCH = flags.DEFINE_integer(

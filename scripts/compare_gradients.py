@@ -36,7 +36,7 @@ CURVE = flags.DEFINE_multi_enum(
 EVAL_EVERY = flags.DEFINE_integer("eval_every", 2000, "Outer iterations.", 1)
 EVAL_TASKS = flags.DEFINE_integer("eval_tasks", 100, "Of the ones before.", 2)
 command_line.define_comparison_flags("runs/figure3")
-command_line.define_preset_flags()
+command_line.define_preset_flags(but=("meta_gradient", "inner_steps"))
 command_line.define_thread_flags()
 
 

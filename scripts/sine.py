@@ -1,14 +1,15 @@
 """Sine regression (section 3, Figure 1): error after 0 to 32 steps, a picture.
 
 Takes the learners of run folders that were trained with --preset=sine, by the
-folders' names, and a random one. All adapt as the first folder's settings say.
+folders' names, and a random one. Each adapts as its settings say, the random
+one as those of the first folder.
 
 Example:
     python scripts/train.py --preset=sine --run_dir=runs/sine
     python scripts/sine.py --run_dir=runs/sine
 
 Writes sine.json (mean squared error over new waves, with 95% intervals) and
-sine.png (one new wave before and after inner steps) into the first folder.
+sine.png (one wave before and after inner steps) into the first folder.
 """
 
 import json
@@ -34,16 +35,17 @@ command_line.define_thread_flags()
 def main(_):
     command_line.configure_threads()
     runs = {run.folder.name: run for run in map(Run.open, RUN_DIR.value)}
+    if len(runs) < len(RUN_DIR.value):
+        given = ", ".join(RUN_DIR.value)
+        raise ValueError(
+            f"every run_dir must end in a name of its own: {given}"
+        )
     run = next(iter(runs.values()))
     _, waves = experiment.make_tasks(run.preset, run.seed)
-    learners = {}
-    for name in (*runs, "random"):
-        learners[name] = experiment.make_learner(
-            run.preset, run.seed, waves.input_shape
-        )
-        if name in runs:
-            weights = runs[name].learner().model.get_weights()
-            learners[name].model.set_weights(weights)
+    learners = {name: each.learner() for name, each in runs.items()}
+    learners["random"] = experiment.make_learner(
+        run.preset, run.seed, waves.input_shape
+    )
     results = []
     for name, learner in learners.items():
         for steps in STEPS.value:

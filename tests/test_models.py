@@ -7,6 +7,7 @@ import tensorflow as tf
 from toys import Constants, dense, one_weight, regression
 
 from reptile_tf import (
+    FOMAML,
     SGD,
     Adam,
     Episodes,
@@ -111,6 +112,60 @@ def test_frozen_weights_stay():
         weights, functional.statistics(weights, tf.ones([1, 2]))
     )
     np.testing.assert_array_equal(clone.get_weights()[0], frozen.kernel)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_learns_and_is_evaluated(classes, policy):
+    model = dense(
+        keras.layers.Conv2D(2, 3, dtype=policy),
+        models.BatchNormalization(dtype=policy),
+    )
+    learner = MetaLearner(model, inner_steps=2, inner_batch_size=3)
+    tasks = Episodes(classes, ways=3, shots=2)
+    before = learner.functional.phi()
+    learner.fit(tasks, 1, verbose=0)
+    assert np.any(learner.functional.phi() != before)
+    assert all(np.isfinite(s.value) for s in learner.evaluate(tasks, 2))
+
+
+def test_names_and_numpy_seeds_will_do(classes):
+    learner = MetaLearner(
+        dense(),
+        meta_gradient="fomaml",
+        metric="accuracy",
+        inner_optimizer=SGD(0.1),
+        inner_batch_size=3,
+    )
+    assert learner.meta_gradient == FOMAML()
+    # Not Keras's "accuracy", which compares logits with labels.
+    [score] = learner.evaluate(Episodes(classes, 3, 2), 30)
+    assert 0.1 < score.value < 1
+    seeds = 7, np.int64(7)
+    tasks = [Episodes(classes, 3, 2, seed=s).sample(0) for s in seeds]
+    np.testing.assert_array_equal(tasks[0].key, tasks[1].key)
+
+
+def test_tasks_that_cannot_be_hashed():
+    tasks = Constants(*range(5))
+    tasks.__class__ = type("Plain", (Constants,), {"__hash__": None})
+    learner = regression(inner_steps=1)
+    learner.fit(tasks, 1, verbose=0)
+    assert learner.evaluate(tasks, 2)
+
+
+@pytest.mark.parametrize("setting", ["renorm", "synchronized"])
+def test_batch_normalization_leaves_the_rest_to_keras(setting):
+    x = np.random.default_rng(0).normal(3, 2, [4, 5, 5, 2]).astype("float32")
+    ours, kerass = (
+        layer(**{setting: True})
+        for layer in (
+            models.BatchNormalization,
+            keras.layers.BatchNormalization,
+        )
+    )
+    np.testing.assert_array_equal(
+        ours(x, training=True), kerass(x, training=True)
+    )
 
 
 # A linear model of 200 inputs, all 1, behind dropout: a gradient step changes

@@ -50,6 +50,23 @@ def test_the_gradient_combinations_preset_is_table_6():
     assert (preset.inner_optimizer, preset.meta_optimizer) == ("sgd", "sgd")
     assert preset.meta_batch_size == 1
     assert preset.training_shots * preset.ways == 4 * 25
+    assert preset.loss_reduction == "sum"
+    assert (preset.meta_gradient, preset.inner_steps) == ("1,1", 2)
+
+
+@pytest.mark.parametrize("shots", [1, 5])
+def test_mamls_presets_are_finns(shots):
+    preset = PRESETS[f"omniglot_{shots}shot_5way_maml"]
+    assert (preset.inner_optimizer, preset.learning_rate) == ("sgd", 0.4)
+    assert (preset.inner_steps, preset.eval_inner_steps) == (1, 3)
+    whole = preset.ways * shots  # the support set is the batch
+    assert (preset.training_shots, preset.query_shots) == (shots, shots)
+    assert (preset.inner_batch_size, preset.eval_inner_batch_size) == (
+        *(whole, whole),
+    )
+    assert (preset.meta_optimizer, preset.outer_step_size) == ("adam", 1e-3)
+    assert (preset.outer_iterations, preset.meta_batch_size) == (60_000, 32)
+    assert preset.loss_reduction == "mean"
 
 
 def test_every_preset_says_where_it_is_from_and_what_to_expect():

@@ -55,6 +55,35 @@ def test_unknown_names(setting, known):
         MetaLearner(one_weight(), **{setting: "other"})
 
 
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        ({"inner_optimizer": "adam"}, ["inner_optimizer", "'adam'", "SGD"]),
+        ({"meta_gradient": "maml2"}, ["meta_gradient", "'maml2'", "fomaml"]),
+        ({"loss": "mse"}, ["metric=None", "mse", "MeanSquaredError"]),
+        ({"loss": "mse", "metric": "accuracy"}, ["metric='accuracy'"]),
+    ],
+)
+def test_arguments_that_are_no_choice(settings, words):
+    with refused(*words):
+        MetaLearner(one_weight(), **settings)
+
+
+def test_a_batch_normalization_in_two_places():
+    shared = keras.layers.BatchNormalization(name="shared")
+    inputs = keras.Input((2,))
+    x = keras.layers.Dense(2)(shared(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(2)(shared(x)))
+    with refused("shared", "called 2 times", "one .* for each"):
+        MetaLearner(model).adapt(np.ones([2, 2]), [0, 1], steps=1)
+
+
+def test_adapting_to_what_explodes():
+    learner = regression(inner_steps=1)
+    with pytest.raises(FloatingPointError, match="adapt: .* not finite"):
+        learner.adapt([[1e30]], [[1e30]], steps=5)
+
+
 @pytest.mark.parametrize("make", [SGD, Adam])
 @pytest.mark.parametrize("rate", [0, -0.1, float("nan")])
 def test_learning_rates_that_learn_nothing(make, rate):
@@ -309,7 +338,7 @@ def test_seeds_that_numpy_does_not_take(classes, seed):
 
 
 def test_a_lambda_cannot_be_saved(tmp_path):
-    learner = MetaLearner(one_weight(), loss=lambda y, p: (y - p) ** 2)
+    learner = regression(loss=lambda y, p: (y - p) ** 2)
     with refused("loss", "lambda", "register_keras_serializable"):
         learner.save(tmp_path / "learner.zip")
     assert not list(tmp_path.iterdir())

@@ -48,10 +48,13 @@ def regression(model=None, **settings) -> MetaLearner:
     """
     return MetaLearner(
         one_weight() if model is None else model,
-        loss="mean_squared_error",
         metric=keras.metrics.MeanSquaredError(name="mse"),
         inner_batch_size=1,
-        **{"inner_optimizer": SGD(0.25), **settings},
+        **{
+            "loss": "mean_squared_error",
+            "inner_optimizer": SGD(0.25),
+            **settings,
+        },
     )
 
 

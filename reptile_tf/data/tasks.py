@@ -5,6 +5,7 @@ random operations only, so that a task is the same on any machine, in any
 order and after any resume, and a distribution has no state to save.
 """
 
+import operator
 from typing import NamedTuple, Protocol
 
 import tensorflow as tf
@@ -46,7 +47,8 @@ def fold_in(seed: int | tf.Tensor, index: tf.Tensor) -> tf.Tensor:
         seed: a whole number, or a key.
         index: integer scalar.
     """
-    if isinstance(seed, int):
+    if not isinstance(seed, tf.Tensor):
+        seed = operator.index(seed)
         # Bits above the lowest 32 go into the second word.
         seed = tf.bitcast(
             tf.constant(
