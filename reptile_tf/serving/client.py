@@ -1,16 +1,17 @@
 """Asking a model: in a folder, or on a server with TF Serving's REST API."""
 
-import json
 import pathlib
 import urllib.error
 import urllib.request
 
 import numpy as np
+import orjson
 import tensorflow as tf
 from tqdm import tqdm
 
 from reptile_tf.data import pictures
 from reptile_tf.evaluation import Score
+from reptile_tf.serving import rest
 from reptile_tf.serving.models import Model, versions
 
 
@@ -41,7 +42,7 @@ class RemoteModel:
         """
         body = {
             "signature_name": signature,
-            "inputs": {k: np.asarray(v).tolist() for k, v in inputs.items()},
+            "inputs": {k: np.asarray(v) for k, v in inputs.items()},
         }
         answer = self._ask(f"{self._url}:predict", body)["outputs"]
         if not isinstance(answer, dict):  # a single output comes unnamed
@@ -50,10 +51,10 @@ class RemoteModel:
         return {name: np.asarray(value) for name, value in answer.items()}
 
     def _ask(self, url: str, body: dict | None = None) -> dict:
-        data = None if body is None else json.dumps(body).encode()
+        data = None if body is None else rest.dumps(body)
         try:
             with urllib.request.urlopen(url, data, timeout=600) as response:
-                return json.load(response)
+                return orjson.loads(response.read())
         except urllib.error.HTTPError as error:
             message = error.read().decode(errors="replace")
             raise ValueError(f"{url}: {message}") from error
@@ -94,8 +95,18 @@ class LocalModel:
         Raises:
             ValueError: the graph refuses the inputs; holds its message.
         """
+        dtypes = self._model.dtypes(signature)
+        given = {}
+        for name, value in inputs.items():
+            array, dtype = np.asarray(value), dtypes.get(name)
+            # Also from float64, as numbers have no type on the way to a server.
+            if not np.can_cast(array.dtype, dtype, "same_kind"):
+                raise ValueError(
+                    f"{name} must be {dtype}; received {array.dtype}"
+                )
+            given[name] = array.astype(dtype)
         try:
-            return self._model.predict(signature, inputs)
+            return self._model.predict(signature, given)
         except tf.errors.InvalidArgumentError as error:
             raise ValueError(error.message) from error
 

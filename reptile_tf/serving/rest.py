@@ -10,6 +10,7 @@ base64, are not taken, and there are no /labels.
 
 import asyncio
 import http
+import itertools
 import json
 import math
 import os
@@ -18,6 +19,7 @@ import re
 import anyio
 import anyio.to_thread
 import numpy as np
+import orjson
 import tensorflow as tf
 import uvicorn
 from starlette.applications import Starlette
@@ -29,7 +31,7 @@ from starlette.routing import Route
 from reptile_tf.serving import slow_clients
 from reptile_tf.serving.models import Model, Models, NotFound
 
-_SHORT_BODY = 1 << 20  # bytes; as many of these as there are connections
+_SHORT_BODY = 2 << 20  # bytes; as many of these as there are connections
 _LONG_BODIES = 4  # of the longest kind, together in memory
 _CONNECTIONS = 256
 _LONGEST_MESSAGE = 1000  # characters; messages quote requests
@@ -47,7 +49,7 @@ def config(
     Args:
         models: what it serves.
         max_body_bytes: longest request body; a longer one gets status 413. One
-            of more than a megabyte that comes when four of the longest are
+            of more than two megabytes that comes when four of the longest are
             under way gets 503.
         client_timeout: seconds that a client may take to send the head of a
             request, and to read the answer, after which its connection is
@@ -142,7 +144,7 @@ def _app(models: Models, max_body_bytes, client_timeout) -> Starlette:
             in_memory -= counted
         return Response(content, media_type="application/json")
 
-    async def compute(request: Request, answer, body) -> str:
+    async def compute(request: Request, answer, body) -> bytes:
         limiter = one_long if len(body) > _SHORT_BODY else at_once
         async with limiter:
             if await request.is_disconnected():  # while it waited
@@ -205,11 +207,11 @@ def _malformed(request: Request) -> str:
     return f"Malformed request: {request.method} {request.url.path}"
 
 
-def _answer(model: Model, body: bytearray) -> str:
+def _answer(model: Model, body: bytearray) -> bytes:
     """Returns the JSON answer to the JSON body of a predict request."""
     try:
-        request = json.loads(body.decode())
-    except (ValueError, RecursionError) as error:
+        request = orjson.loads(body)
+    except ValueError as error:
         raise ValueError(f"JSON Parse error: {error}") from error
     if not isinstance(request, dict):
         raise ValueError("JSON Parse error: the body must be an object")
@@ -233,20 +235,21 @@ def _answer(model: Model, body: bytearray) -> str:
     inputs = {
         name: _array(name, given[name], dtype) for name, dtype in dtypes.items()
     }
-    outputs = model.predict(signature, inputs)
-    values = {name: value.tolist() for name, value in outputs.items()}
-    if rows:
-        if any(value.ndim == 0 for value in outputs.values()):
-            raise ValueError(f"{signature} has outputs that are not in rows")
-        names = list(values)
-        answers = zip(*values.values(), strict=True)
-        content = [dict(zip(names, row, strict=True)) for row in answers]
-        if len(names) == 1:
-            content = values[names[0]]
-        return json.dumps({"predictions": content})
-    if len(values) == 1:
-        [values] = values.values()
-    return json.dumps({"outputs": values})
+    content = model.predict(signature, inputs)
+    if rows and any(value.ndim == 0 for value in content.values()):
+        raise ValueError(f"{signature} has outputs that are not in rows")
+    if len(content) == 1:
+        [content] = content.values()
+    elif rows:
+        answers = zip(*content.values(), strict=True)
+        content = [dict(zip(content, row, strict=True)) for row in answers]
+    return dumps({"predictions" if rows else "outputs": content})
+
+
+def dumps(content) -> bytes:
+    """Returns the JSON of what may hold arrays."""
+    # Scalars and views go by way of lists.
+    return orjson.dumps(content, np.ndarray.tolist, orjson.OPT_SERIALIZE_NUMPY)
 
 
 def _columns(request: dict, dtypes: dict, rows: bool) -> dict:
@@ -277,30 +280,24 @@ def _columns(request: dict, dtypes: dict, rows: bool) -> dict:
 
 def _array(name: str, value, dtype: np.dtype) -> np.ndarray:
     """Returns a JSON value as an array; refuses what is no such number."""
-    kinds = "iu" if np.issubdtype(dtype, np.integer) else "iuf"
-    what = "whole numbers" if kinds == "iu" else "numbers"
-    wrong = ValueError(f"{name} must be {what} of type {dtype}")
-    # Before an array is made of it: one text would make every element as long.
-    left = [value]
-    while left:
-        one = left.pop()
-        if type(one) is list:
-            left.extend(one)
-        elif type(one) not in (int, float):
-            raise wrong
-    try:
-        array = np.asarray(value)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f"{name} must be a full array: {error}") from error
-    if array.size == 0:
-        return array.astype(dtype)
-    if array.dtype.kind not in kinds:
-        raise wrong
-    if kinds == "iu":
-        limits = np.iinfo(dtype)
-        if array.min() < limits.min or array.max() > limits.max:
+    shape, elements = [], [value]
+    while (kinds := set(map(type, elements))) == {list}:
+        lengths = set(map(len, elements))
+        if len(lengths) > 1:
+            raise ValueError(
+                f"{name} must be a full array; received lists of {lengths}"
+            )
+        shape += lengths
+        elements = list(itertools.chain.from_iterable(elements))
+    whole = np.issubdtype(dtype, np.integer)
+    if not kinds <= ({int} if whole else {int, float}):
+        what = "whole numbers" if whole else "numbers"
+        raise ValueError(f"{name} must be {what} of type {dtype}")
+    if whole and elements:
+        limits, low, high = np.iinfo(dtype), min(elements), max(elements)
+        if low < limits.min or high > limits.max:
             raise ValueError(
                 f"{name} must be {limits.min} to {limits.max}, of type {dtype}"
             )
     with np.errstate(over="ignore"):  # infinities are refused by the graph
-        return array.astype(dtype)
+        return np.array(elements, dtype).reshape(shape)
