@@ -40,7 +40,11 @@ def main():
     )
 
     def train(count, timer):
-        """Makes outer iterations; Adam's state runs on through all of them."""
+        """Makes outer iterations; Adam's state runs on through all of them.
+
+        The query accuracy of every task is counted, as `fit` shows it.
+        """
+        correct = []
         n = preset["meta_batch_size"]
         timer.start()
         for _ in range(count):
@@ -48,11 +52,13 @@ def main():
             total = [np.zeros_like(w) for w in phi]
             for _ in range(n):
                 model.set_weights(phi)
-                x, y, _, _ = tasks.sample()
+                x, y, query_x, query_y = tasks.sample()
                 for batch in tasks.mini_batches(
                     x, y, preset["inner_steps"], preset["inner_batch_size"]
                 ):
                     model.train_on_batch(*batch)
+                predicted = model.predict_on_batch(query_x).argmax(1)
+                correct.append(np.mean(predicted == query_y))
                 for t, w in zip(total, model.get_weights(), strict=True):
                     t += w
             model.set_weights(

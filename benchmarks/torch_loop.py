@@ -29,6 +29,7 @@ class Reptile:
     def __init__(self, settings):
         self.settings = preset = settings["preset"]
         self.model = omniglot_cnn(preset["ways"]).train()
+        self.correct = 0
         self.optimizer = torch.optim.Adam(
             self.model.parameters(),
             lr=preset["learning_rate"],
@@ -58,8 +59,17 @@ class Reptile:
             loss.backward()
             self.optimizer.step()
 
+    def count_correct(self, x, y):
+        """Returns how many of a query set are classified right, in one pass."""
+        with torch.no_grad():
+            predicted = self.model(_nchw(x)).argmax(1).numpy()
+        return (predicted == y).sum()
+
     def train(self, count, timer):
-        """Makes outer iterations; Adam's state runs on through all of them."""
+        """Makes outer iterations; Adam's state runs on through all of them.
+
+        The query accuracy of every task is counted, as `fit` shows it.
+        """
         settings, model = self.settings, self.model
         n = settings["meta_batch_size"]
         timer.start()
@@ -68,7 +78,7 @@ class Reptile:
             total = [torch.zeros_like(p) for p in model.parameters()]
             for _ in range(n):
                 model.load_state_dict(phi)
-                x, y, _, _ = self.tasks.sample()
+                x, y, query_x, query_y = self.tasks.sample()
                 self.adapt(
                     self.tasks,
                     x,
@@ -76,6 +86,7 @@ class Reptile:
                     settings["inner_steps"],
                     settings["inner_batch_size"],
                 )
+                self.correct += self.count_correct(query_x, query_y)
                 for t, p in zip(total, model.parameters(), strict=True):
                     t += p.detach()
             model.load_state_dict(phi)
@@ -87,7 +98,6 @@ class Reptile:
     def evaluate(self, count, timer):
         """Adapts to test tasks; predicts each query set in one pass."""
         settings, model = self.settings, self.model
-        correct = 0
         timer.start()
         phi = copy.deepcopy(model.state_dict())
         state = copy.deepcopy(self.optimizer.state_dict())
@@ -104,9 +114,7 @@ class Reptile:
                 settings["eval_inner_steps"],
                 settings["eval_inner_batch_size"],
             )
-            with torch.no_grad():
-                predicted = model(_nchw(query_x)).argmax(1).numpy()
-            correct += (predicted == query_y).sum()
+            self.correct += self.count_correct(query_x, query_y)
         model.load_state_dict(phi)
         self.optimizer.load_state_dict(state)
         timer.stop()
