@@ -1,6 +1,7 @@
 """Results kept in the repository: what is copied, and how tables show it."""
 
 import json
+import math
 import pathlib
 import re
 import shutil
@@ -112,6 +113,40 @@ def figure3(results: pathlib.Path) -> list[str]:
     return _markdown(head + list(evaluation.MODES), rows)
 
 
+# What the paper's Figure 3 shows: the better curve, and the other one.
+_ORDER = {
+    "g1 alone fails": ("g2", "g1"),
+    "three mini-batches beat two": ("g1+g2+g3", "g1+g2"),
+    "four beat three": ("g1+g2+g3+g4", "g1+g2+g3"),
+    "the sum of three beats the last": ("g1+g2+g3", "g3"),
+    "the sum of four beats the last": ("g1+g2+g3+g4", "g4"),
+    "two-step FOMAML is ahead of Reptile": ("g2", "g1+g2"),
+}
+
+
+def order(results: pathlib.Path) -> list[str]:
+    """Returns which of Figure 3's orders come out, and by how much."""
+    found = {}
+    for path in results.glob("figure3/*/evaluation.json"):
+        entries = json.loads(path.read_text())
+        found[path.parent.name] = {e["mode"]: e for e in entries}
+    modes = "transductive", "support_and_query"
+    rows = []
+    for claim, (better, other) in _ORDER.items():
+        if not {better, other} <= found.keys():
+            continue
+        row = [claim, f"`{better}` - `{other}`"]
+        for mode in modes:
+            a, b = found[better][mode], found[other][mode]
+            ahead = a["accuracy"] - b["accuracy"]
+            ci95 = math.hypot(a["ci95"], b["ci95"])
+            holds = "yes" if ahead > ci95 else "no"
+            verdict = holds if abs(ahead) > ci95 else "cannot be told"
+            row.append(f"{ahead:+.2%} ± {ci95:.2%}: {verdict}")
+        rows.append(row)
+    return _markdown(["The paper's order", "Difference ± 95%", *modes], rows)
+
+
 def algorithms(results: pathlib.Path) -> list[str]:
     """Returns MAML, FOMAML and Reptile beside each other, and their cost."""
     measured = results / "benchmarks" / "meta_gradients.json"
@@ -155,6 +190,7 @@ TABLES = {
     "accuracies": accuracies,
     "sine": sine,
     "figure3": figure3,
+    "order": order,
     "algorithms": algorithms,
     "exports": exports,
 }
