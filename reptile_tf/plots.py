@@ -10,6 +10,7 @@ matplotlib.use("Agg")  # files only; no screen is needed
 import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from reptile_tf import presets
 from reptile_tf.persistence import whole_file
@@ -48,7 +49,7 @@ def learning_curve(history, path) -> None:
 
 
 def comparison(runs, path, by_example_gradients: bool = False) -> None:
-    """Draws the held-out accuracy of several runs along their training.
+    """Draws the held-out error of several runs along their training.
 
     Args:
         runs: run folders (paths), named in the legend; those that are not
@@ -74,13 +75,18 @@ def comparison(runs, path, by_example_gradients: bool = False) -> None:
         if by_example_gradients:
             made *= presets.of_config(config).example_gradients
         for axis, mode in zip(axes, modes, strict=True):
-            accuracy = columns[f"val_{mode}_accuracy"]
-            axis.plot(made, accuracy, color=shades(i), label=run.name)
-    unit = "gradient of an example" if by_example_gradients else None
+            # On a logarithmic scale the good ones can be told apart.
+            error = 1 - columns[f"val_{mode}_accuracy"]
+            error[error <= 0] = np.nan
+            axis.semilogy(made, error, color=shades(i), label=run.name)
+    unit = "gradients of an example's loss" if by_example_gradients else None
     for axis, mode in zip(axes, modes, strict=True):
         axis.set(title=mode, xlabel=unit or "outer iteration")
         axis.grid(alpha=0.3)
-    axes[0].set_ylabel("accuracy on held-out classes")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
+        axis.yaxis.set_minor_formatter(NullFormatter())
+    axes[0].set_ylabel("error on held-out classes")
     axes[-1].legend(fontsize=8)
     _write(figure, path)
 
