@@ -24,7 +24,7 @@ from reptile_tf.presets import PRESETS, Preset
 ALGORITHMS = "maml", "fomaml", "reptile"
 SHOTS = flags.DEFINE_multi_enum("shots", ["1", "5"], ["1", "5"], "K; both.")
 BUDGET = {
-    "1": flags.DEFINE_integer("budget_1shot", 900_000, "Gradients.", 1),
+    "1": flags.DEFINE_integer("budget_1shot", 720_000, "Gradients.", 1),
     "5": flags.DEFINE_integer("budget_5shot", 2_500_000, "Gradients.", 1),
 }
 META_BATCH = flags.DEFINE_integer(
