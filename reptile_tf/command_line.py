@@ -1,6 +1,9 @@
 """What the scripts share: flags for a preset's fields and for threads."""
 
 import dataclasses
+import inspect
+import re
+import signal
 import sys
 
 from absl import app, flags, logging
@@ -21,11 +24,14 @@ def define_preset_flags(but=()) -> None:
     Args:
         but: settings that the script chooses by itself.
     """
+    told = re.findall(
+        r"^    (\w+): (.*(?:\n      .*)*)", inspect.getdoc(Preset), re.MULTILINE
+    )
+    told = {name: " ".join(text.split()) for name, text in told}
     for field in dataclasses.fields(Preset):
         if field.name not in (*DESCRIPTIONS, *but):
-            _DEFINE[field.type](
-                field.name, None, f"Overrides the preset's {field.name}."
-            )
+            text = f"The preset's if not given: {told[field.name]}"
+            _DEFINE[field.type](field.name, None, text, module_name=sys.argv[0])
 
 
 def preset(name: str) -> Preset:
@@ -41,11 +47,12 @@ def preset(name: str) -> Preset:
 
 def define_comparison_flags(run_dir: str) -> None:
     """Defines what `compare` needs; `run_dir` is the folder by default."""
-    flags.DEFINE_string("run_dir", run_dir, "Folder of the runs.")
-    flags.DEFINE_string("keep", None, "Folder to keep the results in.")
-    flags.DEFINE_string("data_dir", None, "TFDS's data_dir.")
-    flags.DEFINE_integer("seed", 0, "Of weights, split and tasks.", 0)
-    flags.DEFINE_integer("tasks", 1000, "Of each last evaluation.", 2)
+    own = {"module_name": sys.argv[0]}  # so that --help shows them
+    flags.DEFINE_string("run_dir", run_dir, "Folder of the runs.", **own)
+    flags.DEFINE_string("keep", None, "Folder to keep the results in.", **own)
+    flags.DEFINE_string("data_dir", None, "TFDS's data_dir.", **own)
+    flags.DEFINE_integer("seed", 0, "Of weights, split and tasks.", 0, **own)
+    flags.DEFINE_integer("tasks", 1000, "Of each last evaluation.", 2, **own)
 
 
 def compare(experiments: dict[str, Preset], names, **training) -> list:
@@ -62,7 +69,7 @@ def compare(experiments: dict[str, Preset], names, **training) -> list:
         Where the results of each of `names` are, or will be.
     """
     given = flags.FLAGS
-    signal = comparison.complete(
+    stopped_by = comparison.complete(
         given.run_dir,
         experiments,
         given.seed,
@@ -70,25 +77,24 @@ def compare(experiments: dict[str, Preset], names, **training) -> list:
         given.tasks,
         **training,
     )
-    if signal is not None:
-        stopped(signal)
+    if stopped_by is not None:
+        stopped(stopped_by)
     return comparison.keep(given.run_dir, names, given.keep)
 
 
-def stopped(signal: int) -> None:
-    """Ends a script that a signal stopped."""
+def stopped(number: int) -> None:
+    """Ends a script that the signal of this number stopped."""
     print("Stopped and saved; the same command resumes.")
-    sys.exit(128 + signal)
+    sys.exit(128 + number)
 
 
 def define_thread_flags() -> None:
     """Defines --intra_op_threads and --inter_op_threads."""
-    flags.DEFINE_integer(
-        "intra_op_threads", 1, "Threads an operation is split over.", 0
-    )
-    flags.DEFINE_integer(
-        "inter_op_threads", 0, "Operations at a time; 0 for one a core.", 0
-    )
+    for name, default, text in (
+        ("intra_op_threads", 1, "Threads an operation is split over."),
+        ("inter_op_threads", 0, "Operations at a time; 0 for one a core."),
+    ):
+        flags.DEFINE_integer(name, default, text, 0, module_name=sys.argv[0])
 
 
 def configure_threads() -> None:
@@ -101,15 +107,22 @@ def configure_threads() -> None:
 def run(main) -> None:
     """Runs a script's main function as `absl.app.run` does.
 
-    What the package refuses (ValueError) and numbers that are not finite end
-    the script with one line; --verbosity=1 shows where it came from.
+    What the package refuses (ValueError), files and networks that fail, and
+    numbers that are not finite end the script with one line; --verbosity=1
+    shows where it came from.
     """
 
     def wrapped(argv):
+        if len(argv) > 1:
+            raise app.UsageError(
+                f"{' '.join(argv[1:])}: settings are flags, as in --seed=1"
+            )
         try:
             return main(argv)
-        except (ValueError, FloatingPointError) as error:
+        except (ValueError, FloatingPointError, OSError) as error:
             logging.debug("", exc_info=True)
             sys.exit(f"{argv[0]}: {error}")
+        except KeyboardInterrupt:
+            sys.exit(128 + signal.SIGINT)
 
     app.run(wrapped)

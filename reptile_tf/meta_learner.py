@@ -344,15 +344,17 @@ class MetaLearner:
         checks.require_queries(tasks, "tasks")
         measure = self._evaluate(tasks, modes)
         phi, state = self.functional.phi(), self.inner_state
-        bar = keras.utils.Progbar(count, verbose=verbose, unit_name="task")
+        names = [f"{mode}_{self.metric.name}" for mode in modes]
+        bar = keras.utils.Progbar(
+            count, verbose=verbose, stateful_metrics=names, unit_name="task"
+        )
         values = []
         for first in range(0, count, _CHUNK):
             indices = tf.range(
                 first, min(first + _CHUNK, count), dtype=tf.int64
             )
             values.append(measure(phi, state, steps, indices).numpy())
-            means = values[-1].mean(0)  # the bar makes means of means
-            names = [f"{mode}_{self.metric.name}" for mode in modes]
+            means = np.concatenate(values).mean(0)
             bar.update(
                 int(indices[-1]) + 1, list(zip(names, means, strict=True))
             )

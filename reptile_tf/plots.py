@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import pathlib
 
 import matplotlib
 
@@ -24,10 +25,15 @@ def learning_curve(history, path) -> None:
         path: of the picture, a PNG.
     """
     columns = _columns(history)
-    epochs = columns["epoch"] + 1
+    made, unit = columns["epoch"] + 1, "epoch"
+    config = pathlib.Path(history).with_name("config.json")
+    settings = json.loads(config.read_text()) if config.exists() else {}
+    if "eval_every" in settings:
+        made, unit = made * settings["eval_every"], "outer iteration"
+        made = np.minimum(made, settings["outer_iterations"])
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5))
-    left.plot(epochs, columns["loss"])
-    left.set(title="Inner loss, training tasks", xlabel="epoch", ylabel="loss")
+    left.plot(made, columns["loss"])
+    left.set(title="Inner loss, training tasks", xlabel=unit, ylabel="loss")
     for name in sorted(columns):
         if name.startswith("val_") and name.endswith("_ci95"):
             mode = name.removeprefix("val_").removesuffix("_ci95")
@@ -39,11 +45,18 @@ def learning_curve(history, path) -> None:
                 and not n.startswith(f"val_{mode}_and_")
             )
             metric = value.removeprefix(f"val_{mode}_")
+            # Modes may be as good as each other; the first stay visible.
             right.errorbar(
-                epochs, columns[value], columns[name], label=mode, capsize=2
+                made,
+                columns[value],
+                columns[name],
+                label=mode,
+                capsize=2,
+                linewidth=4 - len(right.containers),
+                elinewidth=1,
             )
             right.set_ylabel(metric.replace("_", " "))
-    right.set(title="Held-out classes, 95% intervals", xlabel="epoch")
+    right.set(title="Held-out classes, 95% intervals", xlabel=unit)
     right.legend()
     _write(figure, path)
 
@@ -119,7 +132,7 @@ def few_shot_task(task, probabilities, path) -> None:
         axis = axes[label, shots]
         _image(axis, task.query_x[query])
         axis.set_title(
-            f"asked: {predicted} ({probabilities[query, predicted]:.0%})",
+            f"answer: {predicted} ({probabilities[query, predicted]:.0%})",
             fontsize=8,
             color="tab:green" if predicted == label else "tab:red",
         )

@@ -14,6 +14,7 @@ import pathlib
 import sys
 
 import keras
+from absl import logging
 
 from reptile_tf import checkpoints, experiment, presets
 from reptile_tf.evaluation import Score
@@ -100,6 +101,10 @@ class Run:
         if learner is None:
             learner = experiment.make_learner(
                 self.preset, self.seed, train_tasks.input_shape
+            )
+        if learner.iteration:
+            logging.info(
+                "%s: resuming at iteration %d", self.folder, learner.iteration
             )
         self._write(settings)
         self._cut_history(learner.iteration // iterations_per_epoch)

@@ -1,4 +1,4 @@
-"""Adapts an exported model to pictures of your own, and classifies others.
+r"""Adapts an exported model to pictures of your own, and classifies others.
 
 Example:
     python scripts/classify.py --model=saved_models/omniglot_5shot_5way \

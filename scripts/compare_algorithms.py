@@ -5,8 +5,7 @@ example's loss, in inner steps and on queries, as the others; evaluates them,
 and draws all that there are so far. The same command again resumes.
 
 Example:
-    python scripts/compare_algorithms.py \
-        --data_dir=$HOME/tensorflow_datasets --run_dir=runs/algorithms
+    python scripts/compare_algorithms.py --run_dir=runs/algorithms
 
 Reptile has the settings of Table 3, the others those of Finn et al. (2017), but
 for the lengths and their meta-batch. Every one is a run folder in --run_dir,

@@ -1,10 +1,10 @@
-"""Figure 3 (section 5.2): learning curves of inner-loop gradient combinations.
+r"""Figure 3 (section 5.2): learning curves of inner-loop gradient combinations.
 
 Trains combinations of g1 to g4 with Table 6's settings, evaluates them, and
 draws all curves that there are so far. The same command again resumes.
 
 Example:
-    python scripts/compare_gradients.py --data_dir=$HOME/tensorflow_datasets \
+    python scripts/compare_gradients.py \
         --run_dir=runs/figure3 --curve=g2 --curve="g1+g2"
 
 Every curve is a run folder in --run_dir, as of train.py. --keep gets their

@@ -1,4 +1,4 @@
-"""Evaluates an exported model on a run's test tasks, as a client would.
+r"""Evaluates an exported model on a run's test tasks, as a client would.
 
 Example:
     python scripts/evaluate_export.py --run_dir=runs/o55 --tasks=500 \

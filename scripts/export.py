@@ -1,4 +1,4 @@
-"""Exports a run's newest learner as a SavedModel that adapts in the server.
+r"""Exports a run's newest learner as a SavedModel that adapts in the server.
 
 Example:
     python scripts/export.py --run_dir=runs/o55 \

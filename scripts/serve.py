@@ -41,8 +41,9 @@ def main(_):
     names = models.names()
     if not names:
         raise ValueError(
-            f"model_base_path={BASE.value} holds no model; scripts/export.py "
-            "makes one"
+            f"model_base_path={BASE.value} holds no NAME/VERSION, as "
+            "scripts/export.py makes; of a model's own folder, give the one "
+            "above"
         )
     for name in names:
         models.get(name)

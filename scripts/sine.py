@@ -1,8 +1,7 @@
 """Sine regression (section 3, Figure 1): error after 0 to 32 steps, a picture.
 
 Takes the learners of run folders that were trained with --preset=sine, by the
-folders' names, and a random one. Each adapts as its settings say, the random
-one as those of the first folder.
+folders' names, and a random one, with the settings of the first.
 
 Example:
     python scripts/train.py --preset=sine --run_dir=runs/sine
@@ -35,12 +34,13 @@ command_line.define_thread_flags()
 def main(_):
     command_line.configure_threads()
     runs = {run.folder.name: run for run in map(Run.open, RUN_DIR.value)}
-    if len(runs) < len(RUN_DIR.value):
-        given = ", ".join(RUN_DIR.value)
+    sines = [r for r in runs.values() if r.preset.dataset == "sine"]
+    if len(sines) < len(RUN_DIR.value):
         raise ValueError(
-            f"every run_dir must end in a name of its own: {given}"
+            f"run_dir={RUN_DIR.value} must be trainings on sine waves, each "
+            "folder with a name of its own"
         )
-    run = next(iter(runs.values()))
+    run = sines[0]
     _, waves = experiment.make_tasks(run.preset, run.seed)
     learners = {name: each.learner() for name, each in runs.items()}
     learners["random"] = experiment.make_learner(
@@ -49,11 +49,10 @@ def main(_):
     results = []
     for name, learner in learners.items():
         for steps in STEPS.value:
-            (score,) = learner.evaluate(waves, TASKS.value, steps=steps)
+            [score] = learner.evaluate(waves, TASKS.value, steps=steps)
             print(f"{name} initialization, {steps} steps: {score}")
-            results.append(
-                {"initialization": name, "steps": steps, **score.as_dict()}
-            )
+            results.append({"initialization": name, "steps": steps})
+            results[-1] |= score.as_dict()
     with whole_file(run.folder / "sine.json") as part:
         part.write_text(json.dumps(results, indent=2) + "\n")
 

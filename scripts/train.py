@@ -1,8 +1,7 @@
 """Meta-trains a preset into a run folder; the same command again resumes.
 
 Example:
-    python scripts/train.py --preset=omniglot_5shot_5way \
-        --data_dir=$HOME/tensorflow_datasets --run_dir=runs/o55 --seed=0
+    python scripts/train.py --preset=omniglot_5shot_5way --run_dir=runs/o55
 
 Every setting of the preset is a flag too; the decay of the outer step follows
 --outer_iterations. The folder gets config.json, checkpoints, history.csv, and

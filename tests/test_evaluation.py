@@ -251,3 +251,12 @@ def test_more_tasks_than_one_call_holds_are_all_counted(monkeypatch):
 def test_whole_numbers_may_be_targets(eagerly):
     adapted = regression(inner_steps=2).adapt([[1.0]], [[4]])
     assert weight(adapted) == 3
+
+
+def test_the_progress_bar_ends_with_the_means(monkeypatch, capsys):
+    monkeypatch.setattr(meta_learner, "_CHUNK", 2)
+    learner = regression()
+    tasks = Constants(0, 1, 2, 3, 10)
+    [score] = learner.evaluate(tasks, 5, steps=0, verbose=1)
+    assert score.value == pytest.approx((1 + 4 + 9 + 100) / 5)
+    assert "mse: 22.8000" in capsys.readouterr().out.splitlines()[-1]

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from reptile_tf.data import pictures
 from reptile_tf.evaluation import Score
-from reptile_tf.serving import rest
+from reptile_tf.serving import requests, rest
 from reptile_tf.serving.models import Model, versions
 
 
@@ -108,7 +108,7 @@ class LocalModel:
         try:
             return self._model.predict(signature, given)
         except tf.errors.InvalidArgumentError as error:
-            raise ValueError(error.message) from error
+            raise ValueError(requests.reason(error.message)) from error
 
 
 def connect(model: str) -> RemoteModel | LocalModel:

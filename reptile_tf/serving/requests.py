@@ -4,7 +4,15 @@ Each check raises INVALID_ARGUMENT with a message that names the input, says
 what was received and what would do; a server hands it to the client.
 """
 
+import re
+
 import tensorflow as tf
+
+
+def reason(message: str) -> str:
+    """Returns what a refusal says, out of TensorFlow's message around it."""
+    found = re.search(r"assertion failed: \[(.*)\]", message)
+    return found[1] if found else message
 
 
 def _require(condition, what: str, *values) -> tf.Operation:

@@ -28,7 +28,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from reptile_tf.serving import slow_clients
+from reptile_tf.serving import requests, slow_clients
 from reptile_tf.serving.models import Model, Models, NotFound
 
 _SHORT_BODY = 2 << 20  # bytes; as many of these as there are connections
@@ -155,7 +155,7 @@ def _app(models: Models, max_body_bytes, client_timeout) -> Starlette:
         if isinstance(error, NotFound):
             return _error(404, str(error))
         if isinstance(error, tf.errors.InvalidArgumentError):
-            return _error(400, error.message)
+            return _error(400, requests.reason(error.message))
         return _error(400, str(error))
 
     async def broken(request: Request, error: Exception) -> Response:

@@ -11,9 +11,9 @@ import time
 
 import numpy as np
 import pytest
-from absl import flags
+from absl import app, flags
 
-from reptile_tf import MetaLearner
+from reptile_tf import MetaLearner, command_line
 
 ROOT = pathlib.Path(__file__).parents[2]
 SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py"))
@@ -393,7 +393,34 @@ def test_bad_input_ends_a_script_with_one_line(tmp_path):
     assert "Traceback" not in process.stderr
 
 
+@pytest.mark.parametrize(
+    "raises, code",
+    [
+        (ValueError("wrong"), "a_script: wrong"),
+        (
+            FileExistsError(17, "File exists"),
+            "a_script: [Errno 17] File exists",
+        ),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_what_ends_a_script_is_one_line(monkeypatch, raises, code):
+    def main(argv):
+        raise raises
+
+    monkeypatch.setattr(app, "run", lambda main: main(["a_script"]))
+    with pytest.raises(SystemExit) as ended:
+        command_line.run(main)
+    assert ended.value.code == code
+
+
+def test_stray_words_are_refused(monkeypatch):
+    monkeypatch.setattr(app, "run", lambda main: main(["a_script", "ways=10"]))
+    with pytest.raises(app.UsageError, match="ways=10: settings are flags"):
+        command_line.run(lambda argv: None)
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_every_script_explains_itself(name):
     text = (ROOT / "scripts" / f"{name}.py").read_text()
-    assert text.startswith('"""') and len(text.splitlines()) <= 70
+    assert text.startswith(('"""', 'r"""')) and len(text.splitlines()) <= 70

@@ -325,6 +325,9 @@ def test_one_text_does_not_make_every_number_as_long(ask):
 def test_messages_are_short(ask):
     status, answer = predict(ask, signature_name="x" * 15_000)
     assert status == 400 and len(answer["error"]) <= 1000
+    # And without what TensorFlow puts around them.
+    _, answer = predict(ask, GIVEN | {"steps": 5000})
+    assert answer["error"] == "steps must be 0 to 1000; received 5000"
 
 
 def test_requests_side_by_side(port, ask):
