@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from reptile_tf.data import pictures
 from reptile_tf.evaluation import Score
-from reptile_tf.serving import requests, rest
+from reptile_tf.serving import bodies, requests
 from reptile_tf.serving.models import Model, versions
 
 
@@ -51,7 +51,7 @@ class RemoteModel:
         return {name: np.asarray(value) for name, value in answer.items()}
 
     def _ask(self, url: str, body: dict | None = None) -> dict:
-        data = None if body is None else rest.dumps(body)
+        data = None if body is None else bodies.dumps(body)
         try:
             with urllib.request.urlopen(url, data, timeout=600) as response:
                 return orjson.loads(response.read())
