@@ -16,8 +16,7 @@ def run(train, state, indices, like, mode: str):
     before it in the meta-batch: each goes on from the moments of the meta-batch
     before, and the mean of the resulting moments is carried on. Adam's step
     count so grows by a task's steps in an outer iteration, not by n times as
-    many. With SGD, which
-    has no state, the two are the same.
+    many. With SGD, which has no state, the two are the same.
 
     Args:
         train: (index, state) -> (meta-gradient, state, report), the training

@@ -265,7 +265,7 @@ PRESETS = {
     "omniglot_5shot_5way_maml": Preset(
         source="Table 2; Finn et al. 2017",
         expected="99.9 +- 0.1% transductive (paper, at full length)",
-        running_time="about 14 hours",
+        running_time="about 8 hours",
         dataset="omniglot",
         ways=5,
         shots=5,

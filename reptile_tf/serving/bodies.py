@@ -71,12 +71,17 @@ def _columns(request: dict, dtypes: dict, rows: bool) -> dict:
                 f"{key!r} must name the inputs: {', '.join(dtypes)}"
             )
         given = {name: given for name in dtypes}
-    if given.keys() != dtypes.keys():
+    require_inputs(given, dtypes, repr(key))
+    return given
+
+
+def require_inputs(given: dict, known, whose: str) -> None:
+    """Refuses inputs that are not, by their names, those that are known."""
+    if given.keys() != known.keys():
         raise ValueError(
-            f"{key!r} must have the inputs {', '.join(dtypes)}; "
+            f"{whose} must have the inputs {', '.join(known)}; "
             f"received {', '.join(given) or '(none)'}"
         )
-    return given
 
 
 def _array(name: str, value, dtype: np.dtype) -> np.ndarray:

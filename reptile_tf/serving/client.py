@@ -12,7 +12,7 @@ from tqdm import tqdm
 from reptile_tf.data import pictures
 from reptile_tf.evaluation import Score
 from reptile_tf.serving import bodies, requests
-from reptile_tf.serving.models import Model, versions
+from reptile_tf.serving.models import Model, versions_in
 
 
 class RemoteModel:
@@ -75,7 +75,7 @@ class LocalModel:
     def __init__(self, folder):
         folder = pathlib.Path(folder)
         if not (folder / "saved_model.pb").is_file():
-            found = versions(folder)
+            found = versions_in(folder)
             if not found:
                 raise ValueError(
                     f"{folder} holds no exported model; give a folder that "
@@ -96,9 +96,10 @@ class LocalModel:
             ValueError: the graph refuses the inputs; holds its message.
         """
         dtypes = self._model.dtypes(signature)
+        bodies.require_inputs(inputs, dtypes, signature)
         given = {}
         for name, value in inputs.items():
-            array, dtype = np.asarray(value), dtypes.get(name)
+            array, dtype = np.asarray(value), dtypes[name]
             # Also from float64, as numbers have no type on the way to a server.
             if not np.can_cast(array.dtype, dtype, "same_kind"):
                 raise ValueError(

@@ -19,7 +19,6 @@ from reptile_tf.serving import warmup
 # One component of a path, and no hidden one: exports under way are hidden.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 
-
 _PAUSE = 10.0  # seconds until a version that failed is tried again
 
 # What loading a version raises that is not whole, or whose warm-up fails.
@@ -85,7 +84,7 @@ class Model:
         }
 
 
-def versions(folder: pathlib.Path) -> list[int]:
+def versions_in(folder: pathlib.Path) -> list[int]:
     """Returns the versions in a model's folder, highest first."""
     whole = [
         int(path.parent.name)
@@ -129,7 +128,7 @@ class Models:
 
     def versions(self, name: str) -> list[int]:
         """Returns the versions of a model, highest first; none if unknown."""
-        return versions(self._base / name) if _NAME.fullmatch(name) else []
+        return versions_in(self._base / name) if _NAME.fullmatch(name) else []
 
     def get(self, name: str, version: int | None = None) -> Model:
         """Returns a version of a model, the newest if `version` is None.

@@ -490,6 +490,24 @@ def test_versions_rise_and_are_whole(tmp_path, monkeypatch):
     assert names == {"1", "7", "8", "notes"}
 
 
+def test_probabilities_of_0_stay_above_absent_classes(tmp_path):
+    """Class 2 is all that the model thinks of, and not in the support set."""
+    model = dense(ways=3)
+    model.layers[-1].bias.assign([0.0, 0.0, 1000.0])
+    model.add(keras.layers.Softmax())
+    learner = MetaLearner(
+        model, loss="sparse_categorical_crossentropy", inner_batch_size=1
+    )
+    x = np.zeros([2, 8, 8, 1], np.float32)
+    answer = Served(learner.export(tmp_path / "m"))(
+        support_images=x,
+        support_labels=np.int32([0, 1]),
+        query_images=x,
+        steps=np.int32(0),
+    )
+    close(answer["probabilities"], [[0.5, 0.5, 0]] * 2)
+
+
 def test_regression_is_served_too(tmp_path):
     learner = regression(inner_steps=2)
     learner.fit(Constants(*range(5)), 1, verbose=0)

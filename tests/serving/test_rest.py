@@ -389,6 +389,8 @@ def test_the_client_asks_a_server_and_a_folder_alike(base, port):
         for steps, words in ((-1, "0 to 1000"), (1.5, "int32")):
             with pytest.raises(ValueError, match=f"steps must be .*{words}"):
                 model.predict("adapt_and_predict", GIVEN | {"steps": steps})
+        with pytest.raises(ValueError, match="must have the inputs.*received"):
+            model.predict("adapt_and_predict", GIVEN | {"more": 1})
 
 
 def test_models_that_cannot_be_asked(base, port):
@@ -409,6 +411,26 @@ def test_a_version_that_cannot_be_loaded_leaves_the_one_before(ask, base):
     [state] = answer["model_version_status"]
     assert state["state"] == "END" and state["status"]["error_message"]
     shutil.rmtree(base / "line" / "2")
+
+
+def test_a_broken_version_is_not_loaded_for_every_request(
+    base, tmp_path, monkeypatch
+):
+    shutil.copytree(base / "line" / "1", tmp_path / "line" / "1")
+    (tmp_path / "line" / "2").mkdir()
+    (tmp_path / "line" / "2" / "saved_model.pb").write_bytes(b"not whole")
+    models, tried, load = Models(tmp_path), [], Models._load
+
+    def note(self, name, version):
+        tried.append(version)
+        return load(self, name, version)
+
+    monkeypatch.setattr(Models, "_load", note)
+    assert [models.get("line").version for _ in range(3)] == [1, 1, 1]
+    assert tried == [2, 1, 1, 1]
+    monkeypatch.setattr("reptile_tf.serving.models._PAUSE", 0.0)
+    models.get("line")  # now it is tried again
+    assert tried[4:] == [2, 1]
 
 
 def test_the_warm_up_is_made_before_a_model_answers(
