@@ -25,8 +25,10 @@ from absl import app, flags
 from matplotlib import pyplot
 from worker import Worker
 
-from reptile_tf import command_line, meta_gradients, presets
-from reptile_tf.persistence import whole_file
+from reptile_tf.algorithms import meta_gradients
+from reptile_tf.cli import flags as command_line
+from reptile_tf.experiments import presets
+from reptile_tf.training.saving import whole_file
 
 RESULTS = pathlib.Path(__file__).resolve().parents[1] / "results"
 ROUNDS = flags.DEFINE_integer("rounds", 10, "Rounds of slices.", 1)

@@ -7,11 +7,12 @@ import numpy as np
 import tensorflow as tf
 from worker import load_settings, serve
 
-from reptile_tf import experiment, runtime
-from reptile_tf.data import tasks as tasks_lib
+from reptile_tf.data import task as tasks_lib
 from reptile_tf.data.classes import ClassImages
 from reptile_tf.data.episodes import Episodes
-from reptile_tf.presets import Preset
+from reptile_tf.experiments import build as experiment
+from reptile_tf.experiments.presets import Preset
+from reptile_tf.utils import threads as runtime
 
 
 def load_tasks(data, preset: Preset) -> tuple[Episodes, Episodes]:

@@ -6,8 +6,8 @@ import venv
 
 import numpy as np
 
-from reptile_tf.data import omniglot
 from reptile_tf.data.classes import ClassImages
+from reptile_tf.data.sources import omniglot
 
 
 def torch_python() -> pathlib.Path:

@@ -23,8 +23,11 @@ from absl import app, flags
 from matplotlib import pyplot
 from worker import Timer
 
-from reptile_tf import command_line, experiment, meta_batch, presets
-from reptile_tf.persistence import whole_file
+from reptile_tf.algorithms import meta_batch
+from reptile_tf.cli import flags as command_line
+from reptile_tf.experiments import build as experiment
+from reptile_tf.experiments import presets
+from reptile_tf.training.saving import whole_file
 
 ROUNDS = flags.DEFINE_integer("rounds", 10, "Rounds of slices.", 1)
 SLICE = flags.DEFINE_integer("slice", 3, "Outer iterations of a slice.", 1)

@@ -26,9 +26,10 @@ import report
 import tensorflow as tf
 from absl import app, flags
 
-from reptile_tf import models, runtime
-from reptile_tf.persistence import whole_file
+from reptile_tf import models
 from reptile_tf.serving.client import LocalModel, RemoteModel
+from reptile_tf.training.saving import whole_file
+from reptile_tf.utils import threads as runtime
 
 HERE = pathlib.Path(__file__).resolve().parent
 BASE = flags.DEFINE_string(
@@ -67,7 +68,7 @@ def start_server():
 
 def seconds_to_import() -> float:
     """Returns what a process takes to import what the server imports."""
-    code = "import uvicorn, reptile_tf.serving.rest, reptile_tf.command_line"
+    code = "import uvicorn, reptile_tf.serving.server.app, reptile_tf.cli.flags"
     command = [sys.executable, "-c", code]
     # The first time, files come from the disk; for the server they do not.
     *_, again = seconds_of(lambda: subprocess.run(command, check=True), 2)

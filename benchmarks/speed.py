@@ -21,8 +21,9 @@ import report
 from absl import app, flags
 from worker import Worker
 
-from reptile_tf import command_line, presets
-from reptile_tf.persistence import whole_file
+from reptile_tf.cli import flags as command_line
+from reptile_tf.experiments import presets
+from reptile_tf.training.saving import whole_file
 
 HERE = pathlib.Path(__file__).resolve().parent
 PRESET = "omniglot_5shot_5way"

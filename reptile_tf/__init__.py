@@ -5,22 +5,22 @@ Reference: Nichol, Achiam, Schulman, On First-Order Meta-Learning Algorithms
 """
 
 from reptile_tf import models
-from reptile_tf.checkpoints import Checkpoint
-from reptile_tf.data.classes import ClassImages
-from reptile_tf.data.episodes import Episodes
-from reptile_tf.data.sine import SineWaves
-from reptile_tf.data.sources import load_classes
-from reptile_tf.data.tasks import Task
-from reptile_tf.evaluation import Score
-from reptile_tf.meta_gradients import (
+from reptile_tf.algorithms.meta_gradients import (
     ANIL,
     FOMAML,
     MAML,
     GradientCombination,
     Reptile,
 )
-from reptile_tf.meta_learner import MetaLearner
-from reptile_tf.optimizers import SGD, Adam, linear_decay
+from reptile_tf.algorithms.optimizers import SGD, Adam, linear_decay
+from reptile_tf.data.classes import ClassImages
+from reptile_tf.data.episodes import Episodes
+from reptile_tf.data.sine import SineWaves
+from reptile_tf.data.sources.registry import load_classes
+from reptile_tf.data.task import Task
+from reptile_tf.training.checkpoints import Checkpoint
+from reptile_tf.training.evaluation_modes import Score
+from reptile_tf.training.learner import MetaLearner
 
 __all__ = [
     "ANIL",

@@ -17,8 +17,10 @@ import pathlib
 import numpy as np
 from absl import flags
 
-from reptile_tf import command_line, expansion, plots
-from reptile_tf.persistence import whole_file
+from reptile_tf.cli import flags as command_line
+from reptile_tf.experiments import plots
+from reptile_tf.paper import expansion
+from reptile_tf.training.saving import whole_file
 
 OUTPUT = flags.DEFINE_string("output", "results/expansion", "Folder to write.")
 TASKS = flags.DEFINE_integer("tasks", 200, "Sine waves to average over.", 1)

@@ -12,8 +12,8 @@ server's http://HOST:8501/v1/models/NAME.
 
 from absl import flags
 
-from reptile_tf import command_line
-from reptile_tf.data import pictures
+from reptile_tf.cli import flags as command_line
+from reptile_tf.data import image_files as pictures
 from reptile_tf.serving import client
 
 MODEL = flags.DEFINE_string("model", None, "Folder or URL of the model.")

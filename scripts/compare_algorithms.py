@@ -17,8 +17,9 @@ import dataclasses
 
 from absl import flags
 
-from reptile_tf import command_line, plots
-from reptile_tf.presets import PRESETS, Preset
+from reptile_tf.cli import flags as command_line
+from reptile_tf.experiments import plots
+from reptile_tf.experiments.presets import PRESETS, Preset
 
 ALGORITHMS = "maml", "fomaml", "reptile"
 SHOTS = flags.DEFINE_multi_enum("shots", ["1", "5"], ["1", "5"], "K; both.")

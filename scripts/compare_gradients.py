@@ -15,7 +15,8 @@ import dataclasses
 
 from absl import flags
 
-from reptile_tf import command_line, plots
+from reptile_tf.cli import flags as command_line
+from reptile_tf.experiments import plots
 
 # Figure 3's legend, and the weights on g1, g2, ...
 CURVES = {

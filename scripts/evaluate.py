@@ -6,8 +6,9 @@ Example:
 
 from absl import flags
 
-from reptile_tf import command_line, evaluation
-from reptile_tf.runs import Run
+from reptile_tf.cli import flags as command_line
+from reptile_tf.experiments.run import Run
+from reptile_tf.training import evaluation_modes as evaluation
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "Folder that train.py wrote.")
 TASKS = flags.DEFINE_integer("tasks", 1000, "Number of test tasks.", 2)

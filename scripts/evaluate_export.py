@@ -13,10 +13,12 @@ import json
 
 from absl import flags
 
-from reptile_tf import command_line, evaluation, experiment
-from reptile_tf.persistence import whole_file
-from reptile_tf.runs import Run
+from reptile_tf.cli import flags as command_line
+from reptile_tf.experiments import build as experiment
+from reptile_tf.experiments.run import Run
 from reptile_tf.serving import client
+from reptile_tf.training import evaluation_modes as evaluation
+from reptile_tf.training.saving import whole_file
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "Folder that train.py wrote.")
 MODEL = flags.DEFINE_string("model", None, "Folder or URL of the export.")

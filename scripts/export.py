@@ -10,8 +10,8 @@ whole or not at all. `reptile_tf.serving.export` describes the signatures.
 
 from absl import flags
 
-from reptile_tf import command_line
-from reptile_tf.runs import Run
+from reptile_tf.cli import flags as command_line
+from reptile_tf.experiments.run import Run
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "Folder that train.py wrote.")
 OUTPUT = flags.DEFINE_string(

@@ -13,8 +13,11 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from reptile_tf import command_line, evaluation, experiment, plots
-from reptile_tf.runs import Run
+from reptile_tf.cli import flags as command_line
+from reptile_tf.experiments import build as experiment
+from reptile_tf.experiments import plots
+from reptile_tf.experiments.run import Run
+from reptile_tf.training import evaluation_modes as evaluation
 
 ROOT = flags.DEFINE_string("root", "runs", "Where run folders are made.")
 TASKS = flags.DEFINE_integer("tasks", 200, "Evaluation tasks a mode.", 100)

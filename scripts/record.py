@@ -9,8 +9,9 @@ import pathlib
 
 from absl import flags
 
-from reptile_tf import command_line, results
-from reptile_tf.persistence import whole_file
+from reptile_tf.cli import flags as command_line
+from reptile_tf.experiments import archive as results
+from reptile_tf.training.saving import whole_file
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "An evaluated run to keep.")
 NAME = flags.DEFINE_string("name", None, "Its name in results/.")

@@ -13,9 +13,9 @@ import gc
 import uvicorn
 from absl import flags
 
-from reptile_tf import command_line
-from reptile_tf.serving import rest
-from reptile_tf.serving.models import Models
+from reptile_tf.cli import flags as command_line
+from reptile_tf.serving.server import app as rest
+from reptile_tf.serving.server.saved_models import Models
 
 BASE = flags.DEFINE_string(
     "model_base_path", "saved_models", "Holds NAME/VERSION/saved_model.pb."

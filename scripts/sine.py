@@ -16,9 +16,11 @@ import json
 import tensorflow as tf
 from absl import flags
 
-from reptile_tf import command_line, experiment, plots
-from reptile_tf.persistence import whole_file
-from reptile_tf.runs import Run
+from reptile_tf.cli import flags as command_line
+from reptile_tf.experiments import build as experiment
+from reptile_tf.experiments import plots
+from reptile_tf.experiments.run import Run
+from reptile_tf.training.saving import whole_file
 
 RUN_DIR = flags.DEFINE_multi_string(
     "run_dir", None, "Folder of a sine training; may be given several times."

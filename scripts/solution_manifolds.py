@@ -12,9 +12,12 @@ import json
 
 from absl import flags
 
-from reptile_tf import command_line, experiment, manifolds, plots
-from reptile_tf.persistence import whole_file
-from reptile_tf.presets import PRESETS
+from reptile_tf.cli import flags as command_line
+from reptile_tf.experiments import build as experiment
+from reptile_tf.experiments import plots
+from reptile_tf.experiments.presets import PRESETS
+from reptile_tf.paper import manifolds
+from reptile_tf.training.saving import whole_file
 
 OUTPUT = flags.DEFINE_string("output", "results/manifolds", "Folder.")
 OUTER = flags.DEFINE_integer("outer_iterations", 3000, "Of the sine run.", 1)

@@ -10,8 +10,9 @@ TensorBoard's events in logs/.
 
 from absl import flags
 
-from reptile_tf import command_line, presets
-from reptile_tf.runs import Run
+from reptile_tf.cli import flags as command_line
+from reptile_tf.experiments import presets
+from reptile_tf.experiments.run import Run
 
 PRESET = flags.DEFINE_enum("preset", None, presets.PRESETS, "The experiment.")
 RUN_DIR = flags.DEFINE_string("run_dir", None, "Folder of the run.")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from reptile_tf import runtime
 from reptile_tf.data.classes import ClassImages
+from reptile_tf.utils import threads as runtime
 
 runtime.configure()
 

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from reptile_tf import SGD, MetaLearner, Task
-from reptile_tf.data import tasks
+from reptile_tf.data import task as tasks
 
 
 class Constants:

@@ -2,9 +2,9 @@
 
 import tensorflow as tf
 
-from reptile_tf import checks
-from reptile_tf.data import tasks
+from reptile_tf.data import task as tasks
 from reptile_tf.data.classes import ClassImages
+from reptile_tf.training import task_checks as checks
 
 
 class Episodes:

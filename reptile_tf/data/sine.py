@@ -4,8 +4,8 @@ import math
 
 import tensorflow as tf
 
-from reptile_tf import checks
-from reptile_tf.data import tasks
+from reptile_tf.data import task as tasks
+from reptile_tf.training import task_checks as checks
 
 QUERIES = 50  # points of a query set
 

@@ -9,10 +9,11 @@ import orjson
 import tensorflow as tf
 from tqdm import tqdm
 
-from reptile_tf.data import pictures
-from reptile_tf.evaluation import Score
-from reptile_tf.serving import bodies, requests
-from reptile_tf.serving.models import Model, versions_in
+from reptile_tf.data import image_files as pictures
+from reptile_tf.serving import graph_checks as requests
+from reptile_tf.serving.server import json_codec as bodies
+from reptile_tf.serving.server.saved_models import Model, versions_in
+from reptile_tf.training.evaluation_modes import Score
 
 
 class RemoteModel:

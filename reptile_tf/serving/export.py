@@ -45,10 +45,11 @@ from typing import NamedTuple
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from reptile_tf import checks
 from reptile_tf.data.episodes import to_float
-from reptile_tf.serving import requests, warmup
-from reptile_tf.serving.graph import ServedLearner
+from reptile_tf.serving import graph_checks as requests
+from reptile_tf.serving import warmup
+from reptile_tf.serving.learner_graph import ServedLearner
+from reptile_tf.training import task_checks as checks
 
 
 class Signature(NamedTuple):

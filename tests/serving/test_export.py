@@ -14,7 +14,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from toys import Constants, dense, regression
 
 from reptile_tf import Adam, Episodes, MetaLearner, models
-from reptile_tf.data import pictures
+from reptile_tf.data import image_files as pictures
 from reptile_tf.serving import client, warmup
 
 ROOT = pathlib.Path(__file__).parents[2]

@@ -1,0 +1,69 @@
+"""Several experiments beside one another: a folder of run folders."""
+
+import json
+import pathlib
+
+from reptile_tf.experiments import archive as results
+from reptile_tf.experiments.presets import Preset
+from reptile_tf.experiments.run import Run
+
+
+def complete(
+    folder,
+    experiments: dict[str, Preset],
+    seed: int,
+    data_dir,
+    tasks: int,
+    **training,
+) -> int | None:
+    """Trains and evaluates experiments, as far as that is still to be done.
+
+    Args:
+        folder: of the run folders.
+        experiments: name of a run folder -> its settings.
+        seed: of all of them.
+        data_dir: TFDS's data_dir; TFDS's default if None.
+        tasks: of the last evaluation of each, at least 2.
+        **training: arguments of `Run.train`.
+
+    Returns:
+        The number of the signal that stopped it, None at the end.
+    """
+    for name, preset in experiments.items():
+        run = Run(pathlib.Path(folder, name), preset, seed, data_dir)
+        signal = run.train(**training)
+        if signal is not None:
+            return signal
+        if not _evaluated(run, tasks):
+            run.evaluate(tasks)
+    return None
+
+
+def _evaluated(run: Run, tasks: int) -> bool:
+    """Returns whether the end of the training was, on so many tasks."""
+    path = run.folder / "evaluation.json"
+    if not path.exists():
+        return False
+    wanted = tasks, run.preset.outer_iterations
+    return all(
+        (entry["tasks"], entry["outer_iterations"]) == wanted
+        for entry in json.loads(path.read_text())
+    )
+
+
+def keep(folder, names, kept=None) -> list[pathlib.Path]:
+    """Copies settings, histories and evaluations of the runs that are finished.
+
+    Args:
+        folder: of the run folders.
+        names: of the runs, which need not all be there yet.
+        kept: where to copy them; `folder` itself, and nothing, if None.
+
+    Returns:
+        The runs' places in `kept`, also of those that are not there.
+    """
+    folder, kept = pathlib.Path(folder), pathlib.Path(kept or folder)
+    for name in names:
+        if kept != folder and (folder / name / "evaluation.json").exists():
+            results.keep(folder / name, kept / name, learner=False)
+    return [kept / name for name in names]

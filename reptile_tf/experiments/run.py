@@ -1,0 +1,221 @@
+"""A run folder: train into it, resume from it, evaluate what it holds.
+
+config.json       settings, seed and where the data were
+checkpoints/      the newest learners; the last one is the result
+logs/             TensorBoard
+history.csv       a line an epoch
+evaluation.json   what `evaluate` found
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import sys
+
+import keras
+from absl import logging
+
+from reptile_tf.experiments import build as experiment
+from reptile_tf.experiments import presets
+from reptile_tf.training import checkpoints
+from reptile_tf.training.evaluation_modes import Score
+from reptile_tf.training.saving import whole_file
+
+
+class Run:
+    """A run folder and the settings of what is in it.
+
+    Args:
+        folder: the run folder.
+        preset: the experiment.
+        seed: of weights, split and tasks.
+        data_dir: TFDS's data_dir; TFDS's default if None.
+    """
+
+    def __init__(
+        self, folder, preset: presets.Preset, seed: int, data_dir=None
+    ):
+        self.folder = pathlib.Path(folder)
+        self.preset, self.seed = preset, seed
+        self.data_dir = None if data_dir is None else str(data_dir)
+
+    @classmethod
+    def open(cls, folder) -> "Run":
+        """Returns the run of a folder that `train` wrote.
+
+        Raises:
+            ValueError: the folder holds no run.
+        """
+        path = pathlib.Path(folder, "config.json")
+        if not path.is_file():
+            raise ValueError(
+                f"run_dir={folder} holds no run: there is no {path.name} in it"
+            )
+        config = json.loads(path.read_text())
+        preset = presets.of_config(config)
+        return cls(folder, preset, config["seed"], config["data_dir"])
+
+    def learner(self):
+        """Returns the newest learner of the folder.
+
+        Raises:
+            ValueError: there is none yet.
+        """
+        learner = checkpoints.newest(self.folder / "checkpoints")
+        if learner is None:
+            raise ValueError(f"run_dir={self.folder} has no checkpoint yet")
+        return learner
+
+    def train(
+        self,
+        checkpoint_every: int = 500,
+        eval_every: int | None = None,
+        eval_tasks: int = 50,
+        callbacks=(),
+    ) -> int | None:
+        """Trains to the end, from the newest checkpoint if there is one.
+
+        Args:
+            checkpoint_every: outer iterations between checkpoints.
+            eval_every: outer iterations between evaluations on held-out
+                classes; a fiftieth of the run if None.
+            eval_tasks: tasks of such an evaluation.
+            callbacks: Keras callbacks besides those that write the folder.
+
+        Returns:
+            The number of the signal that stopped it, None at the end.
+
+        Raises:
+            ValueError: a setting is impossible, or contradicts the settings
+                of the run that the folder already holds.
+        """
+        total = self.preset.outer_iterations
+        iterations_per_epoch = eval_every or max(1, total // 50)
+        settings = self._settings() | {"eval_every": iterations_per_epoch}
+        self._check(settings)
+        learner = checkpoints.newest(self.folder / "checkpoints")
+        if learner is not None and learner.iteration >= total:
+            return None
+        train_tasks, test_tasks = experiment.make_tasks(
+            self.preset, self.seed, self.data_dir
+        )
+        if learner is None:
+            learner = experiment.make_learner(
+                self.preset, self.seed, train_tasks.input_shape
+            )
+        if learner.iteration:
+            logging.info(
+                "%s: resuming at iteration %d", self.folder, learner.iteration
+            )
+        self._write(settings)
+        self._cut_history(learner.iteration // iterations_per_epoch)
+        with checkpoints.Checkpoint(
+            learner, self.folder / "checkpoints", checkpoint_every
+        ) as checkpoint:
+            learner.fit(
+                train_tasks,
+                total,
+                iterations_per_epoch=iterations_per_epoch,
+                validation_tasks=test_tasks,
+                validation_count=eval_tasks,
+                callbacks=[
+                    keras.callbacks.TensorBoard(
+                        self.folder / "logs", write_graph=False
+                    ),
+                    keras.callbacks.CSVLogger(
+                        self.folder / "history.csv", append=True
+                    ),
+                    checkpoint,
+                    *callbacks,
+                ],
+                verbose=1 if sys.stdout.isatty() else 2,
+            )
+        # A signal in the last iteration stopped nothing.
+        return checkpoint.signal if learner.iteration < total else None
+
+    def evaluate(self, tasks: int, modes=None, verbose: int = 1) -> list[Score]:
+        """Evaluates the newest learner on test tasks; writes evaluation.json.
+
+        Args:
+            tasks: number of tasks, at least 2.
+            modes: as of `MetaLearner.evaluate`.
+            verbose: 1 shows a progress bar.
+
+        Returns:
+            A score a mode.
+        """
+        learner = self.learner()
+        _, test_tasks = experiment.make_tasks(
+            self.preset, self.seed, self.data_dir
+        )
+        scores = learner.evaluate(
+            test_tasks, tasks, modes=modes, verbose=verbose
+        )
+        results = [
+            {
+                **score.as_dict(),
+                "ways": self.preset.ways,
+                "shots": self.preset.shots,
+                "split": self.preset.split,
+                "seed": self.seed,
+                "outer_iterations": learner.iteration,
+                "dataset": self.preset.dataset,
+            }
+            for score in scores
+        ]
+        with whole_file(self.folder / "evaluation.json") as part:
+            part.write_text(json.dumps(results, indent=2) + "\n")
+        return scores
+
+    def _cut_history(self, epochs: int):
+        """Drops the lines of epochs that will be gone through again."""
+        path = self.folder / "history.csv"
+        if not path.exists():
+            return
+        lines = path.read_text().splitlines(keepends=True)
+        kept = [x for x in lines[1:] if int(x.split(",", 1)[0]) < epochs]
+        with whole_file(path) as part:
+            part.write_text("".join(lines[:1] + kept if kept else []))
+
+    def _settings(self) -> dict:
+        return dataclasses.asdict(self.preset) | {
+            "seed": self.seed,
+            "data_dir": self.data_dir,
+        }
+
+    def _check(self, ours: dict):
+        """Refuses a folder that cannot be written to, or of other settings."""
+        parents = self.folder, *self.folder.parents
+        there = next(path for path in parents if path.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK):
+            raise ValueError(
+                f"run_dir={self.folder} cannot be written to: {there} is not a "
+                "folder that can be"
+            )
+        path = self.folder / "config.json"
+        if not path.exists():
+            return
+        theirs = presets.DEFAULTS | json.loads(path.read_text())
+        free = (*presets.DESCRIPTIONS, "data_dir")  # may change on a resume
+        contradictions = [
+            f"{name}={ours[name]} (the run has {theirs.get(name)})"
+            for name in ours
+            if name not in free and ours[name] != theirs.get(name)
+        ]
+        if contradictions:
+            raise ValueError(
+                f"run_dir={self.folder} holds a run with other settings: "
+                f"{', '.join(contradictions)}; use its settings to resume it, "
+                "or another run_dir"
+            )
+
+    def _write(self, settings: dict):
+        """Makes the folder this run's, once nothing is left to refuse."""
+        try:
+            with whole_file(self.folder / "config.json") as part:
+                part.write_text(json.dumps(settings, indent=2) + "\n")
+        except OSError as error:
+            raise ValueError(
+                f"run_dir={self.folder} cannot be written to: {error}"
+            ) from error

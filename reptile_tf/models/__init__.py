@@ -1,0 +1,17 @@
+"""The networks of the paper, and the layer that they normalize with."""
+
+from reptile_tf.models.networks import (
+    NETWORKS,
+    BatchNormalization,
+    mini_imagenet_cnn,
+    omniglot_cnn,
+    sine_mlp,
+)
+
+__all__ = [
+    "NETWORKS",
+    "BatchNormalization",
+    "mini_imagenet_cnn",
+    "omniglot_cnn",
+    "sine_mlp",
+]

@@ -1,0 +1,119 @@
+"""Checkpoints of a training: at intervals, on a signal, and back from them."""
+
+import pathlib
+import signal
+
+import keras
+from absl import logging
+
+from reptile_tf.training import task_checks as checks
+from reptile_tf.training.learner import MetaLearner
+from reptile_tf.training.saving import DamagedFileError
+
+_PATTERN = "iteration-*.zip"
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Saves the learner every so many iterations, and at the end.
+
+    As a context it also minds signals: on SIGTERM and SIGINT the iteration
+    under way is finished, the learner saved and the training stopped.
+
+        with Checkpoint(learner, "checkpoints") as checkpoint:
+            learner.fit(tasks, 1000, callbacks=[checkpoint])
+
+    Args:
+        learner: the `MetaLearner` whose `fit` is given this callback.
+        folder: where the files `iteration-<number>.zip` go.
+        every: outer iterations between two checkpoints, at least 1.
+        keep: how many of the newest are kept, at least 2, so that there is one
+            more if the newest is damaged.
+
+    Attributes:
+        signal: number of the signal that stopped the training, else None.
+    """
+
+    def __init__(
+        self, learner: MetaLearner, folder, every: int = 500, keep: int = 3
+    ):
+        super().__init__()
+        checks.require_at_least(1, every=every)
+        checks.require_at_least(2, keep=keep)
+        self._learner = learner
+        self._folder = pathlib.Path(folder)
+        self._every, self._keep = every, keep
+        self._saved = None
+        self._handlers = {}
+        self.signal = None
+
+    def __enter__(self):
+        self.signal = None
+
+        def note(number, frame):
+            del frame
+            self.signal = number
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._handlers[number] = signal.signal(number, note)
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Saves when it is time, or a signal came."""
+        if self.signal is not None:
+            self.model.stop_training = True
+            self._save()
+        # An epoch's last iteration is saved with what its end brings, or a
+        # resume would leave out its evaluation and its line of the history.
+        elif batch + 1 < self.params["steps"]:
+            self._save_if_due()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Saves when it is time."""
+        self._save_if_due()
+
+    def on_train_end(self, logs=None):
+        """Saves the last iteration."""
+        self._save()
+
+    def _save_if_due(self):
+        if not self._learner.iteration % self._every:
+            self._save()
+
+    def _save(self):
+        iteration = self._learner.iteration
+        if iteration == self._saved:
+            return
+        self._learner.save(self._folder / f"iteration-{iteration:08d}.zip")
+        self._saved = iteration
+        for old in sorted(self._folder.glob(_PATTERN))[: -self._keep]:
+            old.unlink()
+
+
+def newest(folder, custom_objects=None) -> MetaLearner | None:
+    """Returns the learner of the newest whole checkpoint, None without one.
+
+    A damaged checkpoint is reported, and the one before it is used.
+
+    Args:
+        folder: that a `Checkpoint` wrote to.
+        custom_objects: as of `keras.saving.load_model`.
+
+    Raises:
+        DamagedFileError: there are checkpoints, and all are damaged.
+    """
+    paths = sorted(pathlib.Path(folder).glob(_PATTERN), reverse=True)
+    for path in paths:
+        try:
+            return MetaLearner.load(path, custom_objects)
+        except DamagedFileError as error:
+            logging.error("%s; the one before it is tried", error)
+    if paths:
+        raise DamagedFileError(
+            f"all {len(paths)} checkpoints in {folder} are damaged; remove "
+            "them to start again"
+        )
+    return None

@@ -1,0 +1,104 @@
+"""What the meta-learner refuses before it does any work."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from reptile_tf.models.functional import output_shape
+
+
+def require_at_least(least: int, **values: int) -> None:
+    """Raises a ValueError that names the first value below `least`."""
+    for name, value in values.items():
+        if value < least:
+            raise ValueError(
+                f"{name} must be at least {least}; received {value}"
+            )
+
+
+def require_choice(choices, **values: str) -> None:
+    """Raises a ValueError that names the first value not among `choices`."""
+    for name, value in values.items():
+        if value not in choices:
+            raise ValueError(
+                f"{name} must be one of {', '.join(choices)}; received "
+                f"{value!r}"
+            )
+
+
+def require_fit(model: keras.Model, tasks) -> None:
+    """Refuses tasks that the model does not fit.
+
+    Args:
+        model: the model that is to learn.
+        tasks: the distribution it is to learn from.
+    """
+    inputs = _example(tasks).support_x.shape[1:]
+    require_inputs(model, inputs, "tasks")
+    ways = getattr(tasks, "ways", None)
+    outputs = output_shape(model, inputs)[-1]
+    if ways is not None and outputs != ways:
+        raise ValueError(
+            f"model {model.name!r} has {outputs} outputs, but tasks have "
+            f"ways={ways}; its last layer must have {ways} units"
+        )
+
+
+def require_examples(
+    tasks, meta_gradient, inner_steps: int, inner_batch_size: int
+) -> None:
+    """Refuses tasks without the examples that a training on them takes."""
+    size = _example(tasks).support_x.shape[0]
+    meta_gradient.require_examples(size, inner_steps, inner_batch_size)
+    if meta_gradient.needs_query:
+        require_queries(tasks, "tasks", f"meta_gradient={meta_gradient}")
+
+
+def require_queries(tasks, name: str, whose: str = "an evaluation") -> None:
+    """Refuses tasks with empty query sets."""
+    if not _example(tasks).query_x.shape[0]:
+        raise ValueError(
+            f"{name} have no query examples, which {whose} needs; give them "
+            "query_shots of at least 1"
+        )
+
+
+def _example(tasks):
+    return tasks.sample(tf.constant(0, tf.int64))
+
+
+def require_inputs(model: keras.Model, shape, whose: str) -> None:
+    """Refuses inputs whose shape, without the batch, is not the model's."""
+    # A subclassed model may not say what it takes.
+    expected = getattr(model, "input_shape", (None, *shape))[1:]
+    if not tf.TensorShape(shape).is_compatible_with(expected):
+        raise ValueError(
+            f"{whose} must have inputs of shape {list(expected)}, which model "
+            f"{model.name!r} takes; received {list(shape)}"
+        )
+
+
+def targets(model: keras.Model, x, y, dtype) -> tf.Tensor:
+    """Returns y as a tensor; refuses what cannot be learned from.
+
+    Args:
+        model: the model that is to learn.
+        x: examples, `[S, ...]`.
+        y: integer labels `[S]`, or targets `[S, outputs]`.
+        dtype: of targets that are not labels.
+    """
+    y = np.asarray(y)
+    if len(x) != len(y) or not len(y):
+        raise ValueError(
+            "x and y must have the same length, at least 1; received "
+            f"{len(x)} and {len(y)}"
+        )
+    if not np.issubdtype(y.dtype, np.integer) or y.ndim > 1:
+        return tf.constant(y, dtype)
+    outputs = output_shape(model, x.shape[1:])[-1]
+    if y.min() < 0 or y.max() >= outputs:
+        raise ValueError(
+            f"labels must be 0 to {outputs - 1}, for the {outputs} outputs of "
+            f"model {model.name!r}; received {y.min()} to {y.max()}"
+        )
+    return tf.constant(y, tf.int32)

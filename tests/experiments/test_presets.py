@@ -1,0 +1,133 @@
+"""The presets are the paper's tables."""
+
+import dataclasses
+
+import pytest
+import tensorflow as tf
+
+from reptile_tf import SGD, Adam
+from reptile_tf.experiments import build as experiment
+from reptile_tf.experiments.presets import PRESETS
+
+# Tables 3 and 5, a column a preset, rows in their order.
+ROWS = (
+    "learning_rate",
+    "inner_batch_size",
+    "inner_steps",
+    "training_shots",
+    "outer_step_size",
+    "outer_iterations",
+    "meta_batch_size",
+    "eval_inner_batch_size",
+    "eval_inner_steps",
+)
+TABLES = {
+    "omniglot_1shot_5way": (4.4e-4, 5, 12, 12, 1.0, 200_000, 3, 5, 86),
+    "omniglot_1shot_20way": (4.4e-4, 15, 12, 9, 1.0, 200_000, 3, 10, 97),
+    "omniglot_5shot_5way": (1.5e-3, 10, 5, 10, 0.7, 100_000, 5, 6, 100),
+    "omniglot_5shot_20way": (4.6e-4, 20, 12, 12, 1.0, 200_000, 3, 10, 97),
+    "omniglot_1shot_5way_transductive": (
+        *(1e-3, 25, 3, 15, 1.0, 100_000, 10, 25, 5),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_omniglots_presets_are_the_papers_columns(name):
+    preset = PRESETS[name]
+    assert tuple(getattr(preset, row) for row in ROWS) == TABLES[name]
+    assert f"{preset.shots}shot_{preset.ways}way" in name
+    assert (preset.dataset, preset.split) == ("omniglot", "characters")
+    assert preset.inner_optimizer == "adam"
+    assert preset.meta_batch_mode == "serial"
+    assert preset.loss_reduction == "sum"
+
+
+def test_the_gradient_combinations_preset_is_table_6():
+    preset = PRESETS["omniglot_gradients"]
+    assert (preset.learning_rate, preset.inner_batch_size) == (3e-3, 25)
+    assert (preset.outer_step_size, preset.outer_iterations) == (0.25, 40_000)
+    assert (preset.eval_inner_batch_size, preset.eval_inner_steps) == (25, 5)
+    assert (preset.inner_optimizer, preset.meta_optimizer) == ("sgd", "sgd")
+    assert preset.meta_batch_size == 1
+    assert preset.training_shots * preset.ways == 4 * 25
+    assert preset.loss_reduction == "sum"
+    assert (preset.meta_gradient, preset.inner_steps) == ("1,1", 2)
+
+
+@pytest.mark.parametrize("shots", [1, 5])
+def test_mamls_presets_are_finns(shots):
+    preset = PRESETS[f"omniglot_{shots}shot_5way_maml"]
+    assert (preset.inner_optimizer, preset.learning_rate) == ("sgd", 0.4)
+    assert (preset.inner_steps, preset.eval_inner_steps) == (1, 3)
+    whole = preset.ways * shots  # the support set is the batch
+    assert (preset.training_shots, preset.query_shots) == (shots, shots)
+    assert (preset.inner_batch_size, preset.eval_inner_batch_size) == (
+        *(whole, whole),
+    )
+    assert (preset.meta_optimizer, preset.outer_step_size) == ("adam", 1e-3)
+    assert (preset.outer_iterations, preset.meta_batch_size) == (60_000, 32)
+    assert preset.loss_reduction == "mean"
+
+
+def test_every_preset_says_where_it_is_from_and_what_to_expect():
+    maml = {f"omniglot_{shots}shot_5way_maml" for shots in (1, 5)}
+    others = {"omniglot_gradients", "sine", "glyphs", *maml}
+    assert set(PRESETS) == {*TABLES, *others}
+    for preset in PRESETS.values():
+        assert preset.source
+        assert preset.expected
+        assert preset.running_time
+
+
+def test_a_learner_is_made_as_the_preset_says():
+    preset = PRESETS["omniglot_5shot_5way"]
+    learner = experiment.make_learner(preset, 0, (28, 28, 1))
+    assert learner.inner_optimizer == Adam(1.5e-3)
+    assert learner.inner_steps == 5
+    assert learner.inner_batch_size == 10
+    assert learner.meta_batch_size == 5
+    assert learner.eval_inner_steps == 100
+    assert learner.eval_inner_batch_size == 6
+    assert learner.model.output_shape == (None, 5)
+    rate = learner.meta_optimizer
+    assert float(rate.learning_rate) == pytest.approx(0.7)
+    rate.iterations.assign(50_000)
+    assert float(rate.learning_rate) == pytest.approx(0.35)
+    sine = experiment.make_learner(PRESETS["sine"], 0, (1,))
+    assert isinstance(sine.inner_optimizer, SGD)
+    assert sine.metric.name == "mean_squared_error"
+
+
+def test_a_seed_makes_the_same_learner_again():
+    preset = PRESETS["sine"]
+    first, same, other = (
+        experiment.make_learner(preset, seed, (1,)).model.get_weights()[0]
+        for seed in (0, 0, 1)
+    )
+    assert (first == same).all()
+    assert (first != other).any()
+
+
+def test_the_tests_tasks_are_not_the_trainings():
+    train, test = experiment.make_tasks(PRESETS["sine"], 0)
+    first, other = (t.sample(tf.constant(0, tf.int64)) for t in (train, test))
+    assert (first.query_y.numpy() != other.query_y.numpy()).any()
+
+
+@pytest.mark.parametrize(
+    "name, gradients",
+    [
+        ("omniglot_5shot_5way", 5 * 5 * 10),
+        ("omniglot_1shot_5way_maml", 32 * (1 * 5 + 5)),
+        ("omniglot_5shot_5way_maml", 32 * (1 * 25 + 25)),
+        ("sine", 32 * 10),
+    ],
+)
+def test_gradients_of_an_outer_iteration(name, gradients):
+    assert PRESETS[name].example_gradients == gradients
+
+
+def test_sine_queries_are_fifty_points():
+    preset = dataclasses.replace(PRESETS["sine"], meta_gradient="fomaml")
+    assert preset.example_gradients == 32 * 10 + 50
