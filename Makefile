@@ -2,19 +2,21 @@
 
 PYTHON ?= python3
 BIN = .venv/bin
-export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: run test lint setup clean
+.PHONY: run test lint types setup clean
 
 run: setup
-	$(BIN)/python scripts/quickstart.py
+	@$(BIN)/reptile-tf tour
 
-test: lint
+test: lint types
 	$(BIN)/python -m pytest -q
 
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
 
 setup: .venv/installed
 

@@ -1,43 +1,20 @@
 """Reptile meta-learning for TensorFlow and Keras.
 
+The public names are listed in `__init__.pyi`, which type checkers read too.
+Each is loaded when it is first used, so that a command's --help need not wait
+for TensorFlow.
+
 Reference: Nichol, Achiam, Schulman, On First-Order Meta-Learning Algorithms
 (2018).
 """
 
-from reptile_tf import models
-from reptile_tf.algorithms.meta_gradients import (
-    ANIL,
-    FOMAML,
-    MAML,
-    GradientCombination,
-    Reptile,
-)
-from reptile_tf.algorithms.optimizers import SGD, Adam, linear_decay
-from reptile_tf.data.classes import ClassImages
-from reptile_tf.data.episodes import Episodes
-from reptile_tf.data.sine import SineWaves
-from reptile_tf.data.sources.registry import load_classes
-from reptile_tf.data.task import Task
-from reptile_tf.training.checkpoints import Checkpoint
-from reptile_tf.training.evaluation_modes import Score
-from reptile_tf.training.learner import MetaLearner
+import lazy_loader
+import wrapt
 
-__all__ = [
-    "ANIL",
-    "FOMAML",
-    "MAML",
-    "SGD",
-    "Adam",
-    "Checkpoint",
-    "ClassImages",
-    "Episodes",
-    "GradientCombination",
-    "MetaLearner",
-    "Reptile",
-    "Score",
-    "SineWaves",
-    "Task",
-    "linear_decay",
-    "load_classes",
-    "models",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+@wrapt.when_imported("keras")
+def _register(keras: object) -> None:
+    """Makes our layer known to Keras, which loads saved models with it."""
+    from reptile_tf.models import batch_normalization  # noqa: F401

@@ -10,9 +10,9 @@ import pytest
 import tensorflow as tf
 
 from reptile_tf.data.classes import ClassImages
-from reptile_tf.utils import threads as runtime
+from reptile_tf.utils import threads
 
-runtime.configure()
+threads.configure()
 
 
 @pytest.fixture(scope="session", autouse=True)

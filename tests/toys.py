@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from reptile_tf import SGD, MetaLearner, Task
-from reptile_tf.data import task as tasks
+from reptile_tf.utils import random
 
 
 class Constants:
@@ -19,7 +19,7 @@ class Constants:
     def sample(self, index):
         x = tf.ones([1, 1])
         y = tf.reshape(tf.gather(self._targets, index), [1, 1])
-        return Task(x, y, x, y, tasks.fold_in(0, index))
+        return Task(x, y, x, y, random.fold_in(0, index))
 
 
 def one_weight(value=0.0, dtype="float32") -> keras.Model:

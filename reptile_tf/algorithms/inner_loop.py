@@ -1,14 +1,15 @@
 """The inner loop: k compiled steps on one task, as a pure function."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
 from reptile_tf.algorithms.optimizers import InnerOptimizer
-from reptile_tf.data import task as tasks
+from reptile_tf.data.task import Task
 from reptile_tf.models.functional import FunctionalModel
+from reptile_tf.utils import random
 
 REDUCTIONS = {"sum": tf.reduce_sum, "mean": tf.reduce_mean}
 
@@ -46,7 +47,37 @@ class InnerLoop(NamedTuple):
         return reduced + penalty, tf.reduce_mean(losses)
 
 
-def adapt(loop: InnerLoop, weights, state, x, y, batches, key, first=0):
+def mini_batches(key: tf.Tensor, size, steps, batch_size) -> tf.Tensor:
+    """Returns the examples of each inner step as row numbers.
+
+    The examples are shuffled and taken in order, and shuffled again when they
+    run out, so a batch may straddle two passes (and, where it is larger than
+    the support set, holds examples more than once).
+
+    Args:
+        key: int32 `[2]`.
+        size: S, the number of support examples.
+        steps: k, the number of inner steps.
+        batch_size: B, the examples of one step.
+
+    Returns:
+        int32 `[k, B]`, numbers in 0..S-1.
+    """
+    passes = (steps * batch_size + size - 1) // size
+    order = tf.reshape(random.permutations(key, passes, size), [-1])
+    return tf.reshape(order[: steps * batch_size], [steps, batch_size])
+
+
+def adapt(
+    loop: InnerLoop,
+    weights: tf.Tensor,
+    state: Any,
+    x: tf.Tensor,
+    y: tf.Tensor,
+    batches: tf.Tensor,
+    key: tf.Tensor,
+    first: int = 0,
+) -> tuple[tf.Tensor, Any, tf.Tensor]:
     """Trains on one task: the paper's W~ = SGD(L_tau, phi, k).
 
     Weights and optimizer state are tensors, passed in and handed back; no
@@ -69,6 +100,7 @@ def adapt(loop: InnerLoop, weights, state, x, y, batches, key, first=0):
     """
     steps = tf.shape(batches)[0]
     mask = None if loop.mask is None else loop.model.cut(loop.mask)
+    moments = _Moments(loop.model, weights, state)
 
     def step(i, parts, state, total):
         rows = batches[i]
@@ -78,7 +110,7 @@ def adapt(loop: InnerLoop, weights, state, x, y, batches, key, first=0):
                 parts,
                 tf.gather(x, rows),
                 tf.gather(y, rows),
-                tasks.fold_in(key, first + i),
+                random.fold_in(key, first + i),
             )
         gradient = tape.gradient(loss, parts, unconnected_gradients="zero")
         # Embeddings' gradients are slices; the optimizers want tensors.
@@ -94,13 +126,72 @@ def adapt(loop: InnerLoop, weights, state, x, y, batches, key, first=0):
         (
             0,
             loop.model.cut(weights),
-            loop.optimizer.map_moments(loop.model.cut, state),
+            moments.cut(state),
             tf.zeros([], weights.dtype),
         ),
         parallel_iterations=1,  # a step needs the one before; saves bookkeeping
     )
-    state = loop.optimizer.map_moments(loop.model.join, state)
-    return loop.model.join(parts), state, total / tf.cast(steps, total.dtype)
+    mean_loss = total / tf.cast(steps, total.dtype)
+    return loop.model.join(parts), moments.join(state), mean_loss
+
+
+class _Moments:
+    """An optimizer's state between vectors and the parts that a step works on.
+
+    What is shaped like the weight vector in the state is a moment of the
+    weights, and is cut and joined as they are.
+    """
+
+    def __init__(self, model: FunctionalModel, weights: tf.Tensor, state: Any):
+        self._model, self._state = model, state
+        self._is_moment = [
+            t.shape == weights.shape for t in tf.nest.flatten(state)
+        ]
+        self._parts = len(model.cut(weights))
+
+    def cut(self, state: Any) -> Any:
+        """Returns the state with each moment as a list of parts."""
+        tensors = zip(tf.nest.flatten(state), self._is_moment, strict=True)
+        return tf.nest.pack_sequence_as(
+            self._state, [self._model.cut(t) if m else t for t, m in tensors]
+        )
+
+    def join(self, state: Any) -> Any:
+        """Returns the state that was cut."""
+        left = iter(tf.nest.flatten(state))
+        return tf.nest.pack_sequence_as(
+            self._state,
+            [
+                self._model.join([next(left) for _ in range(self._parts)])
+                if is_moment
+                else next(left)
+                for is_moment in self._is_moment
+            ],
+        )
+
+
+def adapt_to_support(
+    loop: InnerLoop,
+    phi: tf.Tensor,
+    state: Any,
+    task: Task,
+    steps: int,
+    batch_size: int,
+) -> tuple[tf.Tensor, Any, tf.Tensor]:
+    """Returns W~, the state and the loss after k steps on the support set.
+
+    Args:
+        loop: model, loss and inner optimizer.
+        phi: the weight vector to start from.
+        state: the inner optimizer's state to start from.
+        task: the task.
+        steps: k, inner steps.
+        batch_size: B, support examples of a step.
+    """
+    batches = mini_batches(task.key, task.support_x.shape[0], steps, batch_size)
+    return adapt(
+        loop, phi, state, task.support_x, task.support_y, batches, task.key
+    )
 
 
 def example_losses(loss) -> Callable:

@@ -5,7 +5,7 @@ import tensorflow as tf
 MODES = ("serial", "parallel")
 
 
-def run(train, state, indices, like, mode: str):
+def train_on_tasks(train, state, indices, like, mode: str):
     """Trains on the tasks of a meta-batch.
 
     "serial" is the paper's way: the inner optimizer's state runs through the

@@ -1,29 +1,70 @@
 """Inner optimizers: pure updates of weights.
 
-An optimizer is a frozen dataclass with functions of tensors, where weights are
-a vector or the list of parts that it was cut into:
+An inner optimizer is anything with these two functions of tensors:
 
     init(weights) -> state
     update(gradient, state, weights) -> weights, state
-    map_moments(cut, state) -> state of which each moment is cut
+
+`init` gets the weights as one vector. Its state is any structure of tensors
+(a tensor, a tuple, a `NamedTuple`, ...); what is shaped like the weights in it
+is taken for a moment of them. `update` gets gradient, weights and moments
+alike cut into lists of tensors, so it uses `tf.nest.map_structure`. A momentum
+is all there is to write:
+
+    @dataclasses.dataclass(frozen=True)
+    class Momentum:
+        learning_rate: float
+        decay: float = 0.9
+
+        def init(self, weights):
+            return tf.zeros_like(weights)
+
+        def update(self, gradient, velocity, weights):
+            velocity = tf.nest.map_structure(
+                lambda v, g: self.decay * v + g, velocity, gradient
+            )
+            weights = tf.nest.map_structure(
+                lambda w, v: w - self.learning_rate * v, weights, velocity
+            )
+            return weights, velocity
 
 Nothing is overwritten: a caller that keeps the state it gets back carries it
 on (training), one that drops it has restored it (evaluation). Keras's own
 optimizers keep their state in variables, which cannot be differentiated
 through or held apart for tasks that run side by side.
+
+A learner with an optimizer that is a dataclass, or has `get_config`, can be
+saved; to load it, register its class with Keras
+(`keras.saving.register_keras_serializable`) or name it in `custom_objects`.
 """
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-import keras
 import tensorflow as tf
 
+from reptile_tf.utils.validation import require_positive
 
-def _require_positive(**values: float) -> None:
-    for name, value in values.items():
-        if not value > 0:
-            raise ValueError(f"{name} must be above 0; received {value}")
+
+@runtime_checkable
+class InnerOptimizer(Protocol):
+    """What every inner optimizer has."""
+
+    def init(self, weights: tf.Tensor) -> Any:
+        """Returns the state before the first step.
+
+        Args:
+            weights: the weight vector.
+        """
+
+    def update(self, gradient: Any, state: Any, weights: Any) -> tuple:
+        """Returns the weights and the state after one step.
+
+        Args:
+            gradient: of the loss, structured like `weights`.
+            state: as the step before returned it.
+            weights: a list of tensors, of any shapes.
+        """
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +78,7 @@ class SGD:
     learning_rate: float
 
     def __post_init__(self):
-        _require_positive(learning_rate=self.learning_rate)
+        require_positive(learning_rate=self.learning_rate)
 
     def init(self, weights: tf.Tensor) -> tuple:
         """Returns the state before the first step."""
@@ -50,11 +91,6 @@ class SGD:
             lambda w, g: w - self.learning_rate * g, weights, gradient
         )
         return weights, state
-
-    def map_moments(self, function, state):
-        """Returns the state with `function` applied to each moment: to none."""
-        del function
-        return state
 
 
 class AdamState(NamedTuple):
@@ -93,9 +129,7 @@ class Adam:
     epsilon: float = 1e-8
 
     def __post_init__(self):
-        _require_positive(
-            learning_rate=self.learning_rate, epsilon=self.epsilon
-        )
+        require_positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
         for name in ("beta_1", "beta_2"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(
@@ -135,38 +169,5 @@ class Adam:
         )
         return weights, AdamState(step, second, first)
 
-    def map_moments(self, function, state):
-        """Returns the state with `function` applied to each moment."""
-        first = function(state.first) if self.beta_1 else state.first
-        return AdamState(state.step, function(state.second), first)
 
-
-InnerOptimizer = SGD | Adam
-INNER_OPTIMIZERS = {"sgd": SGD, "adam": Adam}
-
-
-META_OPTIMIZERS = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}
-
-
-def linear_decay(
-    step_size: float,
-    iterations: int,
-    optimizer=keras.optimizers.SGD,
-    **settings,
-) -> keras.optimizers.Optimizer:
-    """Returns a meta-optimizer whose step falls to 0 along a line.
-
-    With SGD it is the paper's outer step, phi <- phi - eps_i (phi - mean(W~)),
-    eps_i = eps (1 - i / N).
-
-    Args:
-        step_size: eps, above 0.
-        iterations: N, outer iterations, at least 1.
-        optimizer: class of the optimizer.
-        **settings: of the optimizer, such as `global_clipnorm`.
-    """
-    _require_positive(step_size=step_size, iterations=iterations)
-    schedule = keras.optimizers.schedules.PolynomialDecay(
-        step_size, iterations, 0.0
-    )
-    return optimizer(schedule, **settings)
+INNER_OPTIMIZERS: dict[str, type] = {"sgd": SGD, "adam": Adam}

@@ -2,9 +2,11 @@
 
 import tensorflow as tf
 
-from reptile_tf.data import task as tasks
 from reptile_tf.data.classes import ClassImages
-from reptile_tf.training import task_checks as checks
+from reptile_tf.data.images import to_float
+from reptile_tf.data.task import Task
+from reptile_tf.utils import random
+from reptile_tf.utils.validation import require_at_least
 
 
 class Episodes:
@@ -35,9 +37,9 @@ class Episodes:
         query_shots: int = 1,
         seed: int = 0,
     ):
-        checks.require_at_least(2, ways=ways)
-        checks.require_at_least(1, shots=shots)
-        checks.require_at_least(0, query_shots=query_shots, seed=seed)
+        require_at_least(2, ways=ways)
+        require_at_least(1, shots=shots)
+        require_at_least(0, query_shots=query_shots, seed=seed)
         if ways > classes.num_classes:
             raise ValueError(
                 f"ways={ways} is more than the {classes.num_classes} classes "
@@ -65,39 +67,30 @@ class Episodes:
         """Shape of one input: (height, width, channels)."""
         return tuple(self._images.shape[1:])
 
-    def sample(self, index: tf.Tensor) -> tasks.Task:
+    def sample(self, index: tf.Tensor) -> Task:
         """Returns task `index`: float32 images in [0, 1], int32 labels."""
-        key = tasks.fold_in(self.seed, index)
-        class_key, image_key, support_key, query_key, task_key = tasks.split(
+        key = random.fold_in(self.seed, index)
+        class_key, image_key, support_key, query_key, task_key = random.split(
             key, 5
         )
         all_classes = tf.constant([self._num_classes])
-        classes = tasks.choose(
+        classes = random.choose(
             class_key, all_classes, self.ways, self._num_classes
         )
         classes = tf.squeeze(classes, 0)
         images = self.shots + self.query_shots
         sizes = tf.gather(self._sizes, classes)
-        chosen = tasks.choose(image_key, sizes, images, self._largest)
+        chosen = random.choose(image_key, sizes, images, self._largest)
         rows = tf.gather(self._starts, classes)[:, tf.newaxis] + chosen
 
         def examples(rows, key):  # [ways, n] -> shuffled images and labels
             size = self.ways * rows.shape[1]
-            order = tf.squeeze(tasks.permutations(key, 1, size), 0)
+            order = tf.squeeze(random.permutations(key, 1, size), 0)
             x = tf.gather(
                 self._images, tf.gather(tf.reshape(rows, [-1]), order)
             )
             return to_float(x), order // max(1, rows.shape[1])
 
-        return tasks.Task(
-            *examples(rows[:, : self.shots], support_key),
-            *examples(rows[:, self.shots :], query_key),
-            task_key,
-        )
-
-
-def to_float(images) -> tf.Tensor:
-    """Returns images as models see them: float32; uint8 becomes [0, 1]."""
-    images = tf.convert_to_tensor(images)
-    scale = 1 / 255 if images.dtype == tf.uint8 else 1.0
-    return tf.cast(images, tf.float32) * scale
+        support_x, support_y = examples(rows[:, : self.shots], support_key)
+        query_x, query_y = examples(rows[:, self.shots :], query_key)
+        return Task(support_x, support_y, query_x, query_y, task_key)

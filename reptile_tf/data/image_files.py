@@ -1,16 +1,18 @@
 """A user's own pictures: files in folders, as arrays a model takes."""
 
+import os
 import pathlib
+from collections.abc import Iterable
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from reptile_tf.data.sources.tfds import nearest
+from reptile_tf.data.images import nearest
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
 
 
-def find(folder) -> list[pathlib.Path]:
+def find(folder: str | os.PathLike) -> list[pathlib.Path]:
     """Returns the pictures in a folder and its folders, sorted by path.
 
     Raises:
@@ -31,7 +33,7 @@ def find(folder) -> list[pathlib.Path]:
     return paths
 
 
-def find_classes(folder) -> dict[str, list[pathlib.Path]]:
+def find_classes(folder: str | os.PathLike) -> dict[str, list[pathlib.Path]]:
     """Returns class name -> pictures, of a folder of class folders.
 
     Raises:
@@ -51,7 +53,9 @@ def find_classes(folder) -> dict[str, list[pathlib.Path]]:
     return {path.name: find(path) for path in folders}
 
 
-def load(paths, height: int, width: int, channels: int) -> np.ndarray:
+def load(
+    paths: Iterable[str | os.PathLike], height: int, width: int, channels: int
+) -> np.ndarray:
     """Returns pictures as uint8 `[n, height, width, channels]`.
 
     They are resized by nearest neighbour, as the data sets' images are.
@@ -75,8 +79,8 @@ def load(paths, height: int, width: int, channels: int) -> np.ndarray:
                 paper.alpha_composite(image.convert("RGBA"))
         except (OSError, UnidentifiedImageError) as error:
             raise ValueError(f"{path} cannot be read: {error}") from error
-        image = np.asarray(paper.convert(mode)).reshape(
+        pixels = np.asarray(paper.convert(mode)).reshape(
             (*paper.size[::-1], channels)
         )
-        images.append(nearest(image, height, width))
+        images.append(nearest(pixels, height, width))
     return np.stack(images)

@@ -4,8 +4,9 @@ import math
 
 import tensorflow as tf
 
-from reptile_tf.data import task as tasks
-from reptile_tf.training import task_checks as checks
+from reptile_tf.data.task import Task
+from reptile_tf.utils import random
+from reptile_tf.utils.validation import require_at_least
 
 QUERIES = 50  # points of a query set
 
@@ -25,19 +26,19 @@ class SineWaves:
     input_shape = (1,)
 
     def __init__(self, shots: int = 10, seed: int = 0):
-        checks.require_at_least(1, shots=shots)
-        checks.require_at_least(0, seed=seed)
+        require_at_least(1, shots=shots)
+        require_at_least(0, seed=seed)
         self.shots, self.seed = shots, seed
 
-    def sample(self, index: tf.Tensor) -> tasks.Task:
+    def sample(self, index: tf.Tensor) -> Task:
         """Returns task `index`: float32 x and y, `[shots, 1]` and `[50, 1]`."""
-        key = tasks.fold_in(self.seed, index)
-        a_key, b_key, x_key, task_key = tasks.split(key, 4)
-        a = tasks.uniform(a_key, [], 0.1, 5.0)
-        b = tasks.uniform(b_key, [], 0.0, 2 * math.pi)
-        support_x = tasks.uniform(x_key, [self.shots, 1], -5.0, 5.0)
+        key = random.fold_in(self.seed, index)
+        a_key, b_key, x_key, task_key = random.split(key, 4)
+        a = random.uniform(a_key, [], 0.1, 5.0)
+        b = random.uniform(b_key, [], 0.0, 2 * math.pi)
+        support_x = random.uniform(x_key, [self.shots, 1], -5.0, 5.0)
         query_x = tf.linspace(-5.0, 5.0, QUERIES)[:, tf.newaxis]
-        return tasks.Task(
+        return Task(
             support_x,
             a * tf.sin(support_x + b),
             query_x,

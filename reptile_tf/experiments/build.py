@@ -1,21 +1,41 @@
-"""From a preset to tasks and a learner."""
+"""From a preset to its tasks and its learner."""
+
+import os
 
 import keras
+import tensorflow as tf
 
-from reptile_tf import models
-from reptile_tf.algorithms import meta_gradients, optimizers
-from reptile_tf.data.episodes import Episodes
-from reptile_tf.data.sine import SineWaves
-from reptile_tf.data.sources.registry import load_classes
-from reptile_tf.experiments.presets import Preset
+from reptile_tf import algorithms
+from reptile_tf.algorithms.optimizers import INNER_OPTIMIZERS
+from reptile_tf.data import sources
+from reptile_tf.data.task import Tasks
+from reptile_tf.experiments.preset import Preset
+from reptile_tf.models import NETWORKS
 from reptile_tf.training.learner import MetaLearner
-
-# Added to a run's seed, so that test tasks are another sequence than training
-# tasks even where both are drawn from one distribution.
-_TEST_STREAM = 1 << 32
+from reptile_tf.training.meta_optimizer import META_OPTIMIZERS, linear_decay
+from reptile_tf.utils.validation import require_at_least
 
 
-def make_tasks(preset: Preset, seed: int, data_dir=None):
+def require_possible(preset: Preset) -> None:
+    """Refuses settings that contradict each other, whatever the data are.
+
+    Raises:
+        ValueError: names the setting, the value, and what would do.
+    """
+    source = sources.get(preset.dataset)
+    algorithm = algorithms.from_name(preset.algorithm)
+    inner = INNER_OPTIMIZERS[preset.inner_optimizer](preset.learning_rate)
+    algorithm.require(preset.inner_steps, inner)
+    algorithm.require_examples(
+        source.support_size(preset), preset.inner_steps, preset.inner_batch_size
+    )
+    if algorithm.needs_query:
+        require_at_least(1, query_shots=preset.query_shots)
+
+
+def make_tasks(
+    preset: Preset, seed: int, data_dir: str | os.PathLike | None = None
+) -> tuple[Tasks, Tasks]:
     """Returns the training and the test tasks of a preset.
 
     Args:
@@ -24,72 +44,61 @@ def make_tasks(preset: Preset, seed: int, data_dir=None):
         data_dir: TFDS's data_dir; TFDS's default if None.
 
     Raises:
-        ValueError: the data set is unknown, its data are not there, or the
-            tasks ask more of it than it has.
+        ValueError: the settings contradict each other, the data set is
+            unknown, its data are not there, or the tasks ask more of it than
+            it has.
     """
-    test_seed = seed + _TEST_STREAM
-    if preset.dataset == "sine":
-        return (
-            SineWaves(preset.training_shots, seed),
-            SineWaves(preset.shots, test_seed),
-        )
-    train, test = load_classes(
-        preset.dataset, data_dir, split=preset.split, seed=seed
-    )
-    return (
-        _episodes(train, preset, "training_shots", preset.query_shots, seed),
-        _episodes(test, preset, "shots", 1, test_seed),
-    )
+    require_possible(preset)
+    return sources.get(preset.dataset).tasks(preset, seed, data_dir)
 
 
-def _episodes(classes, preset, shots: str, query_shots: int, seed):
-    """Returns episodes of `preset.<shots>` shots; errors name that setting."""
-    size = int(classes.sizes.min())
-    if getattr(preset, shots) + query_shots > size:
-        raise ValueError(
-            f"{shots}={getattr(preset, shots)}, with query_shots={query_shots} "
-            f"images more for the query set, is more than the {size} images "
-            f"that a class of {preset.dataset} has; use at most "
-            f"{size - query_shots}"
-        )
-    return Episodes(
-        classes, preset.ways, getattr(preset, shots), query_shots, seed
-    )
+def input_shape(tasks: Tasks) -> tuple[int, ...]:
+    """Returns the shape of one example, without the batch."""
+    first = tasks.sample(tf.constant(0, tf.int64))
+    return tuple(first.support_x.shape[1:])
 
 
-def make_learner(preset: Preset, seed: int, input_shape) -> MetaLearner:
+def make_learner(
+    preset: Preset, seed: int, input_shape: tuple[int, ...]
+) -> MetaLearner:
     """Returns an untrained learner of a preset.
 
     Args:
         preset: the experiment.
         seed: of the initial weights.
         input_shape: of one example, without the batch.
+
+    Raises:
+        ValueError: the settings contradict each other.
     """
+    require_possible(preset)
+    source = sources.get(preset.dataset)
     keras.utils.set_random_seed(seed)
-    loss, metric = None, None  # classification's
-    if preset.network == "sine_mlp":
-        model = models.sine_mlp()
-        loss = keras.losses.MeanSquaredError()
-        metric = keras.metrics.MeanSquaredError()
-    else:
-        model = models.NETWORKS[preset.network](preset.ways, input_shape)
+    model = NETWORKS[preset.network](source.outputs(preset), input_shape)
+    inner = INNER_OPTIMIZERS[preset.inner_optimizer](preset.learning_rate)
     return MetaLearner(
         model,
-        inner_optimizer=preset.make_inner_optimizer(),
-        inner_steps=preset.inner_steps,
-        inner_batch_size=preset.inner_batch_size,
-        meta_batch_size=preset.meta_batch_size,
-        meta_batch_mode=preset.meta_batch_mode,
-        meta_gradient=meta_gradients.parse(preset.meta_gradient),
-        meta_optimizer=optimizers.linear_decay(
+        inner_optimizer=inner,
+        algorithm=preset.algorithm,
+        meta_optimizer=linear_decay(
             preset.outer_step_size,
             preset.outer_iterations,
-            optimizers.META_OPTIMIZERS[preset.meta_optimizer],
+            META_OPTIMIZERS[preset.meta_optimizer],
             global_clipnorm=preset.clip_norm or None,
         ),
-        loss=loss,
-        metric=metric,
-        loss_reduction=preset.loss_reduction,
-        eval_inner_steps=preset.eval_inner_steps,
-        eval_inner_batch_size=preset.eval_inner_batch_size,
+        loss=source.loss and keras.losses.get(source.loss),
+        metric=source.metric and keras.metrics.get(source.metric),
+        **preset.learner_settings(),
     )
+
+
+def example_gradients(preset: Preset) -> int:
+    """Returns the gradients of an example's loss in an outer iteration.
+
+    They are those of the inner steps, n k B, and those of the query sets where
+    the algorithm takes their gradient.
+    """
+    each = preset.inner_steps * preset.inner_batch_size
+    if algorithms.from_name(preset.algorithm).needs_query:
+        each += sources.get(preset.dataset).query_size(preset)
+    return preset.meta_batch_size * each

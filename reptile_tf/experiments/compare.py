@@ -1,20 +1,23 @@
 """Several experiments beside one another: a folder of run folders."""
 
-import json
+import os
 import pathlib
+from collections.abc import Iterable
+from typing import Any
 
-from reptile_tf.experiments import archive as results
-from reptile_tf.experiments.presets import Preset
+from reptile_tf.experiments import archive
+from reptile_tf.experiments.preset import Preset
 from reptile_tf.experiments.run import Run
+from reptile_tf.training.score import read_entries
 
 
 def complete(
-    folder,
+    folder: str | os.PathLike,
     experiments: dict[str, Preset],
     seed: int,
-    data_dir,
-    tasks: int,
-    **training,
+    data_dir: str | os.PathLike | None,
+    num_tasks: int,
+    **training: Any,
 ) -> int | None:
     """Trains and evaluates experiments, as far as that is still to be done.
 
@@ -23,7 +26,8 @@ def complete(
         experiments: name of a run folder -> its settings.
         seed: of all of them.
         data_dir: TFDS's data_dir; TFDS's default if None.
-        tasks: of the last evaluation of each, at least 2.
+        num_tasks: the number of tasks of the last evaluation of each, at
+            least 2.
         **training: arguments of `Run.train`.
 
     Returns:
@@ -34,24 +38,28 @@ def complete(
         signal = run.train(**training)
         if signal is not None:
             return signal
-        if not _evaluated(run, tasks):
-            run.evaluate(tasks)
+        if not _evaluated(run, num_tasks):
+            run.evaluate(num_tasks)
     return None
 
 
-def _evaluated(run: Run, tasks: int) -> bool:
+def _evaluated(run: Run, num_tasks: int) -> bool:
     """Returns whether the end of the training was, on so many tasks."""
     path = run.folder / "evaluation.json"
     if not path.exists():
         return False
-    wanted = tasks, run.preset.outer_iterations
+    wanted = num_tasks, run.preset.outer_iterations
     return all(
-        (entry["tasks"], entry["outer_iterations"]) == wanted
-        for entry in json.loads(path.read_text())
+        (entry["num_tasks"], entry["outer_iterations"]) == wanted
+        for entry in read_entries(path)
     )
 
 
-def keep(folder, names, kept=None) -> list[pathlib.Path]:
+def keep_finished(
+    folder: str | os.PathLike,
+    names: Iterable[str],
+    kept: str | os.PathLike | None = None,
+) -> list[pathlib.Path]:
     """Copies settings, histories and evaluations of the runs that are finished.
 
     Args:
@@ -63,7 +71,8 @@ def keep(folder, names, kept=None) -> list[pathlib.Path]:
         The runs' places in `kept`, also of those that are not there.
     """
     folder, kept = pathlib.Path(folder), pathlib.Path(kept or folder)
+    names = list(names)
     for name in names:
         if kept != folder and (folder / name / "evaluation.json").exists():
-            results.keep(folder / name, kept / name, learner=False)
+            archive.keep(folder / name, kept / name, learner=False)
     return [kept / name for name in names]

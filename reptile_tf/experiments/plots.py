@@ -1,23 +1,34 @@
-"""Pictures, drawn from files that runs wrote or from a learner's answers."""
+"""Pictures of trainings and of tasks, drawn from files and answers."""
 
 import csv
 import io
 import json
+import os
 import pathlib
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")  # files only; no screen is needed
-import matplotlib.pyplot as plt
 import numpy as np
-import tensorflow as tf
-from matplotlib.ticker import LogLocator, NullFormatter
 
-from reptile_tf.experiments import presets
-from reptile_tf.training.saving import whole_file
+from reptile_tf.data.task import Task
+from reptile_tf.experiments.build import example_gradients
+from reptile_tf.experiments.preset import of_config
+from reptile_tf.utils.extras import extra
+from reptile_tf.utils.files import whole_file
+
+with extra("plots"):
+    import matplotlib
+
+    matplotlib.use("Agg")  # files only; no screen is needed
+    import matplotlib.pyplot as plt
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+_Path = str | os.PathLike
 
 
-def learning_curve(history, path) -> None:
+def learning_curve(history: _Path, path: _Path) -> None:
     """Draws the held-out metric of each mode, with its interval, and the loss.
 
     Args:
@@ -31,7 +42,7 @@ def learning_curve(history, path) -> None:
     if "eval_every" in settings:
         made, unit = made * settings["eval_every"], "outer iteration"
         made = np.minimum(made, settings["outer_iterations"])
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5))
+    figure, (left, right) = plt.subplots(1, 2, layout="tight", figsize=(9, 3.5))
     left.plot(made, columns["loss"])
     left.set(title="Inner loss, training tasks", xlabel=unit, ylabel="loss")
     for name in sorted(columns):
@@ -58,10 +69,14 @@ def learning_curve(history, path) -> None:
             right.set_ylabel(metric.replace("_", " "))
     right.set(title="Held-out classes, 95% intervals", xlabel=unit)
     right.legend()
-    _write(figure, path)
+    write_figure(figure, path)
 
 
-def comparison(runs, path, by_example_gradients: bool = False) -> None:
+def compared_errors(
+    runs: Iterable[pathlib.Path],
+    path: _Path,
+    by_example_gradients: bool = False,
+) -> None:
     """Draws the held-out error of several runs along their training.
 
     Args:
@@ -72,7 +87,9 @@ def comparison(runs, path, by_example_gradients: bool = False) -> None:
             outer iterations.
     """
     modes = ("transductive", "support_and_query")
-    figure, axes = plt.subplots(1, len(modes), figsize=(11, 4.5), sharey=True)
+    figure, axes = plt.subplots(
+        1, len(modes), layout="tight", figsize=(11, 4.5), sharey=True
+    )
     shades = plt.get_cmap("tab10")
     for i, run in enumerate(runs):
         if not (run / "history.csv").exists():
@@ -86,7 +103,7 @@ def comparison(runs, path, by_example_gradients: bool = False) -> None:
             config["outer_iterations"],
         )
         if by_example_gradients:
-            made *= presets.of_config(config).example_gradients
+            made *= example_gradients(of_config(config))
         for axis, mode in zip(axes, modes, strict=True):
             # On a logarithmic scale the good ones can be told apart.
             error = 1 - columns[f"val_{mode}_accuracy"]
@@ -100,11 +117,11 @@ def comparison(runs, path, by_example_gradients: bool = False) -> None:
         axis.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
         axis.yaxis.set_minor_formatter(NullFormatter())
     axes[0].set_ylabel("error on held-out classes")
-    axes[-1].legend(fontsize=8)
-    _write(figure, path)
+    axes[-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
+    write_figure(figure, path)
 
 
-def few_shot_task(task, probabilities, path) -> None:
+def few_shot_task(task: Task, probabilities: np.ndarray, path: _Path) -> None:
     """Draws one classification task: what was seen, asked and answered.
 
     Args:
@@ -117,7 +134,10 @@ def few_shot_task(task, probabilities, path) -> None:
     shots = np.bincount(labels, minlength=ways).max()
     columns = shots + 1
     figure, axes = plt.subplots(
-        ways, columns, figsize=(1.1 * columns + 1.6, 1.25 * ways + 0.5)
+        ways,
+        columns,
+        layout="tight",
+        figsize=(1.1 * columns + 1.6, 1.25 * ways + 0.5),
     )
     for axis in axes.flat:
         axis.axis("off")
@@ -137,10 +157,12 @@ def few_shot_task(task, probabilities, path) -> None:
             color="tab:green" if predicted == label else "tab:red",
         )
     figure.suptitle("Support images and, on the right, one query of each class")
-    _write(figure, path)
+    write_figure(figure, path)
 
 
-def sine_wave(task, predictions: dict, path) -> None:
+def sine_wave(
+    task: Task, predictions: Mapping[str, Mapping[int, Any]], path: _Path
+) -> None:
     """Draws a wave, its seen points, and predictions after inner steps.
 
     Args:
@@ -152,6 +174,7 @@ def sine_wave(task, predictions: dict, path) -> None:
     figure, axes = plt.subplots(
         1,
         len(predictions),
+        layout="tight",
         figsize=(1 + 3.2 * len(predictions), 4),
         sharey=True,
         squeeze=False,
@@ -166,32 +189,13 @@ def sine_wave(task, predictions: dict, path) -> None:
             axis.plot(task.query_x, y, color=shade, label=f"{steps} steps")
         axis.set(title=name, xlabel="x")
     axes[0, 0].set_ylabel("y")
-    axes[0, -1].legend(fontsize=8)
-    _write(figure, path)
-
-
-def remainders(entries: list[dict], path) -> None:
-    """Draws what section 4.1's expansion leaves, against the step size.
-
-    Args:
-        entries: `reptile_tf.expansion.Expansion`s as dicts.
-        path: of the picture, a PNG.
-    """
-    figure, axis = plt.subplots(figsize=(5, 4))
-    for name in dict.fromkeys(e["meta_gradient"] for e in entries):
-        own = [e for e in entries if e["meta_gradient"] == name]
-        alphas = np.array([e["alpha"] for e in own])
-        left = [e["remainder"] for e in own]
-        axis.loglog(alphas, left, "o-", label=name)
-    axis.loglog(
-        alphas, left[0] * (alphas / alphas[0]) ** 2, "k:", label="slope 2"
+    axes[0, -1].legend(
+        fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5)
     )
-    axis.set(xlabel="inner step size alpha", ylabel="norm of the remainder")
-    axis.legend()
-    _write(figure, path)
+    write_figure(figure, path)
 
 
-def _columns(history) -> dict[str, np.ndarray]:
+def _columns(history: _Path) -> dict[str, np.ndarray]:
     with open(history, newline="") as file:
         rows = list(csv.DictReader(file))
     names = rows[0] if rows else ()
@@ -207,86 +211,16 @@ def _number(text: str) -> float:
         return np.nan
 
 
-def _image(axis, image):
+def _image(axis: Axes, image: Any) -> None:
     image = np.asarray(image)
     image = image[..., 0] if image.shape[-1] == 1 else image
     axis.imshow(image, cmap="gray", vmin=0, vmax=1)
 
 
-def _write(figure, path):
+def write_figure(figure: Figure, path: _Path) -> None:
+    """Writes a figure as a PNG, whole or not at all, and closes it."""
     buffer = io.BytesIO()
-    figure.tight_layout()
-    figure.savefig(buffer, format="png", dpi=110)
+    figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
     plt.close(figure)
     with whole_file(path) as part:
         part.write_bytes(buffer.getvalue())
-
-
-def probabilities(model, x) -> np.ndarray:
-    """Returns softmax of a model's logits for `x`, `[Q, N]`."""
-    return tf.nn.softmax(model.predict(x, verbose=0)).numpy()
-
-
-def plane_iterates(circles, phis, adapted, nearest, path) -> None:
-    """Draws Figure 2: phi between the solutions of two tasks, or more.
-
-    Args:
-        circles: a `reptile_tf.manifolds.Circles`.
-        phis: the iterates of phi, `[N + 1, 2]`.
-        adapted: W~ of each iteration, `[N, 2]`.
-        nearest: the point that minimizes the mean squared distance, `[2]`.
-        path: of the picture, a PNG.
-    """
-    figure, axis = plt.subplots(figsize=(6.5, 6.5))
-    angle = np.linspace(0, 2 * np.pi, 500)
-    circle = np.stack([np.cos(angle), np.sin(angle)], -1)
-    for i, radius in enumerate(circles.radii):
-        curve = circles.centres[i] + radius * circle
-        axis.plot(*curve.T, color=f"C{i}", label=f"$W^*_{i + 1}$", lw=2)
-    for before, end in zip(phis[:-1], adapted, strict=True):
-        axis.plot(*np.stack([before, end]).T, color="0.8", lw=0.8, zorder=0)
-    axis.plot(*adapted.T, ".", color="0.6", ms=4, label=r"$\tilde W$")
-    axis.plot(*phis.T, "k.-", lw=0.8, ms=4, label=r"$\phi$")
-    axis.plot(*phis[0], "ko", mfc="white", label=r"start of $\phi$")
-    label = "least mean squared distance"
-    axis.plot(*nearest, "r+", ms=14, mew=1.5, label=label, zorder=3)
-    seen = np.concatenate([phis, adapted])
-    low, high = seen.min(0) - 0.6, seen.max(0) + 0.6
-    axis.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
-    axis.set(xlabel="$w_1$", ylabel="$w_2$")
-    axis.legend(fontsize=8)
-    _write(figure, path)
-
-
-def solution_distance(measures, path) -> None:
-    """Draws the distance from phi to the tasks' solutions during training.
-
-    Args:
-        measures: by name, for each outer iteration a dictionary with
-            outer_iteration, distance, ci95 (half the interval's width) and
-            loss.
-        path: of the picture, a PNG.
-    """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8))
-    for name, rows in measures.items():
-        columns = {key: [row[key] for row in rows] for key in rows[0]}
-        iterations = columns["outer_iteration"]
-        left.errorbar(
-            iterations,
-            columns["distance"],
-            columns["ci95"],
-            marker=".",
-            capsize=2,
-            label=name,
-        )
-        right.plot(iterations, columns["loss"], marker=".", label=name)
-    for axis in (left, right):
-        # Iteration 0 has a place too, left of the logarithmic part.
-        axis.set_xscale("symlog", linthresh=1)
-        axis.set_xlabel("outer iteration")
-        axis.grid(alpha=0.3)
-    left.set_ylim(bottom=0)
-    left.set(title=r"$|\phi - W|$, 95% intervals", ylabel="distance")
-    right.set(title="Loss of $W$ on the support set", yscale="log")
-    left.legend(fontsize=8)
-    _write(figure, path)

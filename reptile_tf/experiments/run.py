@@ -12,15 +12,24 @@ import json
 import os
 import pathlib
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from absl import logging
 
-from reptile_tf.experiments import build as experiment
-from reptile_tf.experiments import presets
+from reptile_tf.experiments import build
+from reptile_tf.experiments.preset import (
+    DEFAULTS,
+    DESCRIPTIONS,
+    Preset,
+    of_config,
+    renamed,
+)
 from reptile_tf.training import checkpoints
-from reptile_tf.training.evaluation_modes import Score
-from reptile_tf.training.saving import whole_file
+from reptile_tf.training.learner import MetaLearner
+from reptile_tf.training.score import Score
+from reptile_tf.utils.files import whole_file, write_json
 
 
 class Run:
@@ -34,14 +43,18 @@ class Run:
     """
 
     def __init__(
-        self, folder, preset: presets.Preset, seed: int, data_dir=None
+        self,
+        folder: str | os.PathLike,
+        preset: Preset,
+        seed: int,
+        data_dir: str | os.PathLike | None = None,
     ):
         self.folder = pathlib.Path(folder)
         self.preset, self.seed = preset, seed
         self.data_dir = None if data_dir is None else str(data_dir)
 
     @classmethod
-    def open(cls, folder) -> "Run":
+    def open(cls, folder: str | os.PathLike) -> "Run":
         """Returns the run of a folder that `train` wrote.
 
         Raises:
@@ -53,10 +66,11 @@ class Run:
                 f"run_dir={folder} holds no run: there is no {path.name} in it"
             )
         config = json.loads(path.read_text())
-        preset = presets.of_config(config)
-        return cls(folder, preset, config["seed"], config["data_dir"])
+        return cls(
+            folder, of_config(config), config["seed"], config.get("data_dir")
+        )
 
-    def learner(self):
+    def learner(self) -> MetaLearner:
         """Returns the newest learner of the folder.
 
         Raises:
@@ -71,8 +85,8 @@ class Run:
         self,
         checkpoint_every: int = 500,
         eval_every: int | None = None,
-        eval_tasks: int = 50,
-        callbacks=(),
+        num_validation_tasks: int = 50,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> int | None:
         """Trains to the end, from the newest checkpoint if there is one.
 
@@ -80,7 +94,8 @@ class Run:
             checkpoint_every: outer iterations between checkpoints.
             eval_every: outer iterations between evaluations on held-out
                 classes; a fiftieth of the run if None.
-            eval_tasks: tasks of such an evaluation.
+            num_validation_tasks: the number of tasks of such an evaluation, at
+                least 2.
             callbacks: Keras callbacks besides those that write the folder.
 
         Returns:
@@ -97,12 +112,12 @@ class Run:
         learner = checkpoints.newest(self.folder / "checkpoints")
         if learner is not None and learner.iteration >= total:
             return None
-        train_tasks, test_tasks = experiment.make_tasks(
+        train_tasks, test_tasks = build.make_tasks(
             self.preset, self.seed, self.data_dir
         )
         if learner is None:
-            learner = experiment.make_learner(
-                self.preset, self.seed, train_tasks.input_shape
+            learner = build.make_learner(
+                self.preset, self.seed, build.input_shape(train_tasks)
             )
         if learner.iteration:
             logging.info(
@@ -118,7 +133,7 @@ class Run:
                 total,
                 iterations_per_epoch=iterations_per_epoch,
                 validation_tasks=test_tasks,
-                validation_count=eval_tasks,
+                num_validation_tasks=num_validation_tasks,
                 callbacks=[
                     keras.callbacks.TensorBoard(
                         self.folder / "logs", write_graph=False
@@ -134,23 +149,26 @@ class Run:
         # A signal in the last iteration stopped nothing.
         return checkpoint.signal if learner.iteration < total else None
 
-    def evaluate(self, tasks: int, modes=None, verbose: int = 1) -> list[Score]:
+    def evaluate(
+        self,
+        num_tasks: int,
+        modes: Sequence[str] | None = None,
+        verbose: int = 1,
+    ) -> list[Score]:
         """Evaluates the newest learner on test tasks; writes evaluation.json.
 
         Args:
-            tasks: number of tasks, at least 2.
+            num_tasks: the number of tasks, at least 2.
             modes: as of `MetaLearner.evaluate`.
             verbose: 1 shows a progress bar.
 
         Returns:
-            A score a mode.
+            One score for each mode.
         """
         learner = self.learner()
-        _, test_tasks = experiment.make_tasks(
-            self.preset, self.seed, self.data_dir
-        )
+        _, test_tasks = build.make_tasks(self.preset, self.seed, self.data_dir)
         scores = learner.evaluate(
-            test_tasks, tasks, modes=modes, verbose=verbose
+            test_tasks, num_tasks, modes=modes, verbose=verbose
         )
         results = [
             {
@@ -164,11 +182,10 @@ class Run:
             }
             for score in scores
         ]
-        with whole_file(self.folder / "evaluation.json") as part:
-            part.write_text(json.dumps(results, indent=2) + "\n")
+        write_json(self.folder / "evaluation.json", results)
         return scores
 
-    def _cut_history(self, epochs: int):
+    def _cut_history(self, epochs: int) -> None:
         """Drops the lines of epochs that will be gone through again."""
         path = self.folder / "history.csv"
         if not path.exists():
@@ -178,13 +195,13 @@ class Run:
         with whole_file(path) as part:
             part.write_text("".join(lines[:1] + kept if kept else []))
 
-    def _settings(self) -> dict:
+    def _settings(self) -> dict[str, Any]:
         return dataclasses.asdict(self.preset) | {
             "seed": self.seed,
             "data_dir": self.data_dir,
         }
 
-    def _check(self, ours: dict):
+    def _check(self, ours: dict[str, Any]) -> None:
         """Refuses a folder that cannot be written to, or of other settings."""
         parents = self.folder, *self.folder.parents
         there = next(path for path in parents if path.exists())
@@ -196,8 +213,8 @@ class Run:
         path = self.folder / "config.json"
         if not path.exists():
             return
-        theirs = presets.DEFAULTS | json.loads(path.read_text())
-        free = (*presets.DESCRIPTIONS, "data_dir")  # may change on a resume
+        theirs = DEFAULTS | renamed(json.loads(path.read_text()))
+        free = (*DESCRIPTIONS, "data_dir")  # may change on a resume
         contradictions = [
             f"{name}={ours[name]} (the run has {theirs.get(name)})"
             for name in ours
@@ -210,11 +227,10 @@ class Run:
                 "or another run_dir"
             )
 
-    def _write(self, settings: dict):
+    def _write(self, settings: dict[str, Any]) -> None:
         """Makes the folder this run's, once nothing is left to refuse."""
         try:
-            with whole_file(self.folder / "config.json") as part:
-                part.write_text(json.dumps(settings, indent=2) + "\n")
+            write_json(self.folder / "config.json", settings)
         except OSError as error:
             raise ValueError(
                 f"run_dir={self.folder} cannot be written to: {error}"

@@ -1,8 +1,8 @@
 """The networks of the paper, and the layer that they normalize with."""
 
+from reptile_tf.models.batch_normalization import BatchNormalization
 from reptile_tf.models.networks import (
     NETWORKS,
-    BatchNormalization,
     mini_imagenet_cnn,
     omniglot_cnn,
     sine_mlp,

@@ -5,7 +5,8 @@ import collections
 import keras
 import tensorflow as tf
 
-from reptile_tf.data import task as tasks
+from reptile_tf.models import keras_internals
+from reptile_tf.utils import random
 
 # Elements from which on a tensor is a part of its own, see `cut`.
 _LARGE = 4096
@@ -66,8 +67,10 @@ class FunctionalModel:
         self._small = [i for i, n in enumerate(self._sizes) if n < _LARGE]
         self._learner = clone(model)
         self._normalizer = clone(model)
-        self._calls = collections.Counter()
-        batch_norms = _normalize_by_batch(self._normalizer, self._calls)
+        self._calls: collections.Counter[str] = collections.Counter()
+        batch_norms = keras_internals.normalize_by_batch(
+            self._normalizer, self._calls
+        )
         place = {
             id(v): i
             for i, v in enumerate(self._normalizer.non_trainable_variables)
@@ -153,7 +156,7 @@ class FunctionalModel:
         for i, variable in enumerate(self._learner.non_trainable_variables):
             # A seed kept in a variable would give every step the same dropout.
             if variable.path.endswith("seed_generator_state"):
-                seed = tasks.fold_in(key, i)
+                seed = random.fold_in(key, i)
                 others[i] = tf.cast(seed & 0x7FFFFFFF, variable.dtype)
         outputs, _, losses = self._learner.stateless_call(
             self._tensors(parts), others, x, training=True, return_losses=True
@@ -172,7 +175,7 @@ class FunctionalModel:
             ValueError: the model is subclassed, and does not say what its last
                 layer is, or has several last layers.
         """
-        heads = _last_layers(self.model)
+        heads = keras_internals.last_layers(self.model)
         if len(heads) != 1:
             raise ValueError(
                 f"the head of model {self.model.name!r} must be one layer, the "
@@ -257,49 +260,3 @@ class FunctionalModel:
         for i, momentum in self._moving:
             values[i] /= 1 - momentum
         return tf.cast(outputs, self.dtype), values
-
-
-def _last_layers(model: keras.Model) -> set:
-    """Returns the layers with trainable weights that are nearest the output."""
-    found, tensors = set(), list(getattr(model, "outputs", None) or [])
-    while tensors:
-        layer, call, _ = tensors.pop()._keras_history
-        if isinstance(layer, keras.Model):
-            found |= _last_layers(layer)
-        elif getattr(layer, "trainable_variables", None):
-            found.add(layer)
-        else:
-            tensors += layer._inbound_nodes[call].input_tensors
-    return found
-
-
-def _normalize_by_batch(model: keras.Model, calls: collections.Counter) -> list:
-    """Makes batch normalization use its batch even in inference mode.
-
-    Args:
-        model: the model to change.
-        calls: counts the calls of each layer, by its name.
-
-    Returns:
-        The layers changed; those with frozen weights keep their statistics, as
-        they do in Keras, and are not among them.
-    """
-
-    def by_batch(name, call):
-        def wrapped(inputs, training=None, mask=None):
-            del training
-            calls[name] += 1
-            return call(inputs, training=True, mask=mask)
-
-        return wrapped
-
-    # Keras has no public way to list the layers inside layers.
-    layers = [
-        layer
-        for layer in model._flatten_layers()
-        if isinstance(layer, keras.layers.BatchNormalization)
-        and layer.trainable
-    ]
-    for layer in layers:
-        layer.call = by_batch(layer.path, layer.call)
-    return layers

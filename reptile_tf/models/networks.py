@@ -1,66 +1,15 @@
 """The networks of the paper: plain Keras models that return logits."""
 
+from collections.abc import Callable, Sequence
+
 import keras
-import tensorflow as tf
+
+from reptile_tf.models.batch_normalization import BatchNormalization
 
 
-@keras.saving.register_keras_serializable("reptile_tf")
-class BatchNormalization(keras.layers.BatchNormalization):
-    """Keras's layer, computed by TensorFlow's fused operation in training.
-
-    It is the same function, in one operation where Keras takes a dozen; an
-    inner step of the Omniglot network is a quarter faster for it. Whatever the
-    operation cannot do (other ranks, axes and dtypes) is left to Keras.
-
-    Its second derivatives, which MAML takes, are right. Keras's layer makes
-    its statistics by `tf.nn.moments`, where the variance takes the mean for a
-    constant; that changes no first derivative, but every second one.
-    """
-
-    def call(self, inputs, training=None, mask=None):
-        """Normalizes `inputs`, float32 `[batch, height, width, channels]`."""
-        fused = (
-            training
-            and self.trainable
-            and mask is None
-            and len(inputs.shape) == 4
-            and self.axis in (-1, 3)
-            and self.compute_dtype == "float32"
-            and self.scale
-            and self.center
-            and not self.renorm
-            and not self.synchronized
-        )
-        if not fused:
-            return super().call(inputs, training=training, mask=mask)
-        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            inputs,
-            self.gamma,
-            self.beta,
-            epsilon=self.epsilon,
-            is_training=True,
-        )
-        # The operation reports the variance times n / (n - 1); Keras keeps the
-        # one that it normalizes by.
-        n = tf.cast(tf.size(inputs) // inputs.shape[-1], variance.dtype)
-        variance *= tf.maximum(n - 1, 1) / n
-        for moving, now in (
-            (self.moving_mean, mean),
-            (self.moving_variance, variance),
-        ):
-            moving.assign(moving * self.momentum + now * (1 - self.momentum))
-        return outputs
-
-    def _moments(self, inputs, mask):
-        if mask is not None or self.synchronized:
-            return super()._moments(inputs, mask)
-        axes = self._reduction_axes
-        mean = tf.reduce_mean(inputs, axes, keepdims=True)
-        variance = tf.reduce_mean((inputs - mean) ** 2, axes)
-        return tf.squeeze(mean, axes), variance
-
-
-def omniglot_cnn(ways: int, image_shape=(28, 28, 1)) -> keras.Model:
+def omniglot_cnn(
+    ways: int, image_shape: Sequence[int] = (28, 28, 1)
+) -> keras.Model:
     """Finn et al.'s Omniglot network: 111,936 + 257 `ways` weights at 28x28x1.
 
     Four times a 3x3 convolution with 64 filters and stride 2, batch
@@ -70,7 +19,7 @@ def omniglot_cnn(ways: int, image_shape=(28, 28, 1)) -> keras.Model:
         ways: N, number of logits.
         image_shape: (height, width, channels).
     """
-    inputs = x = keras.Input(image_shape)
+    inputs = x = keras.Input(tuple(image_shape))
     for _ in range(4):
         x = keras.layers.Conv2D(64, 3, strides=2, padding="same")(x)
         x = BatchNormalization(epsilon=1e-3)(x)
@@ -79,7 +28,9 @@ def omniglot_cnn(ways: int, image_shape=(28, 28, 1)) -> keras.Model:
     return keras.Model(inputs, keras.layers.Dense(ways)(x), name="omniglot_cnn")
 
 
-def mini_imagenet_cnn(ways: int, image_shape=(84, 84, 3)) -> keras.Model:
+def mini_imagenet_cnn(
+    ways: int, image_shape: Sequence[int] = (84, 84, 3)
+) -> keras.Model:
     """Finn et al.'s Mini-ImageNet network.
 
     Four times a 3x3 convolution with 32 filters, batch normalization, 2x2
@@ -89,7 +40,7 @@ def mini_imagenet_cnn(ways: int, image_shape=(84, 84, 3)) -> keras.Model:
         ways: N, number of logits.
         image_shape: (height, width, channels).
     """
-    inputs = x = keras.Input(image_shape)
+    inputs = x = keras.Input(tuple(image_shape))
     for _ in range(4):
         x = keras.layers.Conv2D(32, 3, padding="same")(x)
         x = BatchNormalization(epsilon=1e-3)(x)
@@ -100,15 +51,26 @@ def mini_imagenet_cnn(ways: int, image_shape=(84, 84, 3)) -> keras.Model:
     return keras.Model(inputs, outputs, name="mini_imagenet_cnn")
 
 
-def sine_mlp(activation: str = "relu") -> keras.Model:
-    """The MLP 1-64-64-1 of Figure 1."""
-    inputs = x = keras.Input((1,))
+def sine_mlp(
+    outputs: int = 1,
+    input_shape: Sequence[int] = (1,),
+    activation: str = "relu",
+) -> keras.Model:
+    """The MLP 1-64-64-1 of Figure 1.
+
+    Args:
+        outputs: number of outputs.
+        input_shape: of one example.
+        activation: of the two hidden layers.
+    """
+    inputs = x = keras.Input(tuple(input_shape))
     for _ in range(2):
         x = keras.layers.Dense(64, activation)(x)
-    return keras.Model(inputs, keras.layers.Dense(1)(x), name="sine_mlp")
+    return keras.Model(inputs, keras.layers.Dense(outputs)(x), name="sine_mlp")
 
 
-NETWORKS = {
+# Each is made of (outputs, input_shape).
+NETWORKS: dict[str, Callable[..., keras.Model]] = {
     network.__name__: network
     for network in (omniglot_cnn, mini_imagenet_cnn, sine_mlp)
 }

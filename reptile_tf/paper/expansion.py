@@ -17,22 +17,25 @@ AvgGradInner are the same numbers in all of them, and what remains is of order
 alpha^2 whatever the number of tasks.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from reptile_tf.algorithms.inner_loop import InnerLoop, example_losses
-from reptile_tf.algorithms.meta_gradients import (
+from reptile_tf.algorithms import (
     FOMAML,
     MAML,
-    MetaGradient,
+    Algorithm,
+    InnerLoop,
     Reptile,
+    mini_batches,
 )
+from reptile_tf.algorithms.inner_loop import example_losses
 from reptile_tf.algorithms.optimizers import SGD
 from reptile_tf.data.sine import SineWaves
-from reptile_tf.data.task import Task, mini_batches
+from reptile_tf.data.task import Task
 from reptile_tf.models.functional import FunctionalModel
 
 # Factors of AvgGrad and of alpha AvgGradInner: equations 16, 17 and 15.
@@ -45,25 +48,28 @@ class Expansion(NamedTuple):
     """One expected meta-gradient, measured.
 
     Attributes:
-        meta_gradient: "maml", "fomaml" or "reptile".
+        algorithm: "maml", "fomaml" or "reptile".
         alpha: the inner step size.
         coefficients: those of AvgGrad and alpha AvgGradInner which come
             nearest to it (least squares).
         remainder: norm of what the paper's coefficients leave of it.
     """
 
-    meta_gradient: str
+    algorithm: str
     alpha: float
     coefficients: tuple[float, float]
     remainder: float
 
 
-def measure(alphas, tasks: int, seed: int = 0) -> list[Expansion]:
+def measure(
+    alphas: Sequence[float], num_tasks: int, seed: int = 0
+) -> list[Expansion]:
     """Measures the three meta-gradients at phi for each step size.
 
     Args:
         alphas: step sizes, above 0.
-        tasks: number of sine waves that expectations are over, at least 1.
+        num_tasks: the number of sine waves that expectations are over, at
+            least 1.
         seed: of phi and of the waves.
     """
     keras.utils.set_random_seed(seed)
@@ -78,7 +84,7 @@ def measure(alphas, tasks: int, seed: int = 0) -> list[Expansion]:
     )
     model = FunctionalModel(network)
     waves = SineWaves(2 * _BATCH, seed)
-    pairs = [_mini_batches(waves, index) for index in range(tasks)]
+    pairs = [_mini_batches(waves, index) for index in range(num_tasks)]
     pairs += [(second, first, key) for first, second, key in pairs]
     phi = model.phi()
     average, inner = _mean(_terms(_loop(model, 1.0)), phi, pairs)
@@ -154,11 +160,11 @@ def _terms(loop):
     return terms
 
 
-def _gradient(loop, meta_gradient: MetaGradient):
+def _gradient(loop, algorithm: Algorithm):
     """Returns the function whose mean is E[g]."""
 
     def gradient(phi, first, second, key):
-        if meta_gradient.needs_query:
+        if algorithm.needs_query:
             task, steps = Task(*first, *second, key), 1
         else:  # two steps, of which the first must be on `first`
             steps = 2
@@ -169,7 +175,7 @@ def _gradient(loop, meta_gradient: MetaGradient):
                 for pair in zip(first, second, strict=True)
             )
             task = Task(x, y, x[:0], y[:0], key)
-        lesson = meta_gradient(loop, phi, (), task, steps, _BATCH)
+        lesson = algorithm(loop, phi, (), task, steps, _BATCH)
         return lesson.meta_gradient / loop.optimizer.learning_rate
 
     return gradient

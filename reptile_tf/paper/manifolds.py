@@ -13,12 +13,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from reptile_tf.algorithms import optimizers
 from reptile_tf.algorithms.inner_loop import example_losses
-from reptile_tf.data import task as tasks_lib
-from reptile_tf.training import task_checks as checks
-from reptile_tf.training.evaluation_modes import Score
+from reptile_tf.algorithms.optimizers import SGD
+from reptile_tf.data.task import Task, Tasks
 from reptile_tf.training.learner import MetaLearner
+from reptile_tf.training.meta_optimizer import linear_decay
+from reptile_tf.training.score import Score
+from reptile_tf.utils import random
+from reptile_tf.utils.validation import require_at_least
 
 
 class Circles:
@@ -38,12 +40,12 @@ class Circles:
         self.centres = np.asarray(centres, np.float64)
         self.radii = np.asarray(radii, np.float64)
 
-    def sample(self, index: tf.Tensor) -> tasks_lib.Task:
+    def sample(self, index: tf.Tensor) -> Task:
         """Returns task `index`: float32 x `[1, 2]`, the centre, y `[1, 1]`."""
         turn = index % len(self.radii)
         x = tf.constant(self.centres, tf.float32)[turn][tf.newaxis]
         y = tf.constant(self.radii, tf.float32)[turn][tf.newaxis, tf.newaxis]
-        return tasks_lib.Task(x, y, x, y, tasks_lib.fold_in(0, index))
+        return Task(x, y, x, y, random.fold_in(0, index))
 
     def distances(self, points) -> np.ndarray:
         """Returns D(w, W*_tau) = ||w - centre| - radius|.
@@ -134,11 +136,11 @@ def plane_learner(
     model.set_weights([np.asarray(phi)])
     return MetaLearner(
         model,
-        inner_optimizer=optimizers.SGD(0.25),
+        inner_optimizer=SGD(0.25),
         inner_steps=inner_steps,
         inner_batch_size=1,
         meta_batch_size=1,
-        meta_optimizer=optimizers.linear_decay(eps, outer_iterations),
+        meta_optimizer=linear_decay(eps, outer_iterations),
         loss="mean_squared_error",
         metric=keras.metrics.MeanSquaredError(),
     )
@@ -154,16 +156,16 @@ def iterates(learner: MetaLearner, tasks, outer_iterations: int):
 
     Returns:
         (phis, adapted): float32 `[N + 1, weights]`, from the start to the end,
-        and `[N, weights]`, each iteration's W~ as `adapted_weights` has it.
+        and `[N, weights]`, each iteration's W~.
     """
-    adapt = tf.function(learner.adapted_weights, autograph=False)
+    adapt = tf.function(learner.evaluator.adapted_weights, autograph=False)
     phis, adapted = [learner.functional.phi().numpy()], []
     for i in range(outer_iterations):
         task = tasks.sample(tf.constant(i, tf.int64))
         weights = adapt(
             tf.constant(phis[-1]),
             learner.inner_state,
-            tf.constant(learner.inner_steps),
+            tf.constant(learner.settings.inner_steps),
             task.support_x,
             task.support_y,
             task.key,
@@ -199,19 +201,23 @@ class Solutions:
 
     Args:
         learner: with plain SGD inside, which has no state to carry.
-        tasks: whose tasks 0 to count - 1 are measured on.
-        count: number of tasks, at least 2.
+        tasks: whose tasks 0 to num_tasks - 1 are measured on.
+        num_tasks: the number of tasks, at least 2.
         loss: mean loss of an example at which W counts as a solution.
     """
 
-    def __init__(self, learner: MetaLearner, tasks, count: int, loss: float):
-        checks.require_at_least(2, count=count)  # an interval needs two
+    def __init__(
+        self, learner: MetaLearner, tasks: Tasks, num_tasks: int, loss: float
+    ):
+        require_at_least(2, num_tasks=num_tasks)  # an interval needs two
         self._learner, self._loss = learner, loss
         self._example_losses = example_losses(learner.loss)
-        drawn = [tasks.sample(tf.constant(i, tf.int64)) for i in range(count)]
+        drawn = [
+            tasks.sample(tf.constant(i, tf.int64)) for i in range(num_tasks)
+        ]
         self._x = tf.stack([task.support_x for task in drawn])
         self._y = tf.stack([task.support_y for task in drawn])
-        self._walk = tf.function(self._walk, autograph=False)
+        self._walked = tf.function(self._walk, autograph=False)
 
     def distances(self, steps: int, stop: bool):
         """Walks from the learner's phi.
@@ -221,11 +227,11 @@ class Solutions:
             stop: whether a task takes no more of them once W is a solution.
 
         Returns:
-            (distance, loss, steps), each `[count]`: |phi - W|, float32, the
+            (distance, loss, steps), each `[num_tasks]`: |phi - W|, float32, the
             mean loss of W on the support set, float32, and the steps to it,
             int32. A loss above `loss` tells that W is no solution yet.
         """
-        parts = self._walk(
+        parts = self._walked(
             self._learner.functional.phi(),
             tf.constant(self._loss if stop else -1.0),  # -1: never reached
             tf.constant(steps),
@@ -238,18 +244,18 @@ class Solutions:
         Beside the mean distance are ci95, half the width of its 95% interval
         over tasks, and for how many tasks W is a solution.
         """
-        distances, losses, steps = self.distances(steps, stop)
+        distances, losses, taken = self.distances(steps, stop)
         score = Score.of("support", "distance", distances)
         return {
             "outer_iteration": self._learner.iteration,
             "distance": score.value,
             "ci95": score.ci95,
-            "tasks": score.tasks,
+            "num_tasks": score.num_tasks,
             "solved": int((losses <= self._loss).sum()),
             "loss": float(losses.mean()),
             "largest_loss": float(losses.max()),
-            "steps": float(steps.mean()),
-            "largest_steps": int(steps.max()),
+            "steps": float(taken.mean()),
+            "largest_steps": int(taken.max()),
         }
 
     def _losses(self, weights):
@@ -261,16 +267,16 @@ class Solutions:
         return tf.vectorized_map(one, (weights, self._x, self._y))
 
     def _walk(self, phi, loss, most_steps):
-        count = len(self._x)
+        num_tasks = len(self._x)
 
         def step(number, weights, losses, steps):
             # One key for all tasks, as they walk together; one for each step,
             # or mini-batches smaller than the support set would never change.
-            key = tasks_lib.fold_in(0, number)
+            key = random.fold_in(0, number)
 
             def one(parts):
                 weights, x, y = parts
-                return self._learner.adapted_weights(
+                return self._learner.evaluator.adapted_weights(
                     weights, (), tf.constant(1), x, y, key
                 )
 
@@ -280,11 +286,11 @@ class Solutions:
             steps += tf.cast(going, tf.int32)
             return number + 1, weights, self._losses(weights), steps
 
-        start = tf.tile(phi[tf.newaxis], [count, 1])
+        start = tf.tile(phi[tf.newaxis], [num_tasks, 1])
         _, weights, losses, steps = tf.while_loop(
             lambda number, weights, losses, steps: tf.reduce_any(losses > loss),
             step,
-            (0, start, self._losses(start), tf.zeros([count], tf.int32)),
+            (0, start, self._losses(start), tf.zeros([num_tasks], tf.int32)),
             maximum_iterations=most_steps,
         )
         return tf.norm(weights - phi, axis=1), losses, steps

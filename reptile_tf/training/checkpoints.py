@@ -2,19 +2,33 @@
 
 import pathlib
 import signal
+from typing import Any
 
 import keras
 from absl import logging
 
-from reptile_tf.training import task_checks as checks
 from reptile_tf.training.learner import MetaLearner
 from reptile_tf.training.saving import DamagedFileError
+from reptile_tf.utils.validation import require_at_least
 
 _PATTERN = "iteration-*.zip"
 
 
 class Checkpoint(keras.callbacks.Callback):
     """Saves the learner every so many iterations, and at the end.
+
+    >>> import os, tempfile
+    >>> import reptile_tf as rt
+    >>> learner = rt.MetaLearner(
+    ...     rt.models.sine_mlp(), loss="mean_squared_error", metric="mse"
+    ... )
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     checkpoint = rt.Checkpoint(learner, folder, every=2)
+    ...     history = learner.fit(
+    ...         rt.SineWaves(10), 3, callbacks=[checkpoint], verbose=0
+    ...     )
+    ...     sorted(os.listdir(folder))
+    ['iteration-00000002.zip', 'iteration-00000003.zip']
 
     As a context it also minds signals: on SIGTERM and SIGINT the iteration
     under way is finished, the learner saved and the training stopped.
@@ -37,13 +51,13 @@ class Checkpoint(keras.callbacks.Callback):
         self, learner: MetaLearner, folder, every: int = 500, keep: int = 3
     ):
         super().__init__()
-        checks.require_at_least(1, every=every)
-        checks.require_at_least(2, keep=keep)
+        require_at_least(1, every=every)
+        require_at_least(2, keep=keep)
         self._learner = learner
         self._folder = pathlib.Path(folder)
         self._every, self._keep = every, keep
         self._saved = None
-        self._handlers = {}
+        self._handlers: dict[int, Any] = {}
         self.signal = None
 
     def __enter__(self):

@@ -2,19 +2,19 @@
 
 import collections
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 
 
-def run(
+def train(
     model: keras.Model,
     optimizer: keras.optimizers.Optimizer,
     iterations: range,
     per_epoch: int,
     iterate: Callable[[], dict],
     validate: Callable[[], dict],
-    callbacks,
+    callbacks: Sequence[keras.callbacks.Callback] | None,
     verbose: int | str,
 ) -> keras.callbacks.History:
     """Calls `iterate` for every iteration, and the callbacks around it.
@@ -33,7 +33,7 @@ def run(
         callbacks: Keras callbacks, or None.
         verbose: as of `MetaLearner.fit`.
     """
-    callbacks = keras.callbacks.CallbackList(
+    told = keras.callbacks.CallbackList(
         callbacks,
         add_history=True,
         add_progbar=verbose != 0,
@@ -43,32 +43,34 @@ def run(
         steps=per_epoch,
     )
     with _callback_model(model, optimizer):
-        callbacks.on_train_begin()
+        told.on_train_begin()
         logs = {}
         start = iterations.start
         while start < iterations.stop and not model.stop_training:
             epoch = start // per_epoch
             stop = min((epoch + 1) * per_epoch, iterations.stop)
-            callbacks.on_epoch_begin(epoch)
-            totals = collections.Counter()
+            told.on_epoch_begin(epoch)
+            totals: collections.Counter[str] = collections.Counter()
             for made, iteration in enumerate(range(start, stop), 1):
                 step = iteration - epoch * per_epoch
-                callbacks.on_train_batch_begin(step)
+                told.on_train_batch_begin(step)
                 totals.update(iterate())
                 logs = {name: v / made for name, v in totals.items()}
-                callbacks.on_train_batch_end(step, logs)
+                told.on_train_batch_end(step, logs)
                 if model.stop_training:
                     break
             if iteration + 1 == stop:
                 logs |= validate()
-            callbacks.on_epoch_end(epoch, logs)
+            told.on_epoch_end(epoch, logs)
             start = stop
-        callbacks.on_train_end(logs)
+        told.on_train_end(logs)
     return model.history
 
 
 @contextlib.contextmanager
-def _callback_model(model, optimizer):
+def _callback_model(
+    model: keras.Model, optimizer: keras.optimizers.Optimizer
+) -> Iterator[None]:
     """Gives the model what callbacks look for in a model that trains."""
     ours = {
         "stop_training": False,

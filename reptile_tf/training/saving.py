@@ -7,7 +7,6 @@ The file is a zip archive, whose entries carry checksums:
     state.npz      the inner optimizer's and the meta-optimizer's state
 """
 
-import contextlib
 import dataclasses
 import io
 import json
@@ -16,23 +15,18 @@ import pathlib
 import tempfile
 import zipfile
 import zlib
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from reptile_tf.algorithms import meta_gradients, optimizers
+from reptile_tf import algorithms
+from reptile_tf.algorithms.optimizers import INNER_OPTIMIZERS
+from reptile_tf.utils.files import whole_file
 
-_FORMAT = 1
-_SETTINGS = (
-    "inner_steps",
-    "inner_batch_size",
-    "meta_batch_size",
-    "meta_batch_mode",
-    "loss_reduction",
-    "eval_inner_steps",
-    "eval_inner_batch_size",
-)
+_FORMAT = 2
+_KNOWN_FORMATS = (1, 2)
 _OBJECTS = ("meta_optimizer", "loss", "metric")
 
 
@@ -53,27 +47,7 @@ class DamagedFileError(ValueError):
     """A file is not a whole saved learner."""
 
 
-@contextlib.contextmanager
-def whole_file(path):
-    """Yields a path to write to, which becomes `path` when all went well.
-
-    The file is on the disk before it gets its name, so that no reader, and no
-    kill at any moment, ever sees a part of it.
-    """
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Hidden, and with the whole name at the end, for formats told by suffix.
-    part = path.with_name(f".part-{os.getpid()}-{path.name}")
-    try:
-        yield part
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def save(learner, path) -> None:
+def save(learner: Any, path: str | os.PathLike) -> None:
     """Writes a `MetaLearner`; see `MetaLearner.save`."""
     for name in _OBJECTS:
         if getattr(getattr(learner, name), "__name__", "") == "<lambda>":
@@ -82,19 +56,15 @@ def save(learner, path) -> None:
                 "learner a function with a name, registered with "
                 "keras.saving.register_keras_serializable"
             )
-    inner = learner.inner_optimizer
     config = {
         "format": _FORMAT,
         "iteration": learner.iteration,
-        "meta_gradient": str(learner.meta_gradient),
-        **{name: getattr(learner, name) for name in _SETTINGS},
+        **dataclasses.asdict(learner.settings),
+        "algorithm": _algorithm_config(learner.algorithm),
+        "inner_optimizer": _inner_optimizer_config(learner.inner_optimizer),
         **{
             name: keras.saving.serialize_keras_object(getattr(learner, name))
             for name in _OBJECTS
-        },
-        "inner_optimizer": {
-            "name": type(inner).__name__.lower(),
-            **dataclasses.asdict(inner),
         },
     }
     state = {
@@ -116,8 +86,48 @@ def save(learner, path) -> None:
             archive.writestr("state.npz", arrays.getvalue())
 
 
-def load(cls, path, custom_objects=None):
+def load(
+    cls: type,
+    path: str | os.PathLike,
+    custom_objects: dict[str, Any] | None = None,
+) -> Any:
     """Reads a `MetaLearner` of class `cls`; see `MetaLearner.load`."""
+    config, model, state = _read(path)
+    iteration = config.pop("iteration")
+    for name in _OBJECTS:
+        config[name] = keras.saving.deserialize_keras_object(
+            config[name], custom_objects
+        )
+    # Files of format 1 say "meta_gradient", and the first of them nothing.
+    algorithm = config.pop("meta_gradient", "reptile")
+    algorithm = config.pop("algorithm", algorithm)
+    if isinstance(algorithm, dict):
+        algorithm = _own_object(algorithm, "algorithm", custom_objects)
+    inner = config.pop("inner_optimizer")
+    if "class" in inner:
+        inner = _own_object(inner, "inner_optimizer", custom_objects)
+    else:
+        inner = INNER_OPTIMIZERS[inner.pop("name")](**inner)
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder, "model.keras")
+        file.write_bytes(model)
+        model = keras.saving.load_model(file, custom_objects, compile=False)
+    learner = cls(model, inner_optimizer=inner, algorithm=algorithm, **config)
+    learner.iteration = iteration
+    learner.inner_state = tf.nest.pack_sequence_as(
+        learner.inner_state,
+        [
+            tf.constant(state[f"inner/{i}"])
+            for i in range(len(tf.nest.flatten(learner.inner_state)))
+        ],
+    )
+    for i, variable in enumerate(learner.meta_optimizer.variables):
+        variable.assign(state[f"meta/{i}"])
+    return learner
+
+
+def _read(path: str | os.PathLike) -> tuple[dict, bytes, dict]:
+    """Returns a file's settings, its model's file, and its arrays."""
     content = io.BytesIO(pathlib.Path(path).read_bytes())
     try:
         with zipfile.ZipFile(content) as archive:
@@ -130,34 +140,61 @@ def load(cls, path, custom_objects=None):
         raise DamagedFileError(
             f"{path} is not a whole saved learner: {error!r}"
         ) from error
-    if config.pop("format") != _FORMAT:
+    if (found := config.pop("format")) not in _KNOWN_FORMATS:
         raise ValueError(
-            f"{path} was written by another version of reptile_tf, in a format "
-            f"that this one does not know; it knows {_FORMAT}"
+            f"{path} was written by another version of reptile_tf, in format "
+            f"{found}; this one knows {', '.join(map(str, _KNOWN_FORMATS))}"
         )
-    iteration = config.pop("iteration")
-    inner = config.pop("inner_optimizer")
-    with tempfile.TemporaryDirectory() as folder:
-        file = pathlib.Path(folder, "model.keras")
-        file.write_bytes(model)
-        model = keras.saving.load_model(file, custom_objects, compile=False)
-    for name in _OBJECTS:
-        config[name] = keras.saving.deserialize_keras_object(
-            config[name], custom_objects
+    return config, model, state
+
+
+def _algorithm_config(algorithm: algorithms.Algorithm) -> str | dict:
+    """Returns an algorithm's name, or what makes a user's own again."""
+    try:
+        if algorithms.from_name(str(algorithm)) == algorithm:
+            return str(algorithm)
+    except ValueError:
+        pass
+    return _own_config(algorithm, "algorithm")
+
+
+def _inner_optimizer_config(optimizer: Any) -> dict:
+    for name, known in INNER_OPTIMIZERS.items():
+        if type(optimizer) is known:
+            return {"name": name, **_fields(optimizer)}
+    return _own_config(optimizer, "inner_optimizer")
+
+
+def _own_config(instance: Any, name: str) -> dict:
+    """Returns what makes an object of a user's own class again."""
+    if hasattr(instance, "get_config"):
+        config = instance.get_config()
+    elif dataclasses.is_dataclass(instance):
+        config = _fields(instance)
+    else:
+        raise ValueError(
+            f"{name}={instance!r} cannot be saved; make its class a dataclass, "
+            "or give it get_config"
         )
-    config["meta_gradient"] = meta_gradients.parse(
-        config.get("meta_gradient", "reptile")  # older files do not say
-    )
-    inner = optimizers.INNER_OPTIMIZERS[inner.pop("name")](**inner)
-    learner = cls(model, inner_optimizer=inner, **config)
-    learner.iteration = iteration
-    learner.inner_state = tf.nest.pack_sequence_as(
-        learner.inner_state,
-        [
-            tf.constant(state[f"inner/{i}"])
-            for i in range(len(tf.nest.flatten(learner.inner_state)))
-        ],
-    )
-    for i, variable in enumerate(learner.meta_optimizer.variables):
-        variable.assign(state[f"meta/{i}"])
-    return learner
+    registered = keras.saving.get_registered_name(type(instance))
+    return {"class": registered, "config": config}
+
+
+def _fields(instance: Any) -> dict[str, Any]:
+    return {
+        field.name: getattr(instance, field.name)
+        for field in dataclasses.fields(instance)
+    }
+
+
+def _own_object(config: dict, name: str, custom_objects: dict | None) -> Any:
+    """Returns the object that `_own_config` is of."""
+    known = keras.saving.get_registered_object(config["class"], custom_objects)
+    if known is None:
+        raise ValueError(
+            f"the learner's {name} is of class {config['class']!r}, which is "
+            "not known here; give custom_objects, or register the class with "
+            "keras.saving.register_keras_serializable"
+        )
+    make = getattr(known, "from_config", lambda config: known(**config))
+    return make(config["config"])

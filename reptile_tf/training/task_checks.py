@@ -1,32 +1,19 @@
 """What the meta-learner refuses before it does any work."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
+from reptile_tf.algorithms import Algorithm
+from reptile_tf.data.task import Task, Tasks
 from reptile_tf.models.functional import output_shape
+from reptile_tf.training.settings import Settings
 
 
-def require_at_least(least: int, **values: int) -> None:
-    """Raises a ValueError that names the first value below `least`."""
-    for name, value in values.items():
-        if value < least:
-            raise ValueError(
-                f"{name} must be at least {least}; received {value}"
-            )
-
-
-def require_choice(choices, **values: str) -> None:
-    """Raises a ValueError that names the first value not among `choices`."""
-    for name, value in values.items():
-        if value not in choices:
-            raise ValueError(
-                f"{name} must be one of {', '.join(choices)}; received "
-                f"{value!r}"
-            )
-
-
-def require_fit(model: keras.Model, tasks) -> None:
+def require_fit(model: keras.Model, tasks: Tasks) -> None:
     """Refuses tasks that the model does not fit.
 
     Args:
@@ -45,17 +32,34 @@ def require_fit(model: keras.Model, tasks) -> None:
 
 
 def require_examples(
-    tasks, meta_gradient, inner_steps: int, inner_batch_size: int
+    tasks: Tasks, algorithm: Algorithm, settings: Settings
 ) -> None:
-    """Refuses tasks without the examples that a training on them takes."""
-    size = _example(tasks).support_x.shape[0]
-    meta_gradient.require_examples(size, inner_steps, inner_batch_size)
-    if meta_gradient.needs_query:
-        require_queries(tasks, "tasks", f"meta_gradient={meta_gradient}")
+    """Refuses tasks without the examples that a training on them takes.
+
+    Args:
+        tasks: the distribution to learn from.
+        algorithm: that learns from it.
+        settings: the learner's.
+    """
+    algorithm.require_examples(
+        _example(tasks).support_x.shape[0],
+        settings.inner_steps,
+        settings.inner_batch_size,
+    )
+    if algorithm.needs_query:
+        require_queries(tasks, "tasks", f"algorithm={algorithm}")
 
 
-def require_queries(tasks, name: str, whose: str = "an evaluation") -> None:
-    """Refuses tasks with empty query sets."""
+def require_queries(
+    tasks: Tasks, name: str, whose: str = "an evaluation"
+) -> None:
+    """Refuses tasks with empty query sets.
+
+    Args:
+        tasks: the distribution.
+        name: of the argument that holds it.
+        whose: what needs the queries.
+    """
     if not _example(tasks).query_x.shape[0]:
         raise ValueError(
             f"{name} have no query examples, which {whose} needs; give them "
@@ -63,11 +67,13 @@ def require_queries(tasks, name: str, whose: str = "an evaluation") -> None:
         )
 
 
-def _example(tasks):
+def _example(tasks: Tasks) -> Task:
     return tasks.sample(tf.constant(0, tf.int64))
 
 
-def require_inputs(model: keras.Model, shape, whose: str) -> None:
+def require_inputs(
+    model: keras.Model, shape: Sequence[int], whose: str
+) -> None:
     """Refuses inputs whose shape, without the batch, is not the model's."""
     # A subclassed model may not say what it takes.
     expected = getattr(model, "input_shape", (None, *shape))[1:]
@@ -78,7 +84,9 @@ def require_inputs(model: keras.Model, shape, whose: str) -> None:
         )
 
 
-def targets(model: keras.Model, x, y, dtype) -> tf.Tensor:
+def targets(
+    model: keras.Model, x: tf.Tensor, y: npt.ArrayLike, dtype: tf.DType
+) -> tf.Tensor:
     """Returns y as a tensor; refuses what cannot be learned from.
 
     Args:

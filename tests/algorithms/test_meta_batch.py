@@ -9,7 +9,7 @@ from toys import Constants, dense, one_weight, regression, snapshot, weight
 
 from reptile_tf import Adam, Episodes, MetaLearner
 from reptile_tf.models import BatchNormalization
-from reptile_tf.training import evaluation_modes as evaluation
+from reptile_tf.training.settings import EVALUATION_MODES
 
 RATE, BETA_2, EPSILON = 0.1, 0.999, 1e-8
 TARGETS = 3.0, 2.0, 5.0, 0.5, 4.0, 2.5
@@ -77,8 +77,8 @@ def test_no_loop_touches_a_variable(mode, classes):
     )
     tasks = Episodes(classes, ways=3, shots=2)
     index, state = tf.constant(0, tf.int64), learner.inner_state
-    training = learner._meta_gradient(tasks)
-    testing = learner._evaluate(tasks, tuple(evaluation.MODES))
+    training = learner._outer_loop.compiled(tasks)
+    testing = learner.evaluator.compiled(tasks, EVALUATION_MODES)
     for graph in (
         training.get_concrete_function(index, state).graph,
         testing.get_concrete_function(

@@ -1,23 +1,25 @@
-"""The scripts, end to end, on small settings."""
+"""The commands, end to end, on small settings."""
 
-import importlib.util
+import importlib
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
 import time
+import types
 
 import numpy as np
 import pytest
 from absl import app, flags
+from command import Command, run_command
 
 from reptile_tf import MetaLearner
-from reptile_tf.cli import flags as command_line
+from reptile_tf.cli import main as cli
 
 ROOT = pathlib.Path(__file__).parents[2]
-SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py"))
 # Seconds after which a process hangs, also on a very busy machine.
 LONG = 900
 # Small enough for a second of training; ways stay, so that labels matter.
@@ -26,41 +28,8 @@ TINY = (
     "--meta_batch_size=2",
     "--inner_steps=2",
     "--eval_inner_steps=2",
-    "--eval_tasks=2",
+    "--num_validation_tasks=2",
 )
-
-
-class Script:
-    """A script, run in this process; TensorFlow takes long to start."""
-
-    def __init__(self, name):
-        self.name = name
-        before = set(flags.FLAGS)
-        spec = importlib.util.spec_from_file_location(
-            f"script_{name}", ROOT / "scripts" / f"{name}.py"
-        )
-        self.module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(self.module)
-        self._own = set(flags.FLAGS) - before
-
-    def run(self, *args):
-        flags.FLAGS.unparse_flags()
-        flags.FLAGS([self.name, *args])
-        return self.module.main([self.name])
-
-    def forget_flags(self):
-        # Two scripts may have a flag of the same name.
-        for name in self._own:
-            delattr(flags.FLAGS, name)
-
-
-def run_script(name, *args):
-    """Runs a script by name, with flags."""
-    script = Script(name)
-    try:
-        return script.run(*args)
-    finally:
-        script.forget_flags()
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +43,7 @@ def sine_run(tmp_path_factory):
     """A finished run, and the command that made it."""
     folder = tmp_path_factory.mktemp("sine")
     command = ["train", "--preset=sine", f"--run_dir={folder}", *TINY]
-    run_script(*command)
+    run_command(*command)
     return folder, command
 
 
@@ -97,13 +66,17 @@ def assert_same(a, b):
 def test_sine_from_training_to_picture(sine_run):
     folder, _ = sine_run
     for name in ("maml", "1"):
-        run_script(
+        run_command(
             *("train", "--preset=sine", f"--run_dir={folder}/{name}"),
-            *("--outer_iterations=2", "--inner_steps=1", "--eval_tasks=2"),
-            *(f"--meta_gradient={name}", "--meta_optimizer=adam"),
+            *(
+                "--outer_iterations=2",
+                "--inner_steps=1",
+                "--num_validation_tasks=2",
+            ),
+            *(f"--algorithm={name}", "--meta_optimizer=adam"),
         )
-    run_script(
-        *("sine", "--tasks=4", "--steps=0", "--steps=3"),
+    run_command(
+        *("sine", "--num_tasks=4", "--steps=0", "--steps=3"),
         *(f"--run_dir={folder}", f"--run_dir={folder}/maml"),
         f"--run_dir={folder}/1",
     )
@@ -119,17 +92,17 @@ def test_sine_from_training_to_picture(sine_run):
         if r["steps"] == 3
     }
     assert len(set(errors.values())) == 4
-    assert all(r["tasks"] == 4 and r["ci95"] > 0 for r in results)
+    assert all(r["num_tasks"] == 4 and r["ci95"] > 0 for r in results)
     assert (folder / "sine.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_gradients_are_analyzed(tmp_path, capsys):
-    run_script(
-        *("analyze_gradients", "--tasks=2", "--halvings=1"),
+    run_command(
+        *("analyze_gradients", "--num_tasks=2", "--halvings=1"),
         f"--output={tmp_path}",
     )
     result = json.loads((tmp_path / "expansion.json").read_text())
-    assert [e["meta_gradient"] for e in result["expansions"]] == [
+    assert [e["algorithm"] for e in result["expansions"]] == [
         name for name in ("maml", "fomaml", "reptile") for _ in range(2)
     ]
     assert (tmp_path / "expansion.png").read_bytes().startswith(b"\x89PNG")
@@ -140,52 +113,56 @@ def test_gradients_are_compared(tmp_path):
     """Two curves, one of them in a second call, and a call with no work."""
     args = (
         *("--dataset=glyphs", "--training_shots=10", "--inner_batch_size=5"),
-        *("--outer_iterations=4", "--eval_every=2", "--eval_tasks=2"),
-        *("--tasks=3", f"--run_dir={tmp_path}/runs", f"--keep={tmp_path}/kept"),
+        *("--outer_iterations=4", "--eval_every=2", "--num_validation_tasks=2"),
+        *(
+            "--num_tasks=3",
+            f"--run_dir={tmp_path}/runs",
+            f"--keep={tmp_path}/kept",
+        ),
     )
     for curves in (["mean_g1+g2"], ["g4"], ["mean_g1+g2", "g4"]):
-        run_script(
+        run_command(
             "compare_gradients", *args, *(f"--curve={c}" for c in curves)
         )
     weights = {"mean_g1+g2": "1/2,1/2", "g4": "0,0,0,1"}
     for curve, expected in weights.items():
         folder = tmp_path / "kept" / curve
         config = json.loads((folder / "config.json").read_text())
-        assert config["meta_gradient"] == expected
+        assert config["algorithm"] == expected
         assert config["inner_steps"] == len(expected.split(","))
         assert len((folder / "history.csv").read_text().splitlines()) == 3
         entries = json.loads((folder / "evaluation.json").read_text())
-        assert [e["tasks"] for e in entries] == [3, 3, 3]
+        assert [e["num_tasks"] for e in entries] == [3, 3, 3]
     assert len(list((tmp_path / "kept").iterdir())) == 3
     picture = (tmp_path / "kept/figure3.png").read_bytes()
     assert picture.startswith(b"\x89PNG")
 
 
 def test_algorithms_are_compared_at_an_equal_budget(tmp_path):
-    script = Script("compare_algorithms")
+    command = Command("compare_algorithms")
     try:
         flags.FLAGS(["", "--budget_1shot=3600", "--budget_5shot=4000"])
         experiments = {
-            (shots, name): script.module.experiment(shots, name)
+            (shots, name): command.module.preset(shots, name)
             for shots in ("1", "5")
-            for name in script.module.ALGORITHMS
+            for name in command.module.ALGORITHMS
         }
     finally:
-        script.forget_flags()
+        command.forget_flags()
     for (shots, name), preset in experiments.items():
         budget = {"1": 3600, "5": 4000}[shots]
         seen = preset.outer_iterations * preset.example_gradients
         assert budget - preset.example_gradients < seen <= budget
         assert (preset.ways, preset.shots) == (5, int(shots))
-        assert preset.meta_gradient == name
+        assert preset.algorithm == name
 
 
 def test_glyphs_from_training_to_tables(tmp_path, capsys):
     run = tmp_path / "run"
-    run_script("train", "--preset=glyphs", f"--run_dir={run}", *TINY)
+    run_command("train", "--preset=glyphs", f"--run_dir={run}", *TINY)
     assert list((run / "logs").rglob("events*"))
     assert len((run / "history.csv").read_text().splitlines()) == 7
-    run_script("evaluate", f"--run_dir={run}", "--tasks=4", "--mode=all")
+    run_command("evaluate", f"--run_dir={run}", "--num_tasks=4", "--mode=all")
     entries = json.loads((run / "evaluation.json").read_text())
     assert [e["mode"] for e in entries] == [
         "transductive",
@@ -194,31 +171,31 @@ def test_glyphs_from_training_to_tables(tmp_path, capsys):
     ]
     for entry in entries:
         assert 0 <= entry["accuracy"] <= 1
-        assert entry["tasks"] == 4 and entry["outer_iterations"] == 6
+        assert entry["num_tasks"] == 4 and entry["outer_iterations"] == 6
         assert (entry["ways"], entry["shots"], entry["seed"]) == (5, 5, 0)
     printed = capsys.readouterr().out
     assert "support accuracy" in printed and "4 tasks" in printed
 
     model = tmp_path / "models" / "tiny"
-    run_script("export", f"--run_dir={run}", f"--output={model}")
+    run_command("export", f"--run_dir={run}", f"--output={model}")
     assert f"Exported to {model / '1'}" in capsys.readouterr().out
     saved = (model / "1" / "saved_model.pb").read_bytes()
     assert b"adapt_and_predict_uint8" in saved
 
-    run_script(
+    run_command(
         "evaluate_export",
-        *(f"--run_dir={run}", f"--model={model}", "--tasks=4"),
+        *(f"--run_dir={run}", f"--model={model}", "--num_tasks=4"),
     )
     through_it = json.loads((run / "export_evaluation.json").read_text())
     modes = "transductive", "support"
     assert [(e["learner"], e["mode"]) for e in through_it] == [
         (learner, mode) for learner in ("export", "run") for mode in modes
     ]
-    assert all(e["tasks"] == 4 and "ci95" in e for e in through_it)
+    assert all(e["num_tasks"] == 4 and "ci95" in e for e in through_it)
     capsys.readouterr()
 
     examples = ROOT / "examples" / "characters"
-    run_script(
+    run_command(
         "classify",
         f"--model={model}",
         f"--support={examples / 'support'}",
@@ -237,10 +214,10 @@ def test_glyphs_from_training_to_tables(tmp_path, capsys):
 
     readme = tmp_path / "README.md"
     readme.write_text(
-        "before\n<!-- accuracies: made by scripts/record.py -->\nold\n"
+        "before\n<!-- accuracies: made by reptile-tf record -->\nold\n"
         "<!-- end -->\nafter\n"
     )
-    run_script(
+    run_command(
         "record",
         f"--run_dir={run}",
         "--name=tiny",
@@ -257,27 +234,27 @@ def test_glyphs_from_training_to_tables(tmp_path, capsys):
     )
 
 
-def test_quickstart_makes_a_new_run_each_time(tmp_path, capsys):
-    (tmp_path / "quickstart-1").mkdir()
+def test_tour_makes_a_new_run_each_time(tmp_path, capsys):
+    (tmp_path / "tour-1").mkdir()
     # It evaluates ten times on the way, or after each iteration.
-    run_script(
-        "quickstart",
+    run_command(
+        "tour",
         f"--root={tmp_path}",
-        "--tasks=100",
+        "--num_tasks=100",
         "--outer_iterations=2",
         *TINY[1:4],
     )
-    folder = tmp_path / "quickstart-2"
+    folder = tmp_path / "tour-2"
     for name in ("evaluation.json", "learning_curve.png", "task.png"):
         assert (folder / name).stat().st_size
     assert str(folder) in capsys.readouterr().out
-    assert not list((tmp_path / "quickstart-1").iterdir())
+    assert not list((tmp_path / "tour-1").iterdir())
 
 
 def test_a_finished_run_says_so_and_stays(sine_run, capsys):
     folder, command = sine_run
     before = weights(folder)
-    run_script(*command)
+    run_command(*command)
     assert "Finished: 6 outer iterations" in capsys.readouterr().out
     assert_same(before, weights(folder))
 
@@ -293,7 +270,7 @@ def test_a_finished_run_says_so_and_stays(sine_run, capsys):
 def test_contradicting_settings_are_refused(sine_run, flag, message):
     _, command = sine_run
     with pytest.raises(ValueError, match="other settings") as error:
-        run_script(*command, flag)
+        run_command(*command, flag)
     assert message in str(error.value)
 
 
@@ -307,7 +284,6 @@ def test_contradicting_settings_are_refused(sine_run, flag, message):
         (["--preset=glyphs", "--training_shots=20"], "training_shots=20"),
         (["--preset=glyphs", "--shots=20"], "shots=20"),
         (["--preset=glyphs", "--dataset=nothing"], "dataset must be"),
-        (["--preset=glyphs", "--inner_optimizer=lbfgs"], "adam, sgd"),
         (
             ["--preset=omniglot_5shot_5way", "--data_dir=nowhere"],
             "data_dir=nowhere",
@@ -316,26 +292,31 @@ def test_contradicting_settings_are_refused(sine_run, flag, message):
 )
 def test_impossible_settings_are_refused_before_work(tmp_path, args, message):
     with pytest.raises(ValueError, match=message):
-        run_script("train", f"--run_dir={tmp_path / 'run'}", *args)
+        run_command("train", f"--run_dir={tmp_path / 'run'}", *args)
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
-def test_an_unknown_preset_or_mode_is_refused(tmp_path):
+def test_an_unknown_choice_is_refused(tmp_path):
     with pytest.raises(flags.IllegalFlagValueError, match="preset"):
-        run_script("train", f"--run_dir={tmp_path}", "--preset=omnigolt")
+        run_command("train", f"--run_dir={tmp_path}", "--preset=omnigolt")
+    with pytest.raises(flags.IllegalFlagValueError, match="adam|sgd"):
+        run_command(
+            *("train", f"--run_dir={tmp_path}", "--preset=glyphs"),
+            "--inner_optimizer=lbfgs",
+        )
     with pytest.raises(flags.IllegalFlagValueError, match="mode"):
-        run_script("evaluate", f"--run_dir={tmp_path}", "--mode=best")
+        run_command("evaluate", f"--run_dir={tmp_path}", "--mode=best")
 
 
 def test_an_unwritable_run_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ValueError, match="run_dir=.*cannot be written"):
-        run_script("train", "--preset=sine", f"--run_dir={tmp_path}/file/run")
+        run_command("train", "--preset=sine", f"--run_dir={tmp_path}/file/run")
 
 
 def test_a_folder_without_a_run_cannot_be_evaluated(tmp_path):
     with pytest.raises(ValueError, match="holds no run"):
-        run_script("evaluate", f"--run_dir={tmp_path}")
+        run_command("evaluate", f"--run_dir={tmp_path}")
 
 
 def test_killed_at_any_moment_it_resumes_to_the_same_weights(tmp_path):
@@ -352,7 +333,7 @@ def test_killed_at_any_moment_it_resumes_to_the_same_weights(tmp_path):
                 "--checkpoint_every=10",
                 "--inner_steps=4",
                 "--eval_every=120",
-                "--eval_tasks=2",
+                "--num_validation_tasks=2",
             ],
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
             **kwargs,
@@ -374,54 +355,91 @@ def test_killed_at_any_moment_it_resumes_to_the_same_weights(tmp_path):
     assert_same(weights(tmp_path / "stopped"), weights(tmp_path / "straight"))
 
 
-def test_bad_input_ends_a_script_with_one_line(tmp_path):
+def test_bad_input_ends_a_command_with_one_line(tmp_path):
     process = subprocess.run(
         [
-            sys.executable,
-            ROOT / "scripts" / "train.py",
-            "--preset=sine",
-            f"--run_dir={tmp_path}",
-            "--shots=0",
+            *(sys.executable, ROOT / "scripts" / "train.py"),
+            *("--preset=sine", f"--run_dir={tmp_path}", "--shots=0"),
         ],
         capture_output=True,
         text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
     )
     assert process.returncode == 1
-    assert process.stderr.splitlines()[-1].endswith(
-        "train.py: shots must be at least 1; received 0"
+    assert process.stderr == (
+        "reptile-tf train: shots must be at least 1; received 0\n"
     )
-    assert "Traceback" not in process.stderr
 
 
 @pytest.mark.parametrize(
     "raises, code",
     [
-        (ValueError("wrong"), "a_script: wrong"),
+        (ValueError("wrong"), "reptile-tf train: wrong"),
         (
             FileExistsError(17, "File exists"),
-            "a_script: [Errno 17] File exists",
+            "reptile-tf train: [Errno 17] File exists",
+        ),
+        (
+            ModuleNotFoundError("pip install 'reptile_tf[serve]'"),
+            "reptile-tf train: pip install 'reptile_tf[serve]'",
         ),
         (KeyboardInterrupt(), 130),
     ],
 )
-def test_what_ends_a_script_is_one_line(monkeypatch, raises, code):
-    def main(argv):
+def test_what_ends_a_command_is_one_line(monkeypatch, raises, code):
+    def main():
         raise raises
 
-    monkeypatch.setattr(app, "run", lambda main: main(["a_script"]))
+    monkeypatch.setattr(cli, "_start_tensorflow", lambda: None)
     with pytest.raises(SystemExit) as ended:
-        command_line.run(main)
+        cli._run("train", types.SimpleNamespace(main=main), [])
     assert ended.value.code == code
 
 
-def test_stray_words_are_refused(monkeypatch):
-    monkeypatch.setattr(app, "run", lambda main: main(["a_script", "ways=10"]))
+def test_stray_words_are_refused():
     with pytest.raises(app.UsageError, match="ways=10: settings are flags"):
-        command_line.run(lambda argv: None)
+        cli._run("train", types.SimpleNamespace(), ["ways=10"])
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_every_script_explains_itself(name):
-    text = (ROOT / "scripts" / f"{name}.py").read_text()
-    assert text.startswith(('"""', 'r"""')) and len(text.splitlines()) <= 70
+def test_an_unknown_command_is_refused(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["reptile-tf", "trian"])
+    with pytest.raises(SystemExit, match="'trian'; did you mean train?"):
+        cli.main()
+
+
+def test_there_is_a_launcher_for_each_command():
+    launchers = {
+        path.stem: path.read_text() for path in (ROOT / "scripts").glob("*.py")
+    }
+    assert launchers.keys() == cli.COMMANDS.keys()
+    for name, text in launchers.items():
+        first, last = filter(None, text.splitlines())
+        assert first == "from reptile_tf.cli.main import main"
+        assert last == f'main("{name}")'
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_explains_itself_without_tensorflow(name):
+    """In a process of its own, in which TensorFlow cannot be imported."""
+    code = (
+        "import sys; sys.modules['tensorflow'] = sys.modules['keras'] = None;"
+        f"sys.argv = ['reptile-tf', {name!r}, '--help'];"
+        "from reptile_tf.cli.main import main; main();"
+        "import resource; usage = resource.getrusage(resource.RUSAGE_SELF);"
+        "print(usage.ru_utime + usage.ru_stime, file=sys.stderr)"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    module = importlib.import_module(f"reptile_tf.cli.{name}")
+    assert process.stdout.startswith(module.__doc__)
+    told = re.findall(r"^  --(\w+)=.*\n      \S", process.stdout, re.MULTILINE)
+    assert {"verbosity", "intra_op_threads"} < set(told)
+    assert float(process.stderr) < 5  # seconds of CPU; a fifth of one, usually
+
+
+def test_the_overview_names_every_command(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["reptile-tf"])
+    cli.main()
+    printed = capsys.readouterr().out
+    for name, text in cli.COMMANDS.items():
+        assert f"  {name} " in printed and text in printed

@@ -5,7 +5,9 @@ import pytest
 import tensorflow as tf
 
 from reptile_tf import ClassImages, Episodes, SineWaves
-from reptile_tf.data import task as tasks
+from reptile_tf.algorithms import mini_batches
+from reptile_tf.data.task import Task
+from reptile_tf.utils import random
 
 WAYS, SHOTS, QUERIES = 4, 2, 1
 SIZES = np.array([3, 5, 4, 3, 9, 3, 6])  # unequal; the smallest just do
@@ -37,7 +39,7 @@ def sample(distribution, indices):
         return tf.map_fn(
             distribution.sample,
             indices,
-            fn_output_signature=tasks.Task(
+            fn_output_signature=Task(
                 *(tf.TensorSpec(t.shape, t.dtype) for t in task)
             ),
         )
@@ -165,7 +167,7 @@ def test_tasks_stay_what_they_were():
 
 
 def test_permutations_are_uniform():
-    orders = tasks.permutations(tf.constant([1, 2]), 6000, 3).numpy()
+    orders = random.permutations(tf.constant([1, 2]), 6000, 3).numpy()
     assert (np.sort(orders) == [0, 1, 2]).all()
     assert is_uniform(
         np.unique(orders @ [9, 3, 1], return_counts=True)[1], 6000
@@ -174,7 +176,7 @@ def test_permutations_are_uniform():
 
 def test_choices_are_ordered_and_uniform_within_their_sizes():
     sizes = tf.repeat(tf.constant([2, 3, 4]), 4000)
-    chosen = tasks.choose(tf.constant([1, 2]), sizes, 2, 4).numpy()
+    chosen = random.choose(tf.constant([1, 2]), sizes, 2, 4).numpy()
     for size, rows in zip((2, 3, 4), np.split(chosen, 3), strict=True):
         assert rows.min() == 0
         assert rows.max() == size - 1
@@ -187,7 +189,7 @@ def test_choices_are_ordered_and_uniform_within_their_sizes():
 def test_mini_batches_take_whole_passes_in_order():
     # 5 examples, 7 steps of 3: four passes and one example more, and batches
     # that straddle two passes.
-    batches = tasks.mini_batches(tf.constant([1, 2]), 5, 7, 3).numpy()
+    batches = mini_batches(tf.constant([1, 2]), 5, 7, 3).numpy()
     assert batches.shape == (7, 3)
     passes = batches.ravel()[:20].reshape(4, 5)
     assert (np.sort(passes) == np.arange(5)).all()
@@ -196,14 +198,13 @@ def test_mini_batches_take_whole_passes_in_order():
 
 
 def test_mini_batches_may_be_larger_than_the_set():
-    batches = tasks.mini_batches(tf.constant([1, 2]), 3, 2, 6).numpy()
+    batches = mini_batches(tf.constant([1, 2]), 3, 2, 6).numpy()
     assert (np.sort(batches.reshape(4, 3)) == np.arange(3)).all()
 
 
 def test_mini_batches_of_other_tasks_are_others():
     one, other = (
-        tasks.mini_batches(tf.constant([1, key]), 20, 2, 10).numpy()
-        for key in (2, 3)
+        mini_batches(tf.constant([1, key]), 20, 2, 10).numpy() for key in (2, 3)
     )
     assert (one != other).any()
 

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 
-from reptile_tf.experiments import compare as comparison
+from reptile_tf.experiments import compare
 from reptile_tf.experiments.presets import PRESETS
 
 
@@ -15,9 +15,11 @@ def test_an_evaluation_of_another_length_is_made_again(tmp_path):
 
     def complete(tasks=3):
         experiments = {"run": preset}
-        comparison.complete(tmp_path, experiments, 0, None, tasks, eval_tasks=2)
+        compare.complete(
+            tmp_path, experiments, 0, None, tasks, num_validation_tasks=2
+        )
         [entry] = json.loads(path.read_text())
-        return entry["tasks"], entry["outer_iterations"]
+        return entry["num_tasks"], entry["outer_iterations"]
 
     assert complete() == (3, 2)
     made = path.stat().st_mtime_ns

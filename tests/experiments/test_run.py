@@ -33,7 +33,7 @@ def test_settings_that_were_refused_do_not_claim_the_folder(
     with pytest.raises(ValueError, match="no_such_set"):
         Run(tmp_path, wrong, 0).train()
     run = Run(tmp_path, TINY, 0)
-    assert run.train(eval_every=4, eval_tasks=2) is None
+    assert run.train(eval_every=4, num_validation_tasks=2) is None
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["dataset"] == "sine"
 
@@ -51,7 +51,7 @@ def test_a_stop_within_an_epoch_leaves_a_history_of_whole_epochs(
 
     stop = keras.callbacks.LambdaCallback(on_train_batch_begin=terminate)
     run = Run(tmp_path, TINY, 0)
-    arguments = {"eval_every": 2, "eval_tasks": 2}
+    arguments = {"eval_every": 2, "num_validation_tasks": 2}
     assert run.train(**arguments, callbacks=[stop]) == signal.SIGTERM
     assert run.train(**arguments) is None
     with open(tmp_path / "history.csv", newline="") as file:
@@ -74,7 +74,11 @@ def test_an_epoch_whose_evaluation_was_cut_short_is_evaluated_after_all(
 ):
     """As if killed there: checkpoints and epochs end at the same iteration."""
     run = Run(tmp_path, TINY, 0)
-    arguments = {"checkpoint_every": 1, "eval_every": 2, "eval_tasks": 2}
+    arguments = {
+        "checkpoint_every": 1,
+        "eval_every": 2,
+        "num_validation_tasks": 2,
+    }
     with monkeypatch.context() as patch:
         patch.setattr(MetaLearner, "evaluate", None)  # raises, when called
         with pytest.raises(TypeError):
@@ -95,7 +99,10 @@ def test_a_signal_in_the_last_iteration_stops_nothing(tmp_path, monkeypatch):
 
     stop = keras.callbacks.LambdaCallback(on_train_batch_begin=terminate)
     run = Run(tmp_path, TINY, 0)
-    assert run.train(eval_every=4, eval_tasks=2, callbacks=[stop]) is None
+    assert (
+        run.train(eval_every=4, num_validation_tasks=2, callbacks=[stop])
+        is None
+    )
     assert run.learner().iteration == 4
 
 
@@ -103,6 +110,6 @@ def test_epochs_of_another_length_contradict_the_run(tmp_path, monkeypatch):
     """The history's lines would not say which iterations they are of."""
     monkeypatch.setattr(MetaLearner, "evaluate", lambda *_: [])
     run = Run(tmp_path, TINY, 0)
-    run.train(eval_every=4, eval_tasks=2)
+    run.train(eval_every=4, num_validation_tasks=2)
     with pytest.raises(ValueError, match=r"eval_every=2 \(the run has 4\)"):
-        run.train(eval_every=2, eval_tasks=2)
+        run.train(eval_every=2, num_validation_tasks=2)

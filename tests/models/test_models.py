@@ -17,7 +17,7 @@ from reptile_tf import (
 )
 from reptile_tf.algorithms.inner_loop import InnerLoop, adapt, example_losses
 from reptile_tf.models.functional import FunctionalModel
-from reptile_tf.training import evaluation_modes as evaluation
+from reptile_tf.training.settings import EVALUATION_MODES
 
 
 def sequential():
@@ -82,7 +82,7 @@ def test_subclassed_models_learn_adapt_and_are_evaluated(classes):
     tasks = Episodes(classes, ways=3, shots=2)
     learner = learns_and_adapts(subclassed(), tasks)
     scores = learner.evaluate(tasks, 2)
-    assert [score.mode for score in scores] == list(evaluation.MODES)
+    assert [score.mode for score in scores] == list(EVALUATION_MODES)
 
 
 def test_a_compiled_model_is_still_the_users(eagerly):
@@ -131,12 +131,12 @@ def test_mixed_precision_learns_and_is_evaluated(classes, policy):
 def test_names_and_numpy_seeds_will_do(classes):
     learner = MetaLearner(
         dense(),
-        meta_gradient="fomaml",
+        algorithm="fomaml",
         metric="accuracy",
         inner_optimizer=SGD(0.1),
         inner_batch_size=3,
     )
-    assert learner.meta_gradient == FOMAML()
+    assert learner.algorithm == FOMAML()
     # Not Keras's "accuracy", which compares logits with labels.
     [score] = learner.evaluate(Episodes(classes, 3, 2), 30)
     assert 0.1 < score.value < 1

@@ -12,7 +12,7 @@ ALPHAS = 0.004, 0.002, 0.001
 def found():
     every = expansion.measure(ALPHAS, tasks=5)
     return {
-        name: [e for e in every if e.meta_gradient == name]
+        name: [e for e in every if e.algorithm == name]
         for name in expansion.COEFFICIENTS
     }
 
@@ -38,7 +38,5 @@ def test_another_coefficient_would_leave_order_alpha(monkeypatch):
     monkeypatch.setattr(expansion, "COEFFICIENTS", wrong)
     every = expansion.measure(ALPHAS[:2], tasks=2)
     for name in wrong:
-        [slope] = expansion.slopes(
-            [e for e in every if e.meta_gradient == name]
-        )
+        [slope] = expansion.slopes([e for e in every if e.algorithm == name])
         assert slope == pytest.approx(1, abs=0.2)

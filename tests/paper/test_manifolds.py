@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 import toys
 
-from reptile_tf.data import task as tasks_lib
+from reptile_tf.data.task import Task
 from reptile_tf.paper import manifolds
+from reptile_tf.utils import random
 
 
 def two_circles():
@@ -76,7 +77,7 @@ class Slopes:
     def sample(self, index):
         c = tf.constant([3.0, -1.0, 0.0])[index]
         x = tf.ones([2, 1])
-        return tasks_lib.Task(x, c * x, x, c * x, tasks_lib.fold_in(0, index))
+        return Task(x, c * x, x, c * x, random.fold_in(0, index))
 
 
 def test_distances_to_solutions_by_hand():
@@ -116,7 +117,7 @@ def test_mini_batches_change_from_step_to_step():
             )
 
     learner = toys.regression()
-    assert learner.eval_inner_batch_size == 1
+    assert learner.settings.eval_inner_batch_size == 1
     solutions = manifolds.Solutions(learner, TwoPoints(), 2, 0.01)
     distances, _, _ = solutions.distances(8, stop=False)
     # x = 1 halves the way to c, x = 0 leaves it; with one of them alone the

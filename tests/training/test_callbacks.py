@@ -103,7 +103,7 @@ def test_the_progress_bar_and_the_validation_say_what_they_are(classes, capsys):
         2,
         iterations_per_epoch=2,
         validation_tasks=Episodes(classes, ways=3, shots=2, seed=1),
-        validation_count=3,
+        num_validation_tasks=3,
         verbose=1,
     )
     shown = capsys.readouterr().out

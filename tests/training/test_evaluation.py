@@ -9,8 +9,9 @@ from toys import Constants, dense, regression, weight
 from reptile_tf import SGD, Episodes, MetaLearner, Score, Task
 from reptile_tf.models import BatchNormalization
 from reptile_tf.models.functional import FunctionalModel
-from reptile_tf.training import evaluation_modes as evaluation
+from reptile_tf.training import evaluation_modes
 from reptile_tf.training import learner as meta_learner
+from reptile_tf.training import score as scores_lib
 
 EPSILON = 1e-3
 # The class is 1 where the input lies above the mean by more than 0.9 standard
@@ -50,9 +51,9 @@ def threshold():
     return FunctionalModel(threshold_model())
 
 
-@pytest.mark.parametrize("mode", evaluation.MODES)
+@pytest.mark.parametrize("mode", evaluation_modes.MODES)
 def test_each_mode_uses_its_own_statistics(threshold, mode):
-    outputs = evaluation.MODES[mode](
+    outputs = evaluation_modes.MODES[mode](
         threshold, threshold.phi(), tf.constant(SUPPORT), tf.constant(QUERY)
     )
     np.testing.assert_allclose(outputs, BY_HAND[mode], rtol=1e-4)
@@ -83,16 +84,16 @@ def test_the_modes_give_the_accuracies_of_a_task_where_they_differ():
     }
     assert sorted(expected.values()) == [0, 1 / 3, 2 / 3]
     assert found == pytest.approx(expected)
-    assert all(s.ci95 == 0 and s.tasks == 3 for s in scores)
+    assert all(s.ci95 == 0 and s.num_tasks == 3 for s in scores)
 
 
 def test_with_the_support_mode_queries_do_not_see_each_other(threshold):
     weights, support = threshold.phi(), tf.constant(SUPPORT)
-    together = evaluation.support(threshold, weights, support, QUERY)
-    turned = evaluation.support(threshold, weights, support, QUERY[::-1])
+    together = evaluation_modes.support(threshold, weights, support, QUERY)
+    turned = evaluation_modes.support(threshold, weights, support, QUERY[::-1])
     np.testing.assert_array_equal(together, turned[::-1])
     for i in range(len(QUERY)):
-        alone = evaluation.support(
+        alone = evaluation_modes.support(
             threshold, weights, support, QUERY[i : i + 1]
         )
         np.testing.assert_allclose(alone[0], together[i], rtol=1e-6)
@@ -114,7 +115,7 @@ def test_the_adapted_clone_is_the_learner_of_the_support_mode(classes):
     functional = FunctionalModel(model)
     weights = functional.flatten(adapted.trainable_variables)
     assert np.abs(weights - functional.phi()).max() > 1e-4
-    expected = evaluation.support(
+    expected = evaluation_modes.support(
         functional, weights, task.support_x, task.query_x
     )
     outputs = adapted.predict(task.query_x.numpy(), verbose=0)
@@ -226,7 +227,7 @@ def test_a_score_prints_mode_interval_and_tasks():
     error = Score("support", "mean_squared_error", 0.1234567, 0.0456, 100)
     for part in ("0.1235", "0.046", "100 tasks"):
         assert part in str(error)
-    lines = evaluation.table([score, error]).splitlines()
+    lines = scores_lib.table([score, error]).splitlines()
     assert len(lines) == 2
     assert all("95% interval" in line for line in lines)
 

@@ -59,7 +59,7 @@ def test_unknown_names(setting, known):
     "settings, words",
     [
         ({"inner_optimizer": "adam"}, ["inner_optimizer", "'adam'", "SGD"]),
-        ({"meta_gradient": "maml2"}, ["meta_gradient", "'maml2'", "fomaml"]),
+        ({"algorithm": "maml2"}, ["algorithm", "'maml2'", "fomaml"]),
         ({"loss": "mse"}, ["metric=None", "mse", "MeanSquaredError"]),
         ({"loss": "mse", "metric": "accuracy"}, ["metric='accuracy'"]),
     ],

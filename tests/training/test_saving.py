@@ -19,7 +19,8 @@ from reptile_tf import (
 )
 from reptile_tf.models import BatchNormalization
 from reptile_tf.training import checkpoints
-from reptile_tf.training.saving import DamagedFileError, whole_file
+from reptile_tf.training.saving import DamagedFileError
+from reptile_tf.utils.files import whole_file
 
 TOTAL = 4
 

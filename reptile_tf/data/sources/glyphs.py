@@ -9,10 +9,16 @@ import functools
 import pathlib
 import unicodedata
 
-import matplotlib
 import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from reptile_tf.data.classes import ClassImages
+from reptile_tf.data.sources import tfds_images
+from reptile_tf.utils.extras import extra
+
+with extra("plots"):
+    import matplotlib
 
 # The classes. No two look alike once they are scaled to the same size, not even
 # after a quarter turn, so that turned classes can serve as new ones: of Latin
@@ -110,6 +116,18 @@ class Glyphs(tfds.core.GeneratorBasedBuilder):
                 # Pillow encodes small images faster than TensorFlow does.
                 image = Image.fromarray(drawing[..., 0])
                 yield label * DRAWINGS + i, {"image": image, "label": label}
+
+
+def load(seed: int = 0) -> tuple[ClassImages, ClassImages]:
+    """Returns the training and the test classes, four fifths and one fifth.
+
+    They are drawn once on a machine, which takes about half a minute.
+
+    Args:
+        seed: of the split by class.
+    """
+    folder = tfds_images.cache_folder() / "tfds"
+    return tfds_images.load_split(Glyphs(data_dir=folder), seed)
 
 
 def draw(character):

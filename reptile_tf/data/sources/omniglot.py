@@ -5,7 +5,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from reptile_tf.data.classes import ClassImages
-from reptile_tf.data.sources import tfds as tfds_images
+from reptile_tf.data.sources import tfds_images
 
 CHARACTERS, DRAWINGS, TRAINING_CHARACTERS = 1623, 20, 1200
 
@@ -53,7 +53,7 @@ def load(
             f"{CHARACTERS} of {DRAWINGS}. Remove it and prepare it again"
         )
     if split == "characters":
-        parts = pooled.split(TRAINING_CHARACTERS, seed)
+        parts = list(pooled.split(TRAINING_CHARACTERS, seed))
     train, test = parts
     return train.with_rotations(), test
 

@@ -9,8 +9,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from reptile_tf.data.classes import ClassImages
-from reptile_tf.data.sources import omniglot
-from reptile_tf.data.sources import tfds as tfds_images
+from reptile_tf.data.sources import omniglot, tfds_images
 
 DATA_DIR = pathlib.Path(__file__).parents[4] / "shared" / "tfds"
 

@@ -10,7 +10,8 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from reptile_tf.data.classes import ClassImages
-from reptile_tf.training.saving import whole_file
+from reptile_tf.data.images import nearest
+from reptile_tf.utils.files import whole_file
 
 # Bump when what is computed from a data set changes.
 _CONVERSION = 1
@@ -158,19 +159,6 @@ def require_folder(data_dir) -> None:
             f"data_dir={data_dir} is not a folder; name the one that holds "
             "TFDS's data sets, or make it, for TFDS to download to"
         )
-
-
-def nearest(image, height: int, width: int) -> tf.Tensor:
-    """Resizes `[..., ..., channels]` to `[height, width, channels]`.
-
-    Pixel i is source pixel floor((i + 1/2) scale), in both directions.
-    """
-    for axis, size in enumerate((height, width)):
-        middles = (tf.range(size, dtype=tf.float64) + 0.5) / size
-        side = tf.cast(tf.shape(image)[axis], middles.dtype)
-        source = tf.cast(middles * side, tf.int32)
-        image = tf.gather(image, source, axis=axis)
-    return image
 
 
 def _check_whole(builder, splits):

@@ -2,7 +2,7 @@
 
 import json
 
-from reptile_tf.experiments import archive as results
+from reptile_tf.experiments import pages
 
 
 def keep(folder, transductive, ci95, other=0.5):
@@ -22,9 +22,9 @@ def test_orders_of_figure_3_are_told_with_their_intervals(tmp_path):
     keep(curves / "g1", 0.30, 0.04)
     keep(curves / "g2", 0.80, 0.03, other=0.4)
     keep(curves / "g1+g2", 0.81, 0.04, other=0.5)
-    lines = results.order(tmp_path)
+    lines = pages.order(tmp_path)
     assert len(lines) == 4  # head, rule, and the two of which both are there
     assert "+50.00% ± 5.00%: yes" in lines[2]
     assert "-10.00% ± 5.00%: no" in lines[2]
     assert "-1.00% ± 5.00%: cannot be told" in lines[3]
-    assert results.order(tmp_path / "empty") == []
+    assert pages.order(tmp_path / "empty") == []

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from reptile_tf.data.sources import tfds as tfds_images
+from reptile_tf.data.sources import tfds_images
 from reptile_tf.data.sources.registry import load_classes
 
 
@@ -121,7 +121,10 @@ def test_nearest_takes_the_middle_of_each_source_cell():
     [
         ("tfds:no_such_set", "tfds:no_such_set is not a data set"),
         ("tfds:not_images", "must have the features 'image' and 'label'"),
-        ("mnist", "must be omniglot, glyphs, sine or tfds:NAME; .*'mnist'"),
+        (
+            "mnist",
+            "must be one of omniglot, glyphs, sine, tfds:NAME; .*'mnist'",
+        ),
     ],
 )
 def test_other_names_are_refused(data_dir, name, message):

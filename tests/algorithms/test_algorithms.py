@@ -16,12 +16,12 @@ from reptile_tf import (
     MetaLearner,
     Reptile,
     Task,
+    algorithms,
 )
-from reptile_tf.algorithms import meta_gradients
-from reptile_tf.algorithms.inner_loop import adapt
-from reptile_tf.data import task as tasks_lib
+from reptile_tf.algorithms import adapt, fomaml, mini_batches
 from reptile_tf.models import BatchNormalization
 from reptile_tf.models.functional import FunctionalModel
+from reptile_tf.utils import random
 
 ALPHA, STEPS, BATCH, SUPPORT = 0.1, 3, 2, 6
 
@@ -47,11 +47,11 @@ class Waves:
         self.queries, self.support, self.dtype = queries, support, dtype
 
     def sample(self, index):
-        key = tasks_lib.fold_in(7, index)
-        x_key, y_key, task_key = tasks_lib.split(key, 3)
+        key = random.fold_in(7, index)
+        x_key, y_key, task_key = random.split(key, 3)
         size = self.support + self.queries
-        x = tasks_lib.uniform(x_key, [size, 2], -1.0, 1.0)
-        slope = tasks_lib.uniform(y_key, [2, 1], -1.0, 1.0)
+        x = random.uniform(x_key, [size, 2], -1.0, 1.0)
+        slope = random.uniform(y_key, [2, 1], -1.0, 1.0)
         x, slope = tf.cast(x, self.dtype), tf.cast(slope, self.dtype)
         y = tf.sin(3 * x @ slope)
         n = self.support
@@ -69,7 +69,7 @@ def network(seed=0):
     )
 
 
-def learner(meta_gradient=Reptile(), **settings):
+def learner(algorithm=Reptile(), **settings):
     settings = {
         "inner_optimizer": SGD(ALPHA),
         "inner_steps": STEPS,
@@ -79,18 +79,18 @@ def learner(meta_gradient=Reptile(), **settings):
         "metric": keras.metrics.MeanSquaredError(name="mse"),
         **settings,
     }
-    return MetaLearner(network(), meta_gradient=meta_gradient, **settings)
+    return MetaLearner(network(), algorithm=algorithm, **settings)
 
 
 def lesson(learner, index=0):
     """What the learner's meta-gradient makes of a task, uncompiled."""
-    return learner.meta_gradient(
+    return learner.algorithm(
         learner._loop,
         learner.functional.phi(),
         learner.inner_state,
         Waves().sample(tf.constant(index, tf.int64)),
-        learner.inner_steps,
-        learner.inner_batch_size,
+        learner.settings.inner_steps,
+        learner.settings.inner_batch_size,
     )
 
 
@@ -118,7 +118,7 @@ def gradient(learner, weights, x, y):
 def inner_gradients(learner):
     """g_1 to g_k of task 0 and the weights after each step, by hand."""
     task = Waves().sample(tf.constant(0, tf.int64))
-    rows = tasks_lib.mini_batches(task.key, SUPPORT, learner.inner_steps, BATCH)
+    rows = mini_batches(task.key, SUPPORT, learner.settings.inner_steps, BATCH)
     weights, found, trail = learner.functional.phi(), [], []
     for r in rows:
         g = gradient(
@@ -141,7 +141,7 @@ def close(a, b, rtol=1e-9):
 
 
 @pytest.mark.parametrize(
-    "meta_gradient, weights",
+    "algorithm, weights",
     [
         (Reptile(), (1, 1, 1)),
         (GradientCombination((1, 1, 1)), (1, 1, 1)),
@@ -152,8 +152,8 @@ def close(a, b, rtol=1e-9):
     ],
     ids=str,
 )
-def test_combinations_of_inner_gradients(meta_gradient, weights):
-    one = learner(meta_gradient)
+def test_combinations_of_inner_gradients(algorithm, weights):
+    one = learner(algorithm)
     found, trail, task = inner_gradients(one)
     expected = sum(c * g for c, g in zip(weights, found, strict=True))
     result = lesson(one)
@@ -161,7 +161,7 @@ def test_combinations_of_inner_gradients(meta_gradient, weights):
     close(result.weights, trail[-1])
     # Its loss is the mean over steps, whatever their weights.
     losses = []
-    rows = tasks_lib.mini_batches(task.key, SUPPORT, STEPS, BATCH)
+    rows = mini_batches(task.key, SUPPORT, STEPS, BATCH)
     for r, before in zip(rows, [one.functional.phi(), *trail], strict=False):
         x, y = (tf.gather(t, r) for t in (task.support_x, task.support_y))
         losses.append(tf.reduce_mean((at(one, before)(x) - y) ** 2))
@@ -187,14 +187,14 @@ def test_a_steps_change_stands_for_its_gradient(optimizer):
         inner_optimizer=optimizer,
         inner_steps=STEPS,
         inner_batch_size=BATCH,
-        meta_gradient=GradientCombination(weights),
+        algorithm=GradientCombination(weights),
         loss="mse",
         metric="mse",
     )
     task = Waves(dtype="float32").sample(tf.constant(0, tf.int64))
     phi, state = one.functional.phi(), one.inner_state
-    result = one.meta_gradient(one._loop, phi, state, task, STEPS, BATCH)
-    rows = tasks_lib.mini_batches(task.key, SUPPORT, STEPS, BATCH)
+    result = one.algorithm(one._loop, phi, state, task, STEPS, BATCH)
+    rows = mini_batches(task.key, SUPPORT, STEPS, BATCH)
     seen = task.support_x, task.support_y
     trail = [phi]
     for j in range(1, STEPS + 1):
@@ -232,16 +232,16 @@ def test_fomaml_is_the_query_gradient_at_the_adapted_weights():
 
 
 def test_fomaml_keeps_the_last_batch_apart():
-    key = tasks_lib.fold_in(3, tf.constant(1))
+    key = random.fold_in(3, tf.constant(1))
     for steps in (1, 2, 4):
-        batches = meta_gradients._last_apart(key, 10, steps, 3).numpy()
+        batches = fomaml._last_apart(key, 10, steps, 3).numpy()
         assert batches.shape == (steps, 3)
         assert len(set(batches[-1])) == 3
         assert not set(batches[-1]) & set(batches[:-1].ravel())
         assert set(batches.ravel()) <= set(range(10))
     one = learner(FOMAML("separate"), inner_steps=2)
     task = Waves().sample(tf.constant(0, tf.int64))
-    first, last = meta_gradients._last_apart(task.key, SUPPORT, 2, BATCH)
+    first, last = fomaml._last_apart(task.key, SUPPORT, 2, BATCH)
 
     def on(weights, rows):
         x, y = (tf.gather(t, rows) for t in (task.support_x, task.support_y))
@@ -253,13 +253,13 @@ def test_fomaml_keeps_the_last_batch_apart():
 
 
 @pytest.mark.parametrize("steps", [1, 2, 4])
-@pytest.mark.parametrize("meta_gradient", [MAML(), ANIL()], ids=str)
-def test_maml_is_the_derivative_of_the_adapted_query_loss(meta_gradient, steps):
-    one = learner(meta_gradient, inner_steps=steps)
+@pytest.mark.parametrize("algorithm", [MAML(), ANIL()], ids=str)
+def test_maml_is_the_derivative_of_the_adapted_query_loss(algorithm, steps):
+    one = learner(algorithm, inner_steps=steps)
     task = Waves().sample(tf.constant(0, tf.int64))
-    rows = tasks_lib.mini_batches(task.key, SUPPORT, steps, BATCH)
+    rows = mini_batches(task.key, SUPPORT, steps, BATCH)
     adapts = np.ones(one.functional.size)
-    if meta_gradient.head_only:
+    if algorithm.head_only:
         adapts[: 2 * 4 + 4] = 0  # all but the last layer's 4 weights and bias
 
     def adapted_query_loss(phi):
@@ -311,16 +311,16 @@ def test_maml_through_batch_normalization():
             inner_optimizer=SGD(0.05),
             inner_steps=2,
             inner_batch_size=3,
-            meta_gradient=MAML(),
+            algorithm=MAML(),
         )
         task = Task(
             *(tf.constant(x, dtype), y, tf.constant(query_x, dtype), y),
             tf.constant([1, 2]),
         )
         phi = one.functional.phi()
-        lesson = one.meta_gradient(one._loop, phi, (), task, 2, 3)
+        lesson = one.algorithm(one._loop, phi, (), task, 2, 3)
         found[dtype] = lesson.meta_gradient / 0.05
-    batches = tasks_lib.mini_batches(task.key, 6, 2, 3)
+    batches = mini_batches(task.key, 6, 2, 3)
 
     @tf.function(autograph=False)
     def adapted_query_loss(phi):
@@ -349,11 +349,11 @@ def test_by_hand_in_training():
 
         def sample(self, index):
             one, y = tf.ones([1, 1]), tf.constant([[1.0]])
-            return Task(one, y, one, 3 * y, tasks_lib.fold_in(0, index))
+            return Task(one, y, one, 3 * y, random.fold_in(0, index))
 
     moved = {}
     for each in (FOMAML(), MAML(), Reptile()):
-        one = regression(inner_steps=1, meta_batch_size=2, meta_gradient=each)
+        one = regression(inner_steps=1, meta_batch_size=2, algorithm=each)
         one.fit(Two(), 1, verbose=0)
         moved[str(each)] = weight(one.model)
     # W~ = 0.5; 0.25 times the query's gradient 2 (0.5 - 3) is -1.25; through
@@ -364,10 +364,10 @@ def test_by_hand_in_training():
 # The contract of all of them.
 
 
-@pytest.mark.parametrize("meta_gradient", EVERY, ids=str)
-def test_contract(meta_gradient):
-    assert meta_gradients.parse(str(meta_gradient)) == meta_gradient
-    one = learner(meta_gradient)
+@pytest.mark.parametrize("algorithm", EVERY, ids=str)
+def test_contract(algorithm):
+    assert algorithms.from_name(str(algorithm)) == algorithm
+    one = learner(algorithm)
     phi = one.functional.phi()
     direct = [lesson(one, i) for i in range(4)]
     close(one.functional.phi(), phi)
@@ -378,24 +378,24 @@ def test_contract(meta_gradient):
         assert result.loss > 0
     # fit descends the mean over the meta-batch, in both modes, compiled.
     for mode in ("serial", "parallel"):
-        two = learner(meta_gradient, meta_batch_size=2, meta_batch_mode=mode)
+        two = learner(algorithm, meta_batch_size=2, meta_batch_mode=mode)
         history = two.fit(Waves(), 1, iterations_per_epoch=1, verbose=0)
         mean = (direct[0].meta_gradient + direct[1].meta_gradient) / 2
         close(two.functional.phi(), phi - mean, 1e-8)
         assert history.history["query_mse"][0] > 0
 
 
-@pytest.mark.parametrize("meta_gradient", EVERY, ids=str)
-def test_saved_and_loaded(meta_gradient, tmp_path):
-    learner(meta_gradient).save(tmp_path / "learner.zip")
+@pytest.mark.parametrize("algorithm", EVERY, ids=str)
+def test_saved_and_loaded(algorithm, tmp_path):
+    learner(algorithm).save(tmp_path / "learner.zip")
     loaded = MetaLearner.load(tmp_path / "learner.zip")
-    assert loaded.meta_gradient == meta_gradient
-    assert (loaded._loop.mask is not None) == meta_gradient.head_only
+    assert loaded.algorithm == algorithm
+    assert (loaded._loop.mask is not None) == algorithm.head_only
 
 
-@pytest.mark.parametrize("meta_gradient", [FOMAML("separate"), ANIL()], ids=str)
-def test_saved_and_loaded_it_goes_on_alike(meta_gradient, tmp_path):
-    one = learner(meta_gradient)
+@pytest.mark.parametrize("algorithm", [FOMAML("separate"), ANIL()], ids=str)
+def test_saved_and_loaded_it_goes_on_alike(algorithm, tmp_path):
+    one = learner(algorithm)
     one.fit(Waves(), 2, verbose=0)
     one.save(tmp_path / "learner.zip")
     other = MetaLearner.load(tmp_path / "learner.zip")
@@ -405,20 +405,20 @@ def test_saved_and_loaded_it_goes_on_alike(meta_gradient, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "meta_gradient", [Reptile(), FOMAML(), FOMAML("separate")], ids=str
+    "algorithm", [Reptile(), FOMAML(), FOMAML("separate")], ids=str
 )
-def test_adams_state_runs_through_all_steps(meta_gradient):
-    one = learner(meta_gradient, inner_optimizer=Adam(1e-2), meta_batch_size=2)
+def test_adams_state_runs_through_all_steps(algorithm):
+    one = learner(algorithm, inner_optimizer=Adam(1e-2), meta_batch_size=2)
     one.fit(Waves(), 2, verbose=0)
-    steps = STEPS + (meta_gradient == FOMAML())  # its step on the queries
+    steps = STEPS + (algorithm == FOMAML())  # its step on the queries
     assert one.inner_state.step == 2 * 2 * steps
 
 
 @pytest.mark.parametrize(
-    "meta_gradient", [e for e in EVERY if not e.needs_query], ids=str
+    "algorithm", [e for e in EVERY if not e.needs_query], ids=str
 )
-def test_tasks_without_queries(meta_gradient):
-    history = learner(meta_gradient).fit(Waves(queries=0), 2, verbose=0)
+def test_tasks_without_queries(algorithm):
+    history = learner(algorithm).fit(Waves(queries=0), 2, verbose=0)
     assert "query_mse" not in history.history
     assert np.isfinite(history.history["loss"][0])
 
@@ -469,7 +469,7 @@ def test_the_head_is_the_layer_before_the_output():
             MetaLearner(
                 model,
                 inner_optimizer=SGD(0.1),
-                meta_gradient=ANIL(),
+                algorithm=ANIL(),
                 loss="mse",
                 metric="mse",
             )
@@ -495,16 +495,16 @@ def test_the_meta_optimizer_clips():
     "settings, words",
     [
         (
-            {"meta_gradient": GradientCombination((1, 1))},
+            {"algorithm": GradientCombination((1, 1))},
             ["inner_steps=3", "2 weights"],
         ),
         (
-            {"meta_gradient": MAML(), "inner_optimizer": Adam(1e-3)},
-            ["meta_gradient=maml", "inner_optimizer", "SGD"],
+            {"algorithm": MAML(), "inner_optimizer": Adam(1e-3)},
+            ["algorithm=maml", "inner_optimizer", "SGD"],
         ),
         (
-            {"meta_gradient": ANIL(), "inner_optimizer": Adam(1e-3)},
-            ["meta_gradient=anil", "inner_optimizer", "SGD"],
+            {"algorithm": ANIL(), "inner_optimizer": Adam(1e-3)},
+            ["algorithm=anil", "inner_optimizer", "SGD"],
         ),
     ],
 )
@@ -523,17 +523,17 @@ def test_maml_refuses_wrong_second_derivatives(name):
         [keras.Input((2,)), keras.Sequential([layer]), keras.layers.Dense(1)]
     )
     settings = {"inner_optimizer": SGD(0.1), "inner_batch_size": 1}
-    MetaLearner(model, meta_gradient=FOMAML(), **settings)
-    for meta_gradient in (MAML(), ANIL()):
+    MetaLearner(model, algorithm=FOMAML(), **settings)
+    for algorithm in (MAML(), ANIL()):
         with pytest.raises(ValueError, match=f"{name}Normalization"):
-            MetaLearner(model, meta_gradient=meta_gradient, **settings)
+            MetaLearner(model, algorithm=algorithm, **settings)
 
 
 @pytest.mark.parametrize(
-    "meta_gradient, tasks, words",
+    "algorithm, tasks, words",
     [
-        (MAML(), Waves(queries=0), ["meta_gradient=maml", "query"]),
-        (FOMAML(), Waves(queries=0), ["meta_gradient=fomaml", "query"]),
+        (MAML(), Waves(queries=0), ["algorithm=maml", "query"]),
+        (FOMAML(), Waves(queries=0), ["algorithm=fomaml", "query"]),
         (
             GradientCombination((1, 1, 1)),
             Waves(support=5),
@@ -547,8 +547,8 @@ def test_maml_refuses_wrong_second_derivatives(name):
         (Reptile(), Waves(support=1), ["inner_batch_size=2", "at most 1"]),
     ],
 )
-def test_tasks_refused_before_any_work(meta_gradient, tasks, words):
-    one = learner(meta_gradient)
+def test_tasks_refused_before_any_work(algorithm, tasks, words):
+    one = learner(algorithm)
     phi = one.functional.phi()
     with pytest.raises(ValueError) as error:
         one.fit(tasks, 1, verbose=0)
@@ -564,12 +564,12 @@ def test_evaluation_refuses_tasks_without_queries():
 
 @pytest.mark.parametrize("text", ["", "reptil", "1,x", "1/0", "0,0"])
 def test_names_refused(text):
-    with pytest.raises(ValueError, match=r"meta_gradient|weights"):
-        meta_gradients.parse(text)
+    with pytest.raises(ValueError, match=r"algorithm|weights"):
+        algorithms.from_name(text)
     with pytest.raises(ValueError, match="last_batch"):
         FOMAML("tail")
 
 
 def test_fractions_are_read():
     third = GradientCombination((1 / 3, 1 / 3, 1 / 3))
-    assert meta_gradients.parse("1/3,1/3,1/3") == third
+    assert algorithms.from_name("1/3,1/3,1/3") == third

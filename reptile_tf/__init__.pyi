@@ -1,0 +1,42 @@
+from . import algorithms, models
+from .algorithms.algorithm import Algorithm, Lesson
+from .algorithms.fomaml import FOMAML
+from .algorithms.gradient_combination import GradientCombination
+from .algorithms.maml import ANIL, MAML
+from .algorithms.optimizers import SGD, Adam, InnerOptimizer
+from .algorithms.reptile import Reptile
+from .data.classes import ClassImages
+from .data.episodes import Episodes
+from .data.sine import SineWaves
+from .data.sources.registry import load_classes
+from .data.task import Task
+from .training.checkpoints import Checkpoint
+from .training.learner import MetaLearner
+from .training.meta_optimizer import linear_decay
+from .training.score import Score
+from .training.settings import Settings
+
+__all__ = [
+    "ANIL",
+    "FOMAML",
+    "MAML",
+    "SGD",
+    "Adam",
+    "Algorithm",
+    "Checkpoint",
+    "ClassImages",
+    "Episodes",
+    "GradientCombination",
+    "InnerOptimizer",
+    "Lesson",
+    "MetaLearner",
+    "Reptile",
+    "Score",
+    "Settings",
+    "SineWaves",
+    "Task",
+    "algorithms",
+    "linear_decay",
+    "load_classes",
+    "models",
+]

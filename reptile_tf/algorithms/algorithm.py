@@ -1,0 +1,113 @@
+"""What an algorithm is: what training on one task says about phi.
+
+An algorithm makes, from one task, a meta-gradient: the vector that the
+meta-optimizer is given as a gradient. All have the unit of phi - W~, which is
+alpha times a gradient, so that one outer step size serves them all:
+
+    Reptile               phi - W~
+    GradientCombination   alpha (c_1 g_1 + ... + c_k g_k)
+    FOMAML                alpha g_k, the last step's alone
+    MAML                  alpha dL_query(W~) / dphi
+    ANIL                  MAML whose inner steps move the head alone
+
+g_j is the gradient of the j-th mini-batch's loss at the weights W_(j-1), which
+the steps before it made. With another inner optimizer than SGD, the j-th
+step's change W_(j-1) - W_j stands for alpha g_j, as in the authors' code.
+"""
+
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from reptile_tf.algorithms.inner_loop import InnerLoop
+from reptile_tf.algorithms.optimizers import InnerOptimizer
+from reptile_tf.data.task import Task
+
+
+class Lesson(NamedTuple):
+    """What training on one task gave.
+
+    Attributes:
+        meta_gradient: what it says about phi, a vector.
+        weights: W~, adapted to the support set.
+        state: the inner optimizer's state to go on with.
+        loss: mean loss of an example, a scalar.
+    """
+
+    meta_gradient: tf.Tensor
+    weights: tf.Tensor
+    state: tuple
+    loss: tf.Tensor
+
+
+class Algorithm:
+    """The base of all algorithms, and what they share.
+
+    One of your own is a frozen dataclass with a `__call__`. A learner with it
+    can be saved; to load that, register the class with Keras
+    (`keras.saving.register_keras_serializable`) or name it in
+    `custom_objects`.
+    """
+
+    @property
+    def needs_query(self) -> bool:
+        """Whether tasks must have query examples."""
+        return False
+
+    @property
+    def head_only(self) -> bool:
+        """Whether inner steps move the weights of the last layer alone."""
+        return False
+
+    def require(self, steps: int, optimizer: InnerOptimizer) -> None:
+        """Refuses k or an inner optimizer that it cannot work with.
+
+        Raises:
+            ValueError: names the argument.
+        """
+
+    def require_model(self, model: keras.Model) -> None:
+        """Refuses a model that it cannot work with.
+
+        Raises:
+            ValueError: names the layer.
+        """
+
+    def require_examples(self, size: int, steps: int, batch_size: int) -> None:
+        """Refuses support sets that are too small for the mini-batches.
+
+        Args:
+            size: S, examples of a support set.
+            steps: k.
+            batch_size: B.
+
+        Raises:
+            ValueError: names the argument and what would do.
+        """
+        if batch_size > size:
+            raise ValueError(
+                f"inner_batch_size={batch_size} is larger than a training "
+                f"task, which has {size} support examples; use at most {size}"
+            )
+
+    def __call__(
+        self,
+        loop: InnerLoop,
+        phi: tf.Tensor,
+        state: Any,
+        task: Task,
+        steps: int,
+        batch_size: int,
+    ) -> Lesson:
+        """Trains on one task, with tensors alone.
+
+        Args:
+            loop: model, loss and inner optimizer.
+            phi: the weight vector.
+            state: the inner optimizer's state to start from.
+            task: a `reptile_tf.Task`.
+            steps: k, inner steps on the support set.
+            batch_size: B, support examples of a step.
+        """
+        raise NotImplementedError

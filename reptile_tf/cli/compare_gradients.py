@@ -1,0 +1,75 @@
+r"""Compares combinations of the inner gradients (section 5.2, Figure 3).
+
+Trains combinations of g1 to g4 with Table 6's settings, evaluates them, and
+draws all curves that there are so far. The same command again resumes.
+
+Example:
+    reptile-tf compare_gradients \
+        --run_dir=runs/figure3 --curve=g2 --curve="g1+g2"
+
+Each curve is a run folder in --run_dir, as train makes it.
+"""
+
+import dataclasses
+
+from absl import flags
+
+from reptile_tf.cli import comparison
+from reptile_tf.cli import flags as shared_flags
+
+# Figure 3's legend, and the weights on g1, g2, ...
+CURVES = {
+    "g1": "1",
+    "mean_g1+g2": "1/2,1/2",
+    "g1+g2": "1,1",
+    "g2": "0,1",
+    "mean_g1+g2+g3": "1/3,1/3,1/3",
+    "g1+g2+g3": "1,1,1",
+    "g3": "0,0,1",
+    "mean_g1+g2+g3+g4": "1/4,1/4,1/4,1/4",
+    "g1+g2+g3+g4": "1,1,1,1",
+    "g4": "0,0,0,1",
+}
+CURVE = flags.DEFINE_multi_enum(
+    "curve",
+    list(CURVES),
+    list(CURVES),
+    "A curve to train; may be given several times. All if not given.",
+)
+EVAL_EVERY = flags.DEFINE_integer(
+    "eval_every",
+    2000,
+    "The outer iterations between two evaluations during the training.",
+    1,
+)
+NUM_VALIDATION_TASKS = flags.DEFINE_integer(
+    "num_validation_tasks",
+    100,
+    "The number of tasks of each evaluation during the training.",
+    2,
+)
+comparison.define_flags("runs/figure3")
+shared_flags.define_settings(but=("algorithm", "inner_steps"))
+
+
+def main() -> None:
+    """Trains, evaluates and draws."""
+    from reptile_tf.experiments import plots
+
+    preset = shared_flags.preset("omniglot_gradients")
+    presets = {
+        curve: dataclasses.replace(
+            preset,
+            algorithm=CURVES[curve],
+            inner_steps=CURVES[curve].count(",") + 1,
+        )
+        for curve in CURVE.value
+    }
+    kept = comparison.train_all(
+        presets,
+        CURVES,
+        checkpoint_every=2000,
+        eval_every=EVAL_EVERY.value,
+        num_validation_tasks=NUM_VALIDATION_TASKS.value,
+    )
+    plots.compared_errors(kept, kept[0].parent / "figure3.png")

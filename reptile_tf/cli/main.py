@@ -1,0 +1,139 @@
+"""Finds the subcommand, shows help, and runs the rest of the command line."""
+
+import difflib
+import importlib
+import signal
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+from absl import app, flags, logging
+
+from reptile_tf.cli import flags as shared_flags
+from reptile_tf.utils import log
+
+COMMANDS = {
+    "tour": "Learn to learn characters, in a few minutes, with pictures.",
+    "train": "Meta-train a preset into a run folder, or resume one.",
+    "evaluate": "Evaluate a run on test tasks.",
+    "export": "Export a run as a SavedModel that adapts inside the server.",
+    "evaluate_export": "Evaluate an exported model as a client would.",
+    "serve": "Serve exported models over TF Serving's REST API.",
+    "classify": "Adapt an exported model to your pictures; classify others.",
+    "sine": "Measure and draw how sine waves are learned (Figure 1).",
+    "compare_gradients": "Compare combinations of inner gradients (Figure 3).",
+    "compare_algorithms": "Compare MAML, FOMAML and Reptile on Omniglot.",
+    "analyze_gradients": "Check the meta-gradients' expansion (section 4.1).",
+    "solution_manifolds": "Check the distance to solutions (section 4.2).",
+    "record": "Keep a run's results, and write the documents' tables.",
+}
+
+_HELP = ("--help", "-help", "-h", "--helpshort", "help")
+
+
+def main(*before: str) -> None:
+    """Runs `reptile-tf COMMAND --FLAG=VALUE ...` with this process's words.
+
+    Args:
+        *before: words that come before those of this process.
+    """
+    words = [*before, *sys.argv[1:]]
+    if not words or words[0] in _HELP:
+        print(overview())
+        return
+    name, *rest = words
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        sys.exit(
+            f"reptile-tf: there is no command {name!r}{hint}\n"
+            "reptile-tf --help lists the commands"
+        )
+    command = importlib.import_module(f"reptile_tf.cli.{name}")
+    shared_flags.define_threads()
+    if any(word in _HELP for word in rest):
+        print(help_of(name, command))
+        return
+    app.run(
+        lambda words: _run(name, command, words[1:]),
+        [f"reptile-tf {name}", *rest],
+    )
+
+
+def overview() -> str:
+    """Returns what `reptile-tf --help` says."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        [
+            "Few-shot learning by Reptile and its relatives.",
+            "",
+            "usage: reptile-tf COMMAND --FLAG=VALUE ...",
+            "",
+            *lines,
+            "",
+            "reptile-tf COMMAND --help explains a command and its flags.",
+        ]
+    )
+
+
+def help_of(name: str, command: ModuleType) -> str:
+    """Returns what `reptile-tf NAME --help` says."""
+    own = flags.FLAGS.get_key_flags_for_module(command)
+    threads = [flags.FLAGS[f"{x}_op_threads"] for x in ("intra", "inter")]
+    own = [flag for flag in own if flag not in threads]
+    told = [(command.__doc__ or "").strip(), "", "Flags:"]
+    for flag in [*sorted(own, key=lambda flag: flag.name), *threads]:
+        told.append(_flag_help(flag))
+    told.append("  --verbosity=1\n      Shows TensorFlow's own messages, too.")
+    return "\n".join(told)
+
+
+def _flag_help(flag: flags.Flag) -> str:
+    """Returns a flag's name, what it takes, its default and its meaning."""
+    choices = getattr(flag.parser, "enum_values", None)
+    kind = "|".join(choices) if choices else flag.parser.flag_type()
+    head = f"  --{flag.name}=<{kind}>"
+    if flag.default is not None:
+        head += f" (default: {str(flag.default_as_str).strip(chr(39))})"
+    text = flag.help.removeprefix(f"<{kind}>: ")  # absl puts it there
+    return f"{head}\n{flags.text_wrap(text, 80, '      ')}"
+
+
+def _run(name: str, command: ModuleType, stray: Sequence[str]) -> None:
+    """Runs a command; what goes wrong as users' work does is one line."""
+    if stray:
+        raise app.UsageError(
+            f"{' '.join(stray)}: settings are flags, as in --seed=1"
+        )
+    try:
+        _start_tensorflow()
+        command.main()
+    except (
+        ValueError,
+        FloatingPointError,
+        OSError,
+        ModuleNotFoundError,
+    ) as error:
+        logging.debug("", exc_info=True)
+        sys.exit(f"reptile-tf {name}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+
+
+def _start_tensorflow() -> None:
+    """Imports TensorFlow without its messages, and chooses its threads."""
+    given = flags.FLAGS
+    if given.verbosity < 1:
+        log.quiet_tensorflow()
+        with log.held_back():
+            import tensorflow  # noqa: F401
+    from reptile_tf.utils import threads
+
+    threads.configure(given.intra_op_threads, given.inter_op_threads)
+
+
+def stopped(number: int) -> None:
+    """Ends a command that the signal of this number stopped."""
+    print("Stopped and saved; the same command resumes.")
+    sys.exit(128 + number)

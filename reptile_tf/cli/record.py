@@ -1,0 +1,40 @@
+"""Keeps a run's results, and writes the documents' tables from what is kept.
+
+Example:
+    reptile-tf record --run_dir=runs/o55 --name=omniglot_5shot_5way
+    reptile-tf record  # writes the tables alone
+"""
+
+import pathlib
+
+from absl import flags
+
+RUN_DIR = flags.DEFINE_string(
+    "run_dir", None, "The evaluated run to keep; none if not given."
+)
+NAME = flags.DEFINE_string("name", None, "The name to keep it under.")
+RESULTS = flags.DEFINE_string(
+    "results", "results", "The folder where results are kept."
+)
+PAGE = flags.DEFINE_multi_string(
+    "page",
+    ["README.md", "docs/experiments.md", "saved_models/README.md"],
+    "A Markdown page whose tables are written anew; may be given several "
+    "times.",
+)
+
+
+def main() -> None:
+    """Keeps a run, and writes the tables."""
+    from reptile_tf.experiments import archive, pages
+    from reptile_tf.utils.files import whole_file
+
+    kept = pathlib.Path(RESULTS.value)
+    if RUN_DIR.value is not None:
+        if NAME.value is None:
+            raise ValueError("--run_dir needs --name, the result's name")
+        archive.keep(pathlib.Path(RUN_DIR.value), kept / NAME.value)
+    for page in map(pathlib.Path, PAGE.value):
+        text = pages.fill(page.read_text(), kept)
+        with whole_file(page) as part:
+            part.write_text(text)

@@ -1,0 +1,75 @@
+"""The tour of `make run`: learns to learn characters, in a few minutes.
+
+Example:
+    reptile-tf tour
+
+Meta-trains on drawn characters, evaluates on characters never seen in
+training, adapts to one new task, and leaves pictures of it all in a new run
+folder.
+"""
+
+import itertools
+import pathlib
+import sys
+
+from absl import flags
+
+from reptile_tf.cli import flags as shared_flags
+
+ROOT = flags.DEFINE_string(
+    "root", "runs", "The folder in which run folders are made."
+)
+NUM_TASKS = shared_flags.define_num_tasks(200, "the last evaluation", 100)
+SEED = shared_flags.define_seed()
+shared_flags.define_settings()
+
+
+def new_folder(root: str) -> pathlib.Path:
+    """Makes and returns the first of root/tour-1, -2, ... to be had."""
+    for number in itertools.count(1):
+        folder = pathlib.Path(root, f"tour-{number}")
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            continue
+    raise AssertionError("numbers do not end")
+
+
+def main() -> None:
+    """Trains, evaluates, adapts and draws."""
+    import numpy as np
+    import tensorflow as tf
+
+    from reptile_tf.experiments import build, plots
+    from reptile_tf.experiments.run import Run
+    from reptile_tf.training import score
+
+    folder = new_folder(ROOT.value)
+    run = Run(folder, shared_flags.preset("glyphs"), SEED.value)
+    print(f"Meta-training on glyphs, into {folder}")
+    signal = run.train(eval_every=max(1, run.preset.outer_iterations // 10))
+    if signal is not None:
+        sys.exit(128 + signal)
+    plots.learning_curve(folder / "history.csv", folder / "learning_curve.png")
+    print(f"Evaluating on {NUM_TASKS.value} tasks of classes never seen")
+    scores = run.evaluate(NUM_TASKS.value)
+
+    print("Adapting to one new task")
+    _, tasks = build.make_tasks(run.preset, run.seed)
+    task = tasks.sample(tf.constant(NUM_TASKS.value, tf.int64))
+    adapted = run.learner().adapt(task.support_x, task.support_y)
+    logits = adapted.predict(task.query_x, verbose=0)
+    probabilities = tf.nn.softmax(logits).numpy()
+    plots.few_shot_task(task, probabilities, folder / "task.png")
+
+    print(f"\n{run.preset.ways}-way {run.preset.shots}-shot, new characters:")
+    print(score.table(scores))
+    print(
+        f"  one task: predicted {np.argmax(probabilities, 1)}, "
+        f"true {task.query_y.numpy()}"
+    )
+    print(
+        f"\nLook at {folder}/task.png and {folder}/learning_curve.png; "
+        f"the numbers are in {folder}/evaluation.json"
+    )

@@ -1,0 +1,174 @@
+"""The tables of the documentation, made from the results that are kept."""
+
+import json
+import math
+import pathlib
+import re
+
+from reptile_tf.training.score import read_entries
+from reptile_tf.training.settings import EVALUATION_MODES
+
+
+def fill(page: str, results: pathlib.Path) -> str:
+    """Returns a Markdown page with its tables made anew from what is kept.
+
+    A table lies between the lines `<!-- NAME: made by reptile-tf record -->`
+    and `<!-- end -->`, NAME being one of `TABLES`.
+    """
+
+    def table(match):
+        start, name, end = match.groups()
+        lines = TABLES[name](results) or ["Nothing has been kept yet."]
+        return "\n".join([start, *lines, end])
+
+    return _PLACE.sub(table, page)
+
+
+_PLACE = re.compile(
+    r"(<!-- (\w+): made by reptile-tf record -->)\n.*?(<!-- end -->)", re.DOTALL
+)
+
+
+def _markdown(head: list[str], rows) -> list[str]:
+    rows = [head, ["---"] * len(head), *rows]
+    return [f"| {' | '.join(row)} |" for row in rows] if len(rows) > 2 else []
+
+
+def accuracies(results: pathlib.Path) -> list[str]:
+    """Returns a table with a line for each evaluation of each run kept."""
+    rows = []
+    for path in sorted(results.glob("*/evaluation.json")):
+        config = json.loads((path.parent / "config.json").read_text())
+        rows += [
+            [
+                path.parent.name,
+                f"{entry['ways']}-way {entry['shots']}-shot",
+                f"{entry['outer_iterations']:,} of "
+                f"{config['outer_iterations']:,}",
+                entry["mode"],
+                f"{entry['accuracy']:.2%} ± {entry['ci95']:.2%}",
+                f"{entry['num_tasks']:,}",
+                str(entry["seed"]),
+            ]
+            for entry in read_entries(path)
+            if "accuracy" in entry
+        ]
+    head = "Run, Task, Outer iterations, Evaluation mode, Accuracy ± 95%"
+    return _markdown([*head.split(", "), "Tasks", "Seed"], rows)
+
+
+def sine(results: pathlib.Path) -> list[str]:
+    """Returns the mean squared errors on sine waves (Figure 1)."""
+    path = results / "sine" / "sine.json"
+    if not path.exists():
+        return []
+    entries = read_entries(path)
+    rows: dict[str, dict[str, str]] = {}
+    for entry in entries:
+        row = rows.setdefault(entry["initialization"], {})
+        value, ci95 = entry["mean_squared_error"], entry["ci95"]
+        row[f"{entry['steps']} steps"] = f"{value:.2f} ± {ci95:.2f}"
+    tasks = f"{entries[0]['num_tasks']:,}"
+    head = f"Initialization (error ± 95%, {tasks} waves)"
+    steps = next(iter(rows.values()))
+    return _markdown(
+        [head, *steps], [[name, *row.values()] for name, row in rows.items()]
+    )
+
+
+def figure3(results: pathlib.Path) -> list[str]:
+    """Returns the last accuracies of Figure 3's curves, best first."""
+    rows, tasks = [], set()
+    for path in results.glob("figure3/*/evaluation.json"):
+        entries = read_entries(path)
+        tasks |= {f"{entry['num_tasks']:,}" for entry in entries}
+        rows.append(
+            [f"`{path.parent.name}`"]
+            + [f"{e['accuracy']:.2%} ± {e['ci95']:.2%}" for e in entries]
+        )
+    head = [f"Curve (accuracy ± 95%, {' or '.join(sorted(tasks))} tasks)"]
+    rows.sort(key=lambda row: row[1], reverse=True)
+    return _markdown(head + list(EVALUATION_MODES), rows)
+
+
+# What the paper's Figure 3 shows: the better curve, and the other one.
+_ORDER = {
+    "g1 alone fails": ("g2", "g1"),
+    "three mini-batches beat two": ("g1+g2+g3", "g1+g2"),
+    "four beat three": ("g1+g2+g3+g4", "g1+g2+g3"),
+    "the sum of three beats the last": ("g1+g2+g3", "g3"),
+    "the sum of four beats the last": ("g1+g2+g3+g4", "g4"),
+    "two-step FOMAML is ahead of Reptile": ("g2", "g1+g2"),
+}
+
+
+def order(results: pathlib.Path) -> list[str]:
+    """Returns which of Figure 3's orders come out, and by how much."""
+    found = {}
+    for path in results.glob("figure3/*/evaluation.json"):
+        entries = read_entries(path)
+        found[path.parent.name] = {e["mode"]: e for e in entries}
+    modes = "transductive", "support_and_query"
+    rows = []
+    for claim, (better, other) in _ORDER.items():
+        if not {better, other} <= found.keys():
+            continue
+        row = [claim, f"`{better}` - `{other}`"]
+        for mode in modes:
+            a, b = found[better][mode], found[other][mode]
+            ahead = a["accuracy"] - b["accuracy"]
+            ci95 = math.hypot(a["ci95"], b["ci95"])
+            holds = "yes" if ahead > ci95 else "no"
+            verdict = holds if abs(ahead) > ci95 else "cannot be told"
+            row.append(f"{ahead:+.2%} ± {ci95:.2%}: {verdict}")
+        rows.append(row)
+    return _markdown(["The paper's order", "Difference ± 95%", *modes], rows)
+
+
+def algorithms(results: pathlib.Path) -> list[str]:
+    """Returns MAML, FOMAML and Reptile beside each other, and their cost."""
+    measured = results / "benchmarks" / "meta_gradients.json"
+    costs = {}
+    if measured.exists():
+        costs = json.loads(measured.read_text()).get("algorithms", {})
+    rows = []
+    for path in sorted(results.glob("algorithms/*/evaluation.json")):
+        name, entries = path.parent.name, read_entries(path)
+        cost = costs.get(name, {})
+        rows.append(
+            [name, f"{entries[0]['outer_iterations']:,}"]
+            + [f"{e['accuracy']:.2%} ± {e['ci95']:.2%}" for e in entries]
+            + [f"{entries[0]['num_tasks']:,}"]
+            + [str(cost.get(key, "")) for key in ("median_ms", "peak_mb")]
+        )
+    head = ["Run (accuracy ± 95%)", "Outer iterations", *EVALUATION_MODES]
+    return _markdown([*head, "Tasks", "ms a training task", "Peak MB"], rows)
+
+
+def exports(results: pathlib.Path) -> list[str]:
+    """Returns how exported models do beside the runs they were made of."""
+    rows = []
+    for path in sorted(results.glob("*/export_evaluation.json")):
+        entries = read_entries(path)
+        for mode in dict.fromkeys(e["mode"] for e in entries):
+            own = {e["learner"]: e for e in entries if e["mode"] == mode}
+            rows.append(
+                [path.parent.name, mode]
+                + [
+                    f"{own[x]['accuracy']:.2%} ± {own[x]['ci95']:.2%}"
+                    for x in ("export", "run")
+                ]
+                + [f"{own['run']['num_tasks']:,}"]
+            )
+    head = "Run, Evaluation mode, Accuracy ± 95% of the export, of the run"
+    return _markdown([*head.split(", "), "Tasks, the same for both"], rows)
+
+
+TABLES = {
+    "accuracies": accuracies,
+    "sine": sine,
+    "figure3": figure3,
+    "order": order,
+    "algorithms": algorithms,
+    "exports": exports,
+}

@@ -1,0 +1,181 @@
+"""What is done from phi without moving it: adapting, and measuring how well."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from reptile_tf.algorithms.inner_loop import InnerLoop, adapt, mini_batches
+from reptile_tf.data.task import Tasks
+from reptile_tf.training import evaluation_modes, task_metric
+from reptile_tf.training.score import Score
+from reptile_tf.training.settings import Settings
+from reptile_tf.utils.recent import Recent
+
+# Tasks of one compiled call of an evaluation; progress is seen between calls.
+_CHUNK = 50
+
+
+class Evaluator:
+    """Adapts to tasks with the settings of evaluation, and measures.
+
+    Args:
+        loop: what an inner step is made of.
+        metric: measured on each task's query set.
+        settings: the inner steps and mini-batches of evaluation.
+    """
+
+    def __init__(
+        self, loop: InnerLoop, metric: keras.metrics.Metric, settings: Settings
+    ):
+        self._loop, self._metric, self._settings = loop, metric, settings
+        self._compiled = Recent()
+        self._adapt = tf.function(
+            self._weights_and_statistics, autograph=False, reduce_retracing=True
+        )
+
+    def adapted_weights(
+        self,
+        phi: tf.Tensor,
+        state: Any,
+        steps: tf.Tensor,
+        x: tf.Tensor,
+        y: tf.Tensor,
+        key: tf.Tensor,
+    ) -> tf.Tensor:
+        """Returns W~, adapted with the settings of evaluation.
+
+        A pure function of tensors; the optimizer's last state is dropped.
+
+        Args:
+            phi: the weight vector to start from.
+            state: the inner optimizer's state to start from.
+            steps: inner steps, an int32 scalar, at least 0.
+            x: support inputs `[S, ...]`.
+            y: support targets `[S, ...]`.
+            key: int32 `[2]`, from which the mini-batches follow.
+        """
+        batches = mini_batches(
+            key, tf.shape(x)[0], steps, self._settings.eval_inner_batch_size
+        )
+        return adapt(self._loop, phi, state, x, y, batches, key)[0]
+
+    def adapt(
+        self,
+        state: Any,
+        steps: int,
+        x: tf.Tensor,
+        y: tf.Tensor,
+        key: tf.Tensor,
+    ) -> keras.Model:
+        """Returns a model adapted to a support set; see `MetaLearner.adapt`.
+
+        Raises:
+            FloatingPointError: the adapted weights are not finite.
+        """
+        model = self._loop.model
+        weights, statistics = self._adapt(
+            model.phi(), state, tf.constant(steps), x, y, key
+        )
+        if not np.isfinite([np.sum(t) for t in (weights, *statistics)]).all():
+            raise FloatingPointError(
+                "adapt: the adapted weights or statistics are not finite; are "
+                "x and y in the range that was learned with?"
+            )
+        return model.with_weights(weights, statistics)
+
+    def _weights_and_statistics(self, phi, state, steps, x, y, key):
+        weights = self.adapted_weights(phi, state, steps, x, y, key)
+        return weights, self._loop.model.statistics(weights, x)
+
+    def evaluate(
+        self,
+        tasks: Tasks,
+        num_tasks: int,
+        modes: Sequence[str],
+        state: Any,
+        steps: int,
+        verbose: int = 0,
+    ) -> list[Score]:
+        """Adapts to tasks 0 to num_tasks - 1 and measures the metric on each.
+
+        Args:
+            tasks: the distribution to measure on.
+            num_tasks: the number of tasks, at least 2.
+            modes: names of evaluation modes.
+            state: the inner optimizer's state that each task starts from.
+            steps: inner steps, at least 0.
+            verbose: 1 shows a progress bar.
+
+        Returns:
+            One `Score` for each mode, in their order.
+
+        Raises:
+            FloatingPointError: an adapted model's metric is not finite.
+        """
+        modes, metric = tuple(modes), self._metric.name
+        measure = self.compiled(tasks, modes)
+        phi = self._loop.model.phi()
+        names = [f"{mode}_{metric}" for mode in modes]
+        bar = keras.utils.Progbar(
+            num_tasks, verbose=verbose, stateful_metrics=names, unit_name="task"
+        )
+        chunks: list[np.ndarray] = []
+        for first in range(0, num_tasks, _CHUNK):
+            stop = min(first + _CHUNK, num_tasks)
+            indices = tf.range(first, stop, dtype=tf.int64)
+            chunks.append(
+                measure(phi, state, tf.constant(steps), indices).numpy()
+            )
+            means = np.concatenate(chunks).mean(0)
+            bar.update(stop, list(zip(names, means, strict=True)))
+        values = np.concatenate(chunks)
+        if not np.isfinite(values).all():
+            bad = int(np.argmin(np.isfinite(values).all(1)))
+            raise FloatingPointError(
+                f"evaluation task {bad}: {metric} is not finite"
+            )
+        return [
+            Score.of(mode, metric, values[:, i]) for i, mode in enumerate(modes)
+        ]
+
+    def compiled(self, tasks: Tasks, modes: Sequence[str]) -> Any:
+        """Returns (phi, state, steps, indices) -> `[n, modes]`, compiled."""
+        model, modes = self._loop.model, tuple(modes)
+
+        def one(phi, state, steps, index):
+            task = tasks.sample(index)
+            weights = self.adapted_weights(
+                phi, state, steps, task.support_x, task.support_y, task.key
+            )
+            return tf.stack(
+                [
+                    task_metric.measure(
+                        self._metric,
+                        task.query_y,
+                        evaluation_modes.MODES[mode](
+                            model, weights, task.support_x, task.query_x
+                        ),
+                    )
+                    for mode in modes
+                ]
+            )
+
+        def measure(phi, state, steps, indices):
+            return tf.map_fn(
+                lambda index: one(phi, state, steps, index),
+                indices,
+                fn_output_signature=tf.TensorSpec([len(modes)]),
+                parallel_iterations=os.cpu_count(),
+            )
+
+        return self._compiled.get(
+            tasks,
+            modes,
+            lambda: tf.function(
+                measure, autograph=False, reduce_retracing=True
+            ),
+        )

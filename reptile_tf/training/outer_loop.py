@@ -1,0 +1,164 @@
+"""The outer loop: Algorithms 1 and 2 of the paper."""
+
+import time
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from reptile_tf.algorithms import meta_batch
+from reptile_tf.algorithms.algorithm import Algorithm
+from reptile_tf.algorithms.inner_loop import InnerLoop
+from reptile_tf.data.task import Tasks
+from reptile_tf.training import task_metric
+from reptile_tf.training.settings import Settings
+from reptile_tf.utils.recent import Recent
+
+
+class OuterLoop:
+    """Algorithm 2; with a meta-batch of 1 it is Algorithm 1.
+
+    for iteration = 0, 1, 2, ...
+        for i = 1, ..., n                            `_meta_gradient`
+            sample task tau_i
+            W~_i = SGD(L_tau_i, phi, k)              `Algorithm.__call__`
+        phi <- phi - (eps / n) sum_i (phi - W~_i)    `_outer_step`
+
+    Other algorithms than Reptile put another vector for phi - W~_i.
+
+    Args:
+        loop: what an inner step is made of.
+        algorithm: makes a meta-gradient of a task.
+        meta_optimizer: moves phi, given the mean meta-gradient.
+        metric: measured on the query sets of the training tasks.
+        settings: k, n, the mini-batches, and how a meta-batch is trained on.
+    """
+
+    def __init__(
+        self,
+        loop: InnerLoop,
+        algorithm: Algorithm,
+        meta_optimizer: keras.optimizers.Optimizer,
+        metric: keras.metrics.Metric,
+        settings: Settings,
+    ):
+        self._loop, self._algorithm = loop, algorithm
+        self._meta_optimizer, self._metric = meta_optimizer, metric
+        self._settings = settings
+        self._compiled = Recent()
+        self._step = tf.function(self._outer_step, autograph=False)
+
+    def iterate(
+        self, tasks: Tasks, iteration: int, state: Any
+    ) -> tuple[Any, dict[str, float]]:
+        """Makes one outer iteration, which moves phi once.
+
+        Args:
+            tasks: the distribution to learn from.
+            iteration: its number; it takes the tasks from `iteration` n on.
+            state: the inner optimizer's state before it.
+
+        Returns:
+            (state, logs): the state to go on with, and the means over the
+            tasks of `loss` and `query_<metric>`, and `tasks_per_second`.
+
+        Raises:
+            FloatingPointError: a task's loss, weights or state is not finite.
+                phi is as it was before.
+        """
+        start = time.perf_counter()
+        n = self._settings.meta_batch_size
+        first = iteration * n
+        meta_gradient, state, report = self.compiled(tasks)(
+            tf.constant(first, tf.int64), state
+        )
+        report = {name: values.numpy() for name, values in report.items()}
+        _require_finite(report.pop("finite"), report["loss"], iteration, first)
+        self._step(meta_gradient)
+        seconds = time.perf_counter() - start
+        logs = {name: values.mean().item() for name, values in report.items()}
+        return state, logs | {"tasks_per_second": n / seconds}
+
+    def compiled(self, tasks: Tasks) -> Any:
+        """Returns `_meta_gradient` of the tasks as a `tf.function`."""
+
+        def meta_gradient(first, state):
+            return self._meta_gradient(tasks, first, state)
+
+        return self._compiled.get(
+            tasks,
+            "meta-gradient",
+            lambda: tf.function(
+                meta_gradient, autograph=False, reduce_retracing=True
+            ),
+        )
+
+    def _meta_gradient(self, tasks, first, state):
+        """Returns the mean meta-gradient of n tasks, the state, and a report.
+
+        Args:
+            tasks: the distribution.
+            first: number of the first task, an int64 scalar.
+            state: the inner optimizer's state before them.
+        """
+        model, settings = self._loop.model, self._settings
+        query_metric = f"query_{self._metric.name}"
+        phi = model.phi()
+        report = {
+            "loss": tf.TensorSpec([], phi.dtype),
+            "finite": tf.TensorSpec([], tf.bool),
+        }
+        if tasks.sample(first).query_x.shape[0]:
+            report[query_metric] = tf.TensorSpec([])
+
+        def train_on_task(index, state):
+            task = tasks.sample(index)
+            lesson = self._algorithm(
+                self._loop,
+                phi,
+                state,
+                task,
+                settings.inner_steps,
+                settings.inner_batch_size,
+            )
+            floats = [
+                s for s in tf.nest.flatten(lesson.state) if s.dtype.is_floating
+            ]
+            parts = lesson.loss, lesson.meta_gradient, *floats
+            sums = [tf.cast(tf.reduce_sum(t), phi.dtype) for t in parts]
+            values = {
+                "loss": lesson.loss,
+                "finite": tf.math.is_finite(tf.add_n(sums)),
+            }
+            if query_metric in report:
+                outputs = model.by_batch(lesson.weights, task.query_x)
+                values[query_metric] = task_metric.measure(
+                    self._metric, task.query_y, outputs
+                )
+            return lesson.meta_gradient, lesson.state, values
+
+        return meta_batch.train_on_tasks(
+            train_on_task,
+            state,
+            first + tf.range(settings.meta_batch_size, dtype=tf.int64),
+            (phi, state, report),
+            settings.meta_batch_mode,
+        )
+
+    def _outer_step(self, meta_gradient):
+        """Gives it to the meta-optimizer: the one write of phi."""
+        model = self._loop.model
+        self._meta_optimizer.apply(
+            model.unflatten(meta_gradient), model.model.trainable_variables
+        )
+
+
+def _require_finite(finite, loss, iteration: int, first: int) -> None:
+    if not finite.all():
+        bad = int(np.argmin(finite))
+        raise FloatingPointError(
+            f"outer iteration {iteration}, task {first + bad}: the inner "
+            f"loop's loss ({loss[bad]}), weights or optimizer state are not "
+            "finite; a smaller inner learning rate is the usual remedy"
+        )

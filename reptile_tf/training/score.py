@@ -1,0 +1,85 @@
+"""What an evaluation found: a mean over tasks, and its 95% interval."""
+
+import dataclasses
+import json
+import math
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """What an evaluation found; it prints as one line.
+
+    >>> import reptile_tf as rt
+    >>> print(rt.Score.of("support", "accuracy", [0.9, 1.0, 0.8, 0.9]))
+    support accuracy: 90.00% +- 8.00% (95% interval, 4 tasks)
+
+    Attributes:
+        mode: name of the evaluation mode, one of
+            `reptile_tf.training.settings.EVALUATION_MODES`.
+        metric: name of the metric.
+        value: mean over the tasks.
+        ci95: half the width of the mean's 95% interval over tasks.
+        num_tasks: the number of tasks.
+    """
+
+    mode: str
+    metric: str
+    value: float
+    ci95: float
+    num_tasks: int
+
+    @classmethod
+    def of(cls, mode: str, metric: str, values: npt.ArrayLike) -> "Score":
+        """Summarizes one value a task, `[tasks]`."""
+        values = np.asarray(values, np.float64)
+        if len(values) < 2:
+            raise ValueError(
+                f"an interval needs at least 2 tasks; received {len(values)}"
+            )
+        ci95 = 1.96 * values.std(ddof=1) / math.sqrt(len(values))
+        return cls(mode, metric, values.mean().item(), ci95.item(), len(values))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the fields, the value under the metric's name."""
+        return {
+            "mode": self.mode,
+            self.metric: self.value,
+            "ci95": self.ci95,
+            "num_tasks": self.num_tasks,
+        }
+
+    def __str__(self) -> str:
+        if "accuracy" in self.metric:
+            number = f"{self.value:.2%} +- {self.ci95:.2%}"
+        else:
+            number = f"{self.value:.4g} +- {self.ci95:.2g}"
+        return (
+            f"{self.mode} {self.metric}: {number} "
+            f"(95% interval, {self.num_tasks} tasks)"
+        )
+
+
+def table(scores: Sequence[Score]) -> str:
+    """Returns the scores as aligned lines for people."""
+    width = max(len(s.mode) for s in scores)
+    return "\n".join(f"  {'':{width - len(s.mode)}}{s}" for s in scores)
+
+
+def read_entries(path: str | os.PathLike) -> list[dict[str, Any]]:
+    """Returns the scores, with what they are of, that a JSON file holds.
+
+    Args:
+        path: of an evaluation.json or the like, of whatever version.
+    """
+    entries = json.loads(pathlib.Path(path).read_text())
+    for entry in entries:
+        if "tasks" in entry:  # until version 0.1
+            entry["num_tasks"] = entry.pop("tasks")
+    return entries

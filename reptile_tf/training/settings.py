@@ -1,0 +1,76 @@
+"""The settings of a learner: each is spelled here, and nowhere else.
+
+The learner takes them as arguments, a preset inherits them, a command shows
+them as flags, and a saved learner's file holds them. Nothing here needs
+TensorFlow, so that a command can list its flags without it.
+"""
+
+import dataclasses
+
+from reptile_tf.utils.settings import require_valid, setting
+
+# How a meta-batch is trained on; see `reptile_tf.algorithms.meta_batch`.
+META_BATCH_MODES = ("serial", "parallel")
+# How the losses of a mini-batch's examples become the loss of a step.
+LOSS_REDUCTIONS = ("sum", "mean")
+# Which statistics batch normalization uses for the queries of an evaluation;
+# see `reptile_tf.training.evaluation_modes`.
+EVALUATION_MODES = ("transductive", "support_and_query", "support")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a learner trains and adapts, in the paper's terms.
+
+    >>> from reptile_tf.training.settings import Settings
+    >>> Settings(inner_steps=5, eval_inner_steps=50).meta_batch_size
+    5
+
+    Raises:
+        ValueError: a setting is out of its range.
+    """
+
+    inner_steps: int = setting(
+        5, text="k, the inner steps on a training task.", least=1
+    )
+    inner_batch_size: int = setting(
+        10, text="The support examples of an inner step in training.", least=1
+    )
+    meta_batch_size: int = setting(
+        5,
+        text="n, the tasks of an outer iteration; 1 makes Algorithm 1.",
+        least=1,
+    )
+    meta_batch_mode: str = setting(
+        "serial",
+        text="Whether the inner optimizer's state runs through the tasks of a "
+        "meta-batch one after another (serial, the paper's way) or each task "
+        "starts from the state before the meta-batch (parallel, faster).",
+        choices=META_BATCH_MODES,
+    )
+    loss_reduction: str = setting(
+        "sum",
+        text="Whether the loss of an inner step is the sum of its examples' "
+        "losses (the paper's way) or their mean.",
+        choices=LOSS_REDUCTIONS,
+    )
+    eval_inner_steps: int = setting(
+        None,
+        text="The inner steps on a task in evaluation; as in training if not "
+        "given.",
+        least=1,
+    )
+    eval_inner_batch_size: int = setting(
+        None,
+        text="The support examples of an inner step in evaluation; as in "
+        "training if not given. It may exceed the support set: a mini-batch "
+        "then holds examples more than once, as in the paper's Table 5.",
+        least=1,
+    )
+
+    def __post_init__(self) -> None:
+        """Takes over from training what evaluation does not say of itself."""
+        for name in ("inner_steps", "inner_batch_size"):
+            if getattr(self, f"eval_{name}") is None:
+                object.__setattr__(self, f"eval_{name}", getattr(self, name))
+        require_valid(self)

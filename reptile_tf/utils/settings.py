@@ -1,0 +1,60 @@
+"""Fields of dataclasses that know what they mean and what they may be.
+
+Commands make their flags of them, so nothing here needs TensorFlow.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from reptile_tf.utils.validation import (
+    require_at_least,
+    require_choice,
+    require_positive,
+)
+
+
+def setting(
+    default: Any = dataclasses.MISSING,
+    *,
+    text: str,
+    least: float | None = None,
+    above_zero: bool = False,
+    choices: Sequence[str] | None = None,
+) -> Any:
+    """Returns a dataclass field that knows what it means and may be.
+
+    Args:
+        default: of the field; it must be given if left out.
+        text: what it means, a whole sentence; the help of its flag.
+        least: the smallest value there may be, if there is one.
+        above_zero: whether it must be above 0.
+        choices: what a string may be, if that is limited.
+    """
+    metadata = {
+        "text": text,
+        "least": least,
+        "above_zero": above_zero,
+        "choices": choices,
+    }
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def require_valid(settings: Any) -> None:
+    """Refuses values of a dataclass of settings that are out of their range.
+
+    Args:
+        settings: instance of a dataclass; of its fields those are checked that
+            `setting` made.
+
+    Raises:
+        ValueError: names the setting, the value and what would do.
+    """
+    for field in dataclasses.fields(settings):
+        limits, value = field.metadata, getattr(settings, field.name)
+        if limits.get("least") is not None:
+            require_at_least(limits["least"], **{field.name: value})
+        if limits.get("above_zero"):
+            require_positive(**{field.name: value})
+        if limits.get("choices") is not None:
+            require_choice(limits["choices"], **{field.name: value})
