@@ -13,12 +13,15 @@ in the model itself.
 import concurrent.futures
 import functools
 import json
+import os
 import pathlib
 import re
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -28,31 +31,37 @@ from absl import app, flags
 
 from reptile_tf import models
 from reptile_tf.serving.client import LocalModel, RemoteModel
-from reptile_tf.training.saving import whole_file
-from reptile_tf.utils import threads as runtime
+from reptile_tf.utils import threads
+from reptile_tf.utils.files import write_json
 
-HERE = pathlib.Path(__file__).resolve().parent
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 BASE = flags.DEFINE_string(
-    "model_base_path", "saved_models", "Models that are served."
+    "model_base_path", "saved_models", "The folder of the models to serve."
 )
-MODEL = flags.DEFINE_string("model", "omniglot_5shot_5way", "The one to ask.")
-ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds of slices.", 1)
-SLICE = flags.DEFINE_integer("slice", 16, "Requests of a slice.", 8)
+MODEL = flags.DEFINE_string(
+    "model", "omniglot_5shot_5way", "The name of the model to ask."
+)
+ROUNDS = flags.DEFINE_integer(
+    "rounds", 5, "How often the server and its rival take turns.", 1
+)
+SLICE = flags.DEFINE_integer(
+    "slice", 16, "The requests of a turn, of all clients together.", 8
+)
 OUTPUT = flags.DEFINE_string(
     "output",
-    str(HERE.parent / "results" / "benchmarks" / "serving.json"),
-    "File for the results.",
+    str(ROOT / "results" / "benchmarks" / "serving.json"),
+    "The file for the results.",
 )
 WAYS, SHOTS, STEPS, QUERIES, BATCH = 5, 5, 50, 25, 6
 CLIENTS = 1, 2, 4, 8
 
 
-def start_server():
-    """Returns the process, its URL, and seconds to the first answer."""
+def start_server() -> tuple[subprocess.Popen, str, float]:
+    """Returns the process, its URL, and seconds until it answers."""
     start = time.perf_counter()
     process = subprocess.Popen(
         [
-            *(sys.executable, HERE.parent / "scripts" / "serve.py"),
+            *(sys.executable, "-m", "reptile_tf", "serve"),
             *(f"--model_base_path={BASE.value}", "--rest_api_port=0"),
         ],
         stdout=subprocess.DEVNULL,
@@ -68,38 +77,60 @@ def start_server():
 
 def seconds_to_import() -> float:
     """Returns what a process takes to import what the server imports."""
-    code = "import uvicorn, reptile_tf.serving.server.app, reptile_tf.cli.flags"
+    code = "import reptile_tf.cli.main, reptile_tf.serving.server.app"
     command = [sys.executable, "-c", code]
     # The first time, files come from the disk; for the server they do not.
     *_, again = seconds_of(lambda: subprocess.run(command, check=True), 2)
     return again
 
 
-def eager_keras(given) -> np.ndarray:
-    """The rival: adapts eagerly with Keras; returns probabilities."""
-    model = eager_keras.model
-    model.set_weights(eager_keras.phi)
-    optimizer = keras.optimizers.Adam(1.5e-3, beta_1=0.0, epsilon=1e-8)
-    loss = keras.losses.SparseCategoricalCrossentropy(
-        from_logits=True, reduction="sum"
-    )
-    x = tf.cast(given["support_images"], tf.float32) / 255
-    y = tf.constant(given["support_labels"])
-    order = np.concatenate(
-        [np.random.permutation(len(y)) for _ in range(STEPS)]
-    )
-    for i in range(STEPS):
-        rows = order[i * BATCH : (i + 1) * BATCH]
-        with tf.GradientTape() as tape:
-            outputs = model(tf.gather(x, rows), training=True)
-            value = loss(tf.gather(y, rows), outputs)
-        variables = model.trainable_variables
-        optimizer.apply(tape.gradient(value, variables), variables)
-    query_x = tf.cast(given["query_images"], tf.float32) / 255
-    return tf.nn.softmax(model(query_x, training=False)).numpy()
+def make_inputs() -> dict[str, np.ndarray]:
+    """Returns the inputs of a request, of random images."""
+    draw = np.random.default_rng(0)
+
+    def images(n):
+        return draw.integers(0, 256, (n, 28, 28, 1), np.uint8)
+
+    return {
+        "support_images": images(WAYS * SHOTS),
+        "support_labels": np.arange(WAYS * SHOTS, dtype=np.int32) % WAYS,
+        "query_images": images(QUERIES),
+        "steps": np.int32(STEPS),
+    }
 
 
-def seconds_of(function, count: int) -> list[float]:
+class EagerKeras:
+    """The rival: adapts eagerly with Keras."""
+
+    def __init__(self):
+        self._model = models.omniglot_cnn(WAYS)
+        self._phi = self._model.get_weights()
+
+    def __call__(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        """Adapts; returns the probabilities of the queries."""
+        model = self._model
+        model.set_weights(self._phi)
+        optimizer = keras.optimizers.Adam(1.5e-3, beta_1=0.0, epsilon=1e-8)
+        loss = keras.losses.SparseCategoricalCrossentropy(
+            from_logits=True, reduction="sum"
+        )
+        x = tf.cast(inputs["support_images"], tf.float32) / 255
+        y = tf.constant(inputs["support_labels"])
+        order = np.concatenate(
+            [np.random.permutation(len(y)) for _ in range(STEPS)]
+        )
+        for i in range(STEPS):
+            rows = order[i * BATCH : (i + 1) * BATCH]
+            with tf.GradientTape() as tape:
+                outputs = model(tf.gather(x, rows), training=True)
+                value = loss(tf.gather(y, rows), outputs)
+            variables = model.trainable_variables
+            optimizer.apply(tape.gradient(value, variables), variables)
+        query_x = tf.cast(inputs["query_images"], tf.float32) / 255
+        return tf.nn.softmax(model(query_x, training=False)).numpy()
+
+
+def seconds_of(function: Callable[[], Any], count: int) -> list[float]:
     """Returns what each of `count` calls took."""
     taken = []
     for _ in range(count):
@@ -109,7 +140,7 @@ def seconds_of(function, count: int) -> list[float]:
     return taken
 
 
-def load(url: str, request, clients: int) -> tuple[list[float], float]:
+def ask_side_by_side(url: str, request, clients: int) -> tuple:
     """Returns seconds of each request, and requests per second of all."""
     each = max(1, SLICE.value // clients)
     connections = [RemoteModel(url) for _ in range(clients)]
@@ -123,60 +154,59 @@ def load(url: str, request, clients: int) -> tuple[list[float], float]:
     return taken, each * clients / (time.perf_counter() - start)
 
 
-def main(_):
-    """Runs the benchmark."""
-    runtime.configure()
-    draw = np.random.default_rng(0)
+def make_pieces(remote: RemoteModel, inputs: dict) -> dict:
+    """Returns name -> a call that adapts or predicts, and no more.
 
-    def images(n):
-        return draw.integers(0, 256, (n, 28, 28, 1), np.uint8)
-
-    given = {
-        "support_images": images(WAYS * SHOTS),
-        "support_labels": np.arange(WAYS * SHOTS, dtype=np.int32) % WAYS,
-        "query_images": images(QUERIES),
-        "steps": np.int32(STEPS),
+    Args:
+        remote: the model on the server.
+        inputs: of the request whose pieces they are.
+    """
+    local = LocalModel(os.path.join(BASE.value, MODEL.value))
+    adapt = dict(inputs)
+    predict = {"query_images": adapt.pop("query_images")}
+    predict |= remote.predict("adapt_uint8", adapt)  # the weights
+    pieces = {
+        f"{name}_{where}": functools.partial(
+            model.predict, f"{name}_uint8", given
+        )
+        for name, given in (("adapt", adapt), ("predict", predict))
+        for where, model in (("over_rest", remote), ("in_the_model", local))
     }
-    whole = "adapt_and_predict_uint8", given
-    query = {"query_images": given.pop("query_images")}
-    adapting = "adapt_uint8", dict(given)
-    given |= query
-    eager_keras.model = models.omniglot_cnn(WAYS)
-    eager_keras.phi = eager_keras.model.get_weights()
+    for piece in pieces.values():
+        piece()
+    return pieces
 
-    importing = seconds_to_import()
-    process, url, ready = start_server()
-    try:
-        model = RemoteModel(url)
-        first = seconds_of(lambda: model.predict(*whole), 1)[0]
-        weights = model.predict(*adapting)["weights"]
-        later = "predict_uint8", {"weights": weights, **query}
-        eager_keras(given)
-        local = LocalModel(pathlib.Path(BASE.value, MODEL.value))
-        pieces = {
-            f"{name}_{what}": functools.partial(place.predict, *request)
-            for name, request in (("adapt", adapting), ("predict", later))
-            for what, place in (("over_rest", model), ("in_the_model", local))
-        }
-        for piece in pieces.values():
-            piece()
-        taken = {clients: [] for clients in CLIENTS}
-        rates = {clients: [] for clients in CLIENTS}
-        rival, times = [], {name: [] for name in pieces}
-        for _ in range(ROUNDS.value):
-            rival += seconds_of(lambda: eager_keras(given), 2)
-            for clients in CLIENTS:
-                seconds, rate = load(url, whole, clients)
-                taken[clients] += seconds
-                rates[clients].append(rate)
-            for name, piece in pieces.items():
-                times[name] += seconds_of(piece, 6)
-    finally:
-        process.terminate()
-        process.wait()
-    one = statistics.median(rates[1])
-    medians = {name: statistics.median(t) for name, t in times.items()}
-    results = {
+
+def measure(url: str, model: RemoteModel, inputs: dict) -> tuple:
+    """Takes turns; returns the seconds, and the rates, of each contestant.
+
+    Args:
+        url: of the model on the server.
+        model: the same, connected.
+        inputs: of the request that is made.
+    """
+    request, rival = ("adapt_and_predict_uint8", inputs), EagerKeras()
+    rival(inputs)
+    pieces = make_pieces(model, inputs)
+    taken = {name: [] for name in ("rival", *CLIENTS, *pieces)}
+    rates = {clients: [] for clients in CLIENTS}
+    for _ in range(ROUNDS.value):
+        taken["rival"] += seconds_of(lambda: rival(inputs), 2)
+        for clients in CLIENTS:
+            seconds, rate = ask_side_by_side(url, request, clients)
+            taken[clients] += seconds
+            rates[clients].append(rate)
+        for name, piece in pieces.items():
+            taken[name] += seconds_of(piece, 6)
+    return taken, rates
+
+
+def summarize(taken: dict, rates: dict) -> dict:
+    """Returns the results that are reported of what `measure` returned."""
+    rate = {clients: statistics.median(rates[clients]) for clients in CLIENTS}
+    medians = {name: statistics.median(t) for name, t in taken.items()}
+    pieces = [name for name in taken if name not in ("rival", *CLIENTS)]
+    return {
         "machine": report.machine(),
         "request": {
             "ways": WAYS,
@@ -188,23 +218,38 @@ def main(_):
             clients: {
                 "p50_ms": 1000 * float(np.percentile(taken[clients], 50)),
                 "p95_ms": 1000 * float(np.percentile(taken[clients], 95)),
-                "requests_per_second": statistics.median(rates[clients]),
+                "requests_per_second": rate[clients],
             }
             for clients in CLIENTS
         },
-        "eager_keras_ms": 1000 * statistics.median(rival),
-        "ms": {name: 1000 * median for name, median in medians.items()},
-        "times_faster_than_eager_keras": one * statistics.median(rival),
-        "throughput_of_2_clients_to_1": statistics.median(rates[2]) / one,
+        "eager_keras_ms": 1000 * medians["rival"],
+        "ms": {name: 1000 * medians[name] for name in pieces},
+        "times_faster_than_eager_keras": rate[1] * medians["rival"],
+        "throughput_of_2_clients_to_1": rate[2] / rate[1],
         "predict_to_adapt": {
-            what: medians[f"predict_{what}"] / medians[f"adapt_{what}"]
-            for what in ("over_rest", "in_the_model")
+            where: medians[f"predict_{where}"] / medians[f"adapt_{where}"]
+            for where in ("over_rest", "in_the_model")
         },
-        "seconds_to_serve_beyond_imports": ready - importing + first,
     }
-    with whole_file(OUTPUT.value) as part:
-        part.write_text(json.dumps(results, indent=1) + "\n")
-    print(json.dumps(results, indent=1))
+
+
+def main(_):
+    """Runs the benchmark."""
+    threads.configure()
+    inputs = make_inputs()
+    importing = seconds_to_import()
+    process, url, ready = start_server()
+    try:
+        model = RemoteModel(url)
+        request = "adapt_and_predict_uint8", inputs
+        [first] = seconds_of(lambda: model.predict(*request), 1)
+        results = summarize(*measure(url, model, inputs))
+    finally:
+        process.terminate()
+        process.wait()
+    results["seconds_to_serve_beyond_imports"] = ready - importing + first
+    write_json(OUTPUT.value, results)
+    print(json.dumps(results, indent=2))
 
 
 if __name__ == "__main__":

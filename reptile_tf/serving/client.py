@@ -1,19 +1,25 @@
-"""Asking a model: in a folder, or on a server with TF Serving's REST API."""
+"""Asking a model that was exported: in a folder, or on a server.
 
+The server is one with TF Serving's REST API: TF Serving, or `reptile-tf serve`.
+"""
+
+import os
 import pathlib
 import urllib.error
 import urllib.request
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
+import keras
 import numpy as np
-import orjson
 import tensorflow as tf
-from tqdm import tqdm
 
-from reptile_tf.data import image_files as pictures
-from reptile_tf.serving import graph_checks as requests
-from reptile_tf.serving.server import json_codec as bodies
-from reptile_tf.serving.server.saved_models import Model, versions_in
-from reptile_tf.training.evaluation_modes import Score
+from reptile_tf.data import image_files
+from reptile_tf.data.task import Tasks
+from reptile_tf.serving import graph_checks
+from reptile_tf.serving.server import json_codec
+from reptile_tf.serving.server.saved_models import SavedModel, find_versions
+from reptile_tf.training.score import Score
 
 
 class RemoteModel:
@@ -31,12 +37,18 @@ class RemoteModel:
         answer = self._ask(f"{self._url}/metadata")
         self._signatures = answer["metadata"]["signature_def"]["signature_def"]
 
-    def metadata(self) -> dict:
-        """Returns the signatures as TF Serving tells them."""
+    def metadata(self) -> dict[str, dict]:
+        """Returns the signatures by name, as TF Serving tells them."""
         return self._signatures
 
-    def predict(self, signature: str, inputs: dict) -> dict:
+    def predict(
+        self, signature: str, inputs: Mapping[str, Any]
+    ) -> dict[str, np.ndarray]:
         """Returns name -> array of the outputs.
+
+        Args:
+            signature: the name of the signature to ask.
+            inputs: name -> value of each input.
 
         Raises:
             ValueError: the server refuses the inputs; holds its message.
@@ -51,11 +63,11 @@ class RemoteModel:
             answer = {name: answer}
         return {name: np.asarray(value) for name, value in answer.items()}
 
-    def _ask(self, url: str, body: dict | None = None) -> dict:
-        data = None if body is None else bodies.dumps(body)
+    def _ask(self, url: str, body: dict[str, Any] | None = None) -> Any:
+        data = None if body is None else json_codec.dumps(body)
         try:
             with urllib.request.urlopen(url, data, timeout=600) as response:
-                return orjson.loads(response.read())
+                return json_codec.loads(response.read())
         except urllib.error.HTTPError as error:
             message = error.read().decode(errors="replace")
             raise ValueError(f"{url}: {message}") from error
@@ -73,31 +85,37 @@ class LocalModel:
         ValueError: the folder holds no SavedModel.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | os.PathLike):
         folder = pathlib.Path(folder)
         if not (folder / "saved_model.pb").is_file():
-            found = versions_in(folder)
-            if not found:
+            versions = find_versions(folder)
+            if not versions:
                 raise ValueError(
                     f"{folder} holds no exported model; give a folder that "
-                    "scripts/export.py wrote, or a server's "
+                    "reptile-tf export wrote, or a server's "
                     "http://HOST:8501/v1/models/NAME"
                 )
-            folder /= str(found[0])
-        self._model = Model(folder)
+            folder /= str(versions[0])
+        self._model = SavedModel(folder)
 
-    def metadata(self) -> dict:
-        """Returns the signatures as TF Serving tells them."""
+    def metadata(self) -> dict[str, dict]:
+        """Returns the signatures by name, as TF Serving tells them."""
         return self._model.metadata()
 
-    def predict(self, signature: str, inputs: dict) -> dict:
+    def predict(
+        self, signature: str, inputs: Mapping[str, Any]
+    ) -> dict[str, np.ndarray]:
         """Returns name -> array of the outputs.
+
+        Args:
+            signature: the name of the signature to ask.
+            inputs: name -> value of each input.
 
         Raises:
             ValueError: the graph refuses the inputs; holds its message.
         """
         dtypes = self._model.dtypes(signature)
-        bodies.require_inputs(inputs, dtypes, signature)
+        json_codec.require_inputs(inputs, dtypes, signature)
         given = {}
         for name, value in inputs.items():
             array, dtype = np.asarray(value), dtypes[name]
@@ -110,21 +128,38 @@ class LocalModel:
         try:
             return self._model.predict(signature, given)
         except tf.errors.InvalidArgumentError as error:
-            raise ValueError(requests.reason(error.message)) from error
+            reason = graph_checks.refusal_reason(error.message)
+            raise ValueError(reason) from error
 
 
-def connect(model: str) -> RemoteModel | LocalModel:
-    """Returns the model at a URL or in a folder."""
+Model: TypeAlias = RemoteModel | LocalModel
+
+
+def connect(model: str | os.PathLike) -> Model:
+    """Returns the model at a URL or in a folder.
+
+    Args:
+        model: the URL or the folder.
+
+    Raises:
+        ValueError: there is no model.
+    """
     remote = str(model).startswith(("http://", "https://"))
-    return RemoteModel(model) if remote else LocalModel(model)
+    return RemoteModel(str(model)) if remote else LocalModel(model)
 
 
-def classify(model, classes: dict, queries, steps: int) -> np.ndarray:
+def classify(
+    model: Model,
+    classes: Mapping[str, Sequence[str | os.PathLike]],
+    queries: Sequence[str | os.PathLike],
+    steps: int,
+) -> np.ndarray:
     """Adapts a model to pictures, and asks it about others.
 
     Args:
         model: that `connect` returned.
-        classes: class name -> paths of its support pictures, at most N.
+        classes: class name -> paths of its support pictures; at most as many
+            classes as the model tells apart.
         queries: paths of the pictures to classify.
         steps: inner steps.
 
@@ -151,36 +186,43 @@ def classify(model, classes: dict, queries, steps: int) -> np.ndarray:
     answer = model.predict(
         name,
         {
-            "support_images": pictures.load(shown, height, width, channels),
+            "support_images": image_files.load(shown, height, width, channels),
             "support_labels": np.array(labels, np.int32),
-            "query_images": pictures.load(queries, height, width, channels),
+            "query_images": image_files.load(queries, height, width, channels),
             "steps": np.int32(steps),
         },
     )
     return answer["probabilities"][:, : len(classes)]
 
 
-# The evaluation modes that can be asked for.
+# The evaluation modes that can be asked for, and the signatures that have them.
 _SIGNATURES = {
     "transductive": "adapt_and_predict_transductive",
     "support": "adapt_and_predict",
 }
 
 
-def evaluate(model, tasks, count: int, steps: int) -> list[Score]:
-    """Measures a classifier's accuracy on tasks 0 to count - 1, task by task.
+def evaluate(
+    model: Model, tasks: Tasks, num_tasks: int, steps: int, verbose: int = 1
+) -> list[Score]:
+    """Measures a classifier's accuracy on tasks 0 to num_tasks - 1.
 
     Args:
         model: that `connect` returned.
         tasks: the distribution to measure on.
-        count: number of tasks, at least 2.
+        num_tasks: the number of tasks, at least 2.
         steps: inner steps.
+        verbose: 1 shows a progress bar.
 
     Returns:
         A score for each of the modes "transductive" and "support".
+
+    Raises:
+        ValueError: the model refuses a request.
     """
-    accuracies = {mode: [] for mode in _SIGNATURES}
-    for index in tqdm(range(count), unit="task"):
+    accuracies: dict[str, list[float]] = {mode: [] for mode in _SIGNATURES}
+    bar = keras.utils.Progbar(num_tasks, verbose=verbose, unit_name="task")
+    for index in range(num_tasks):
         task = tasks.sample(tf.constant(index, tf.int64))
         request = {
             "support_images": task.support_x.numpy(),
@@ -190,13 +232,16 @@ def evaluate(model, tasks, count: int, steps: int) -> list[Score]:
         }
         for mode, signature in _SIGNATURES.items():
             labels = model.predict(signature, request)["labels"]
-            accuracies[mode].append(np.mean(labels == task.query_y.numpy()))
+            right = np.mean(labels == task.query_y.numpy())
+            accuracies[mode].append(right.item())
+        latest = {f"{m}_accuracy": v[-1] for m, v in accuracies.items()}
+        bar.add(1, list(latest.items()))
     return [
         Score.of(mode, "accuracy", values)
         for mode, values in accuracies.items()
     ]
 
 
-def _shape(told: dict) -> list[int]:
+def _shape(info: Mapping[str, Any]) -> list[int]:
     """Returns the shape of one example of a signature's input or output."""
-    return [int(dim["size"]) for dim in told["tensor_shape"]["dim"][1:]]
+    return [int(dim["size"]) for dim in info["tensor_shape"]["dim"][1:]]

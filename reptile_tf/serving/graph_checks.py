@@ -1,39 +1,48 @@
-"""What a request may hold, checked inside the graph.
+"""What a request to a served model may hold, checked inside the graph.
 
 Each check raises INVALID_ARGUMENT with a message that names the input, says
 what was received and what would do; a server hands it to the client.
 """
 
 import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 
 
-def reason(message: str) -> str:
-    """Returns what a refusal says, out of TensorFlow's message around it."""
+def refusal_reason(message: str) -> str:
+    """Returns what a check says, without what TensorFlow writes around it.
+
+    Args:
+        message: of TensorFlow's error.
+    """
     found = re.search(r"assertion failed: \[(.*)\]", message)
     return found[1] if found else message
 
 
-def _require(condition, what: str, *values) -> tf.Operation:
-    """Refuses with `what`, whose `{}` become `values`."""
-    return tf.debugging.Assert(condition, [tf.strings.format(what, values)])
+def _require(condition: Any, message: str, *values: Any) -> tf.Operation:
+    """Refuses with `message`, whose `{}` become `values`."""
+    text = tf.strings.format(message, values)
+    return tf.debugging.Assert(condition, [text])
 
 
-def _require_finite(x, name: str) -> tf.Operation:
+def _require_finite(x: tf.Tensor, name: str) -> tf.Operation:
     # Flat, as what x is checked for here has not been checked for its rank.
     finite = tf.reduce_all(tf.math.is_finite(tf.reshape(x, [-1])))
     return _require(finite, f"{name} must be finite; received NaN or infinity")
 
 
-def examples(x, shape, name: str, most: int) -> tf.Tensor:
-    """Returns inputs or targets of the right shape and number, and finite.
+def examples(
+    x: tf.Tensor, shape: Sequence[int], name: str, max_examples: int
+) -> tf.Tensor:
+    """Returns examples, which must be finite, of a known shape and not many.
 
     Args:
-        x: what was received, of any shape.
+        x: what was received as inputs or as targets, of any shape.
         shape: of one example.
         name: of the input.
-        most: the most examples there may be.
+        max_examples: how many examples there may be; there must be 1.
     """
     expected = "[" + " ".join(map(str, shape)) + "]"
     received = tf.shape(x)
@@ -45,8 +54,8 @@ def examples(x, shape, name: str, most: int) -> tf.Tensor:
     ):
         count = tf.identity(received)[0]
     in_number = _require(
-        (count >= 1) & (count <= most),
-        f"{name} must be 1 to {most} examples; received {{}}",
+        (count >= 1) & (count <= max_examples),
+        f"{name} must be 1 to {max_examples} examples; received {{}}",
         count,
     )
     conditions = [in_number]
@@ -56,17 +65,23 @@ def examples(x, shape, name: str, most: int) -> tf.Tensor:
         return tf.reshape(x, [-1, *shape])
 
 
-def labels(y, x, ways: int, names: tuple[str, str], most: int) -> tf.Tensor:
-    """Returns labels 0..ways-1, one for each of the examples `x`.
+def labels(
+    y: tf.Tensor,
+    x: tf.Tensor,
+    ways: int,
+    names: tuple[str, str],
+    max_examples: int,
+) -> tf.Tensor:
+    """Returns labels, which must be 0 to ways - 1, one for each example.
 
     Args:
-        y: what was received, of any shape.
+        y: what was received as labels, of any shape.
         x: the examples.
-        ways: N.
+        ways: the number of classes, N.
         names: of the labels and of the examples.
-        most: the most examples there may be.
+        max_examples: how many examples there may be.
     """
-    y = examples(y, [], names[0], most)
+    y = examples(y, [], names[0], max_examples)
     known = _require(
         tf.reduce_all((y >= 0) & (y < ways)),
         f"{names[0]} must be 0 to {ways - 1}; received {{}} to {{}}",
@@ -77,8 +92,16 @@ def labels(y, x, ways: int, names: tuple[str, str], most: int) -> tf.Tensor:
         return same_number(y, x, names)
 
 
-def same_number(y, x, names: tuple[str, str]) -> tf.Tensor:
-    """Returns y, which must have as many examples as x."""
+def same_number(
+    y: tf.Tensor, x: tf.Tensor, names: tuple[str, str]
+) -> tf.Tensor:
+    """Returns y, which must hold as many examples as x.
+
+    Args:
+        y: the targets of the examples.
+        x: the examples.
+        names: of the targets and of the examples.
+    """
     counts = tf.shape(y)[0], tf.shape(x)[0]
     same = _require(
         tf.equal(*counts),
@@ -90,8 +113,13 @@ def same_number(y, x, names: tuple[str, str]) -> tf.Tensor:
         return tf.identity(y)
 
 
-def steps(k, most: int) -> tf.Tensor:
-    """Returns the number of inner steps, 0 to `most`."""
+def steps(k: tf.Tensor, max_steps: int) -> tf.Tensor:
+    """Returns the number of inner steps, which must be 0 to max_steps.
+
+    Args:
+        k: what was received as steps, of any shape.
+        max_steps: how many inner steps a request may ask for.
+    """
     scalar = _require(
         tf.equal(tf.size(k), 1),
         "steps must be one number; received shape {}",
@@ -100,25 +128,37 @@ def steps(k, most: int) -> tf.Tensor:
     with tf.control_dependencies([scalar]):
         k = tf.reshape(tf.identity(k), [])
     allowed = _require(
-        (k >= 0) & (k <= most), f"steps must be 0 to {most}; received {{}}", k
+        (k >= 0) & (k <= max_steps),
+        f"steps must be 0 to {max_steps}; received {{}}",
+        k,
     )
     with tf.control_dependencies([allowed]):
         return tf.identity(k)
 
 
-def vector(v, size: int, name: str) -> tf.Tensor:
-    """Returns an adapted learner's vector."""
+def weights(vector: tf.Tensor, size: int) -> tf.Tensor:
+    """Returns an adapted learner's weights, which must be finite.
+
+    Args:
+        vector: what was received as weights, of any shape.
+        size: how many numbers they must be.
+    """
+    received = tf.shape(vector)
     right = _require(
-        tf.equal(tf.strings.format("{}", tf.shape(v)), f"[{size}]"),
-        f"{name} must have shape [{size}], as adapt returns it; received {{}}",
-        tf.shape(v),
+        tf.equal(tf.strings.format("{}", received), f"[{size}]"),
+        f"weights must have shape [{size}], as adapt returns it; received {{}}",
+        received,
     )
-    with tf.control_dependencies([right, _require_finite(v, name)]):
-        return tf.reshape(v, [size])
+    with tf.control_dependencies([right, _require_finite(vector, "weights")]):
+        return tf.reshape(vector, [size])
 
 
-def finite_answers(answers: dict) -> dict:
-    """Returns the answers; refuses requests that no finite answer has."""
+def finite_answers(answers: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Returns a request's answers by name, which must be finite.
+
+    Args:
+        answers: name -> values; one of them at least holds floats.
+    """
     for name, values in answers.items():
         if values.dtype.is_floating:
             finite = _require(

@@ -1,16 +1,19 @@
 """What a server computes: pure functions of a request.
 
 No function writes a variable or keeps anything between calls, so a server may
-run any number of them side by side. What a request may hold is checked by
-`reptile_tf.serving.requests` before.
+run any number of them side by side. What a request may hold has been checked
+before, by `reptile_tf.serving.graph_checks`.
 """
+
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from reptile_tf.data import task as tasks
 from reptile_tf.models.functional import output_shape
+from reptile_tf.training.learner import MetaLearner
+from reptile_tf.utils import random
 
 
 class ServedLearner:
@@ -21,20 +24,20 @@ class ServedLearner:
     each class that its support set had and a 0 for each other one.
 
     Args:
-        learner: the `MetaLearner`; later changes of it are not seen.
+        learner: the learner to serve; later changes of it are not seen.
 
     Attributes:
-        input_shape: of one example.
+        input_shape: the shape of one example.
         classifier: whether the outputs are scores of classes.
-        outputs: number of outputs; N for a classifier.
+        outputs: the number of outputs; of classes, for a classifier.
         parts: (name, shape) of each part of a vector, in order.
-        variables: what an export has to keep, by name.
+        variables: the variables that an export has to keep, by name.
 
     Raises:
         ValueError: the model does not say what inputs it takes.
     """
 
-    def __init__(self, learner):
+    def __init__(self, learner: MetaLearner):
         model, functional = learner.model, learner.functional
         if getattr(model, "input_shape", None) is None:
             raise ValueError(
@@ -59,7 +62,7 @@ class ServedLearner:
         if self.classifier:
             self.parts.append(("present_classes", (self.outputs,)))
         self._functional = functional
-        self._adapt = learner.adapted_weights
+        self._evaluator = learner.evaluator
         self._phi = tf.Variable(functional.phi(), trainable=False)
         self._state = tf.nest.map_structure(
             lambda s: tf.Variable(s, trainable=False), learner.inner_state
@@ -81,10 +84,10 @@ class ServedLearner:
 
     @property
     def size(self) -> int:
-        """Length of a vector."""
+        """The length of a vector."""
         return sum(tf.TensorShape(s).num_elements() for _, s in self.parts)
 
-    def initialization(self):
+    def initialization(self) -> tf.Tensor:
         """Returns phi as a vector, with the model's own statistics."""
         return self._pack(
             tf.identity(self._phi),
@@ -92,13 +95,13 @@ class ServedLearner:
             tf.ones([self.outputs]),
         )
 
-    def adapt(self, x, y, steps):
+    def adapt(self, x: tf.Tensor, y: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
         """Returns the vector of the learner adapted to a support set."""
         weights = self._weights(x, y, steps)
         statistics = self._functional.statistics(weights, x)
         return self._pack(weights, statistics, self._present(y))
 
-    def predict(self, vector, x):
+    def predict(self, vector: tf.Tensor, x: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the answers of the learner that is in a vector."""
         weights, moving, present = self._unpack(vector)
         statistics = self._functional.own_statistics
@@ -107,33 +110,56 @@ class ServedLearner:
         outputs = self._functional.by_statistics(weights, statistics, x)
         return self._answers(outputs, present)
 
-    def adapt_and_predict(self, x, y, query_x, steps):
+    def adapt_and_predict(
+        self,
+        x: tf.Tensor,
+        y: tf.Tensor,
+        query_x: tf.Tensor,
+        steps: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
         """Adapts and answers, with the statistics of the support set."""
         return self.predict(self.adapt(x, y, steps), query_x)
 
-    def adapt_and_predict_transductive(self, x, y, query_x, steps):
+    def adapt_and_predict_transductive(
+        self,
+        x: tf.Tensor,
+        y: tf.Tensor,
+        query_x: tf.Tensor,
+        steps: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
         """Adapts and answers, with the statistics of the query set."""
         weights = self._weights(x, y, steps)
         outputs = self._functional.by_batch(weights, query_x)
         return self._answers(outputs, self._present(y))
 
-    def _adapted(self, x, y, steps):
+    def _adapted(
+        self, x: tf.Tensor, y: tf.Tensor, steps: tf.Tensor
+    ) -> tf.Tensor:
         state = tf.nest.map_structure(tf.identity, self._state)
-        key = tasks.fold_in(0, 0)  # the one of `MetaLearner.adapt`'s default
-        return self._adapt(tf.identity(self._phi), state, steps, x, y, key)
+        key = random.fold_in(0, 0)  # the one of `MetaLearner.adapt`'s default
+        return self._evaluator.adapted_weights(
+            tf.identity(self._phi), state, steps, x, y, key
+        )
 
-    def _present(self, y):
+    def _present(self, y: tf.Tensor) -> tf.Tensor | None:
         if not self.classifier:
             return None
         return tf.reduce_max(tf.one_hot(y, self.outputs), 0)
 
-    def _pack(self, weights, statistics, present):
+    def _pack(
+        self,
+        weights: tf.Tensor,
+        statistics: Sequence[tf.Tensor],
+        present: tf.Tensor | None,
+    ) -> tf.Tensor:
         pieces = [weights]
         for i in self._functional.moving:
             pieces.append(tf.reshape(statistics[i], [-1]))
         return tf.concat(pieces + ([present] if self.classifier else []), 0)
 
-    def _unpack(self, vector):
+    def _unpack(
+        self, vector: tf.Tensor
+    ) -> tuple[tf.Tensor, list[tf.Tensor], tf.Tensor | None]:
         size = self._functional.size
         kinds = len(self._functional.moving) + self.classifier
         parts = self.parts[len(self.parts) - kinds :]
@@ -145,8 +171,10 @@ class ServedLearner:
         present = values.pop() if self.classifier else None
         return vector[:size], values, present
 
-    def _answers(self, outputs, present):
-        if not self.classifier:
+    def _answers(
+        self, outputs: tf.Tensor, present: tf.Tensor | None
+    ) -> dict[str, tf.Tensor]:
+        if present is None:
             return {"predictions": outputs}
         if not self._logits:
             # A probability of 0 stays above that of a class that is absent.

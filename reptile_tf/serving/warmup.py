@@ -1,24 +1,37 @@
-"""Requests that a server makes by itself, so that the first one is fast."""
+"""Requests that a server makes to itself, so that a client's first is fast."""
 
+import os
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
 import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-# Of the file, below a version's folder.
+from reptile_tf.utils.extras import extra
+
+with extra("serve"):
+    from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+# Where TF Serving looks for the file, below a version's folder.
 PLACE = "assets.extra/tf_serving_warmup_requests"
 
 
-def write(path, model: str, signatures: dict) -> None:
-    """Writes one small request for each signature.
+def write(
+    path: str | os.PathLike,
+    model_name: str,
+    signatures: Mapping[str, Sequence[tf.TensorSpec]],
+) -> None:
+    """Writes a file with one small request for each signature.
 
     Args:
         path: of the file.
-        model: the model's name.
-        signatures: name -> the `tf.TensorSpec`s of the inputs.
+        model_name: the name under which the model is served.
+        signatures: name -> what each of its inputs is.
     """
     with tf.io.TFRecordWriter(str(path)) as writer:
         for name, specs in signatures.items():
             request = predict_pb2.PredictRequest()
-            request.model_spec.name = model
+            request.model_spec.name = model_name
             request.model_spec.signature_name = name
             for spec in specs:
                 shape = [1 if size is None else size for size in spec.shape]
@@ -33,14 +46,14 @@ def write(path, model: str, signatures: dict) -> None:
             writer.write(log.SerializeToString())
 
 
-def read(path):
-    """Yields (signature, inputs) of each request; none if there is no file.
+def read(path: pathlib.Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """Yields the signature and the inputs of each request in a file.
 
     Args:
-        path: of the file.
+        path: of the file; if there is none, there are no requests.
 
     Raises:
-        tf.errors.DataLossError: it is not whole.
+        tf.errors.DataLossError: the file is not whole.
     """
     if not path.exists():
         return

@@ -16,6 +16,7 @@ import numpy as np
 
 # TF_DataType
 DTYPES = {np.dtype("float32"): 1, np.dtype("int32"): 3, np.dtype("uint8"): 4}
+pointer = ctypes.c_void_p
 
 
 class Output(ctypes.Structure):
@@ -37,38 +38,60 @@ def load_library():
     return library
 
 
-def main():
-    folder, request, answer = sys.argv[1:]
-    tf = load_library()
-    pointer = ctypes.c_void_p
-    status = pointer(tf.TF_NewStatus())
+class Session:
+    """A SavedModel in a session of the C API."""
 
-    def check():
-        if tf.TF_GetCode(status):
-            sys.exit(tf.TF_Message(status).decode())
-
-    graph = pointer(tf.TF_NewGraph())
-    tags = (ctypes.c_char_p * 1)(b"serve")
-    session = pointer(
-        tf.TF_LoadSessionFromSavedModel(
-            pointer(tf.TF_NewSessionOptions()),
-            None,
-            folder.encode(),
-            tags,
-            1,
-            graph,
-            None,
-            status,
+    def __init__(self, folder):
+        self.tf = tf = load_library()
+        self.status = pointer(tf.TF_NewStatus())
+        self.graph = pointer(tf.TF_NewGraph())
+        self.session = pointer(
+            tf.TF_LoadSessionFromSavedModel(
+                pointer(tf.TF_NewSessionOptions()),
+                None,
+                folder.encode(),
+                (ctypes.c_char_p * 1)(b"serve"),
+                1,
+                self.graph,
+                None,
+                self.status,
+            )
         )
-    )
-    check()
+        self.check()
 
-    def output(name):
+    def check(self):
+        if self.tf.TF_GetCode(self.status):
+            sys.exit(self.tf.TF_Message(self.status).decode())
+
+    def run(self, given, fetched):
+        """Returns tensor name -> value of the tensors `fetched`."""
+        n, m = len(given), len(fetched)
+        values = (pointer * m)()
+        self.tf.TF_SessionRun(
+            self.session,
+            None,
+            (Output * n)(*map(self.output, given)),
+            (pointer * n)(*map(self.tensor, given.values())),
+            n,
+            (Output * m)(*map(self.output, fetched)),
+            values,
+            m,
+            None,
+            0,
+            None,
+            self.status,
+        )
+        self.check()
+        arrays = [self.array(pointer(value)) for value in values]
+        return dict(zip(fetched, arrays, strict=True))
+
+    def output(self, name):
         operation, index = name.split(":")
-        found = tf.TF_GraphOperationByName(graph, operation.encode())
+        found = self.tf.TF_GraphOperationByName(self.graph, operation.encode())
         return Output(found, int(index))
 
-    def tensor(array):
+    def tensor(self, array):
+        tf = self.tf
         dims = (ctypes.c_int64 * array.ndim)(*array.shape)
         size = ctypes.c_size_t(array.nbytes)
         made = tf.TF_AllocateTensor(DTYPES[array.dtype], dims, array.ndim, size)
@@ -76,33 +99,20 @@ def main():
         ctypes.memmove(data, array.tobytes(), array.nbytes)
         return made
 
-    given = dict(np.load(request))
-    fetched = [str(name) for name in given.pop("outputs")]
-    n, m = len(given), len(fetched)
-    values = (pointer * m)()
-    tf.TF_SessionRun(
-        session,
-        None,
-        (Output * n)(*map(output, given)),
-        (pointer * n)(*map(tensor, given.values())),
-        n,
-        (Output * m)(*map(output, fetched)),
-        values,
-        m,
-        None,
-        0,
-        None,
-        status,
-    )
-    check()
-    answers = {}
-    for name, value in zip(fetched, values, strict=True):
-        value = pointer(value)
+    def array(self, value):
+        tf = self.tf
         dtype = {i: d for d, i in DTYPES.items()}[tf.TF_TensorType(value)]
         shape = [tf.TF_Dim(value, i) for i in range(tf.TF_NumDims(value))]
         size = int(np.prod(shape)) * dtype.itemsize
         data = ctypes.string_at(tf.TF_TensorData(value), size)
-        answers[name] = np.frombuffer(data, dtype).reshape(shape)
+        return np.frombuffer(data, dtype).reshape(shape)
+
+
+def main():
+    folder, request, answer = sys.argv[1:]
+    given = dict(np.load(request))
+    fetched = [str(name) for name in given.pop("outputs")]
+    answers = Session(folder).run(given, fetched)
     assert "tensorflow" not in sys.modules
     np.savez(answer, **answers)
 

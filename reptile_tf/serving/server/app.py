@@ -8,40 +8,35 @@ A client written against it works unchanged against TF Serving. Strings, and so
 base64, are not taken, and there are no /labels.
 """
 
-import asyncio
-import http
-import json
 import math
 import os
 import re
+from typing import Any
 
-import anyio
-import anyio.to_thread
-import tensorflow as tf
-import uvicorn
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from reptile_tf.serving.server import error_answers, json_codec, timeouts
+from reptile_tf.serving.server.request_body import BodyReader, is_long
+from reptile_tf.serving.server.saved_models import ModelFolder
+from reptile_tf.utils.extras import extra
 
-from reptile_tf.serving import graph_checks as requests
-from reptile_tf.serving.server import json_codec as bodies
-from reptile_tf.serving.server import timeouts as slow_clients
-from reptile_tf.serving.server.saved_models import Models, NotFound
+with extra("serve"):
+    import anyio
+    import anyio.to_thread
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.exceptions import HTTPException
+    from starlette.requests import ClientDisconnect, Request
+    from starlette.responses import JSONResponse, Response
+    from starlette.routing import Route
 
-_SHORT_BODY = 2 << 20  # bytes; as many of these as there are connections
-_LONG_BODIES = 4  # of the longest kind, together in memory
 _CONNECTIONS = 256
-_LONGEST_MESSAGE = 1000  # characters; messages quote requests
 
 
 def config(
-    models: Models,
+    models: ModelFolder,
     *,
     max_body_bytes: int = 32 << 20,
     client_timeout: float = 30.0,
-    **settings,
+    **settings: Any,
 ) -> uvicorn.Config:
     """Returns the server, ready for `uvicorn.Server`.
 
@@ -56,8 +51,8 @@ def config(
         **settings: of `uvicorn.Config`, such as host and port.
     """
     return uvicorn.Config(
-        _app(models, max_body_bytes, client_timeout),
-        http=slow_clients.protocol(client_timeout),
+        _app(models, BodyReader(max_body_bytes, client_timeout)),
+        http=timeouts.protocol(client_timeout),
         ws="none",
         limit_concurrency=_CONNECTIONS,
         timeout_graceful_shutdown=math.ceil(client_timeout),
@@ -65,16 +60,50 @@ def config(
     )
 
 
-def _app(models: Models, max_body_bytes, client_timeout) -> Starlette:
-    # As many requests are computed at a time as there are cores; others wait.
-    at_once = anyio.CapacityLimiter(os.cpu_count() or 1)
-    # A parsed body takes many times its length.
-    one_long = anyio.CapacityLimiter(1)
-    in_memory = 0  # bytes of the bodies under way, but for short ones
+def run(models: ModelFolder, **settings: Any) -> None:
+    """Serves models until the process is told to stop.
 
-    async def status(request: Request) -> Response:
+    Args:
+        models: what it serves.
+        **settings: as of `config`.
+    """
+    uvicorn.Server(config(models, **settings)).run()
+
+
+def _app(models: ModelFolder, bodies: BodyReader) -> Starlette:
+    endpoints = _Endpoints(models, bodies)
+    routes = []
+    for prefix in ("/v1/models/{name}", "/v1/models/{name}/versions/{version}"):
+        routes += [
+            Route(f"{prefix}:predict", endpoints.predict, methods=["POST"]),
+            Route(f"{prefix}/metadata", endpoints.metadata, methods=["GET"]),
+            Route(prefix, endpoints.status, methods=["GET"]),
+        ]
+    app = Starlette(routes=routes, exception_handlers=error_answers.HANDLERS)
+    app.router.redirect_slashes = False
+    return app
+
+
+class _Endpoints:
+    """What answers requests: a method for each kind.
+
+    Args:
+        models: what is served.
+        bodies: what reads the bodies of requests.
+    """
+
+    def __init__(self, models: ModelFolder, bodies: BodyReader):
+        self._models, self._bodies = models, bodies
+        # As many requests are computed at a time as there are cores; others
+        # wait.
+        self._at_once = anyio.CapacityLimiter(os.cpu_count() or 1)
+        # A parsed body takes many times its length.
+        self._one_long = anyio.CapacityLimiter(1)
+
+    async def status(self, request: Request) -> Response:
+        """Tells which versions of a model there are."""
         name, version = _target(request)
-        versions = models.versions(name)
+        versions = self._models.versions(name)
         which = "any versions"
         if version is not None:
             versions = [v for v in versions if v == version]
@@ -83,7 +112,7 @@ def _app(models: Models, max_body_bytes, client_timeout) -> Starlette:
             raise HTTPException(404, f"Could not find {which} of model {name}")
         states = []
         for v in versions:
-            failure = models.failure(name, v)
+            failure = self._models.failure(name, v)
             code = "UNKNOWN" if failure else "OK"
             states.append(
                 {
@@ -94,9 +123,10 @@ def _app(models: Models, max_body_bytes, client_timeout) -> Starlette:
             )
         return JSONResponse({"model_version_status": states})
 
-    async def metadata(request: Request) -> Response:
+    async def metadata(self, request: Request) -> Response:
+        """Tells the signatures of a model."""
         name, version = _target(request)
-        model = await anyio.to_thread.run_sync(models.get, name, version)
+        model = await anyio.to_thread.run_sync(self._models.get, name, version)
         spec = {
             "name": name,
             "signature_name": "",
@@ -105,94 +135,20 @@ def _app(models: Models, max_body_bytes, client_timeout) -> Starlette:
         known = {"signature_def": {"signature_def": model.metadata()}}
         return JSONResponse({"model_spec": spec, "metadata": known})
 
-    async def predict(request: Request) -> Response:
-        nonlocal in_memory
+    async def predict(self, request: Request) -> Response:
+        """Answers the inputs in a request's body."""
         name, version = _target(request)
-        body = bytearray()
-        counted = 0
-
-        async def receive():
-            nonlocal in_memory, counted
-            async for chunk in request.stream():
-                body.extend(chunk)
-                if len(body) > max_body_bytes:
-                    raise HTTPException(
-                        413,
-                        "The request body is longer than "
-                        f"{max_body_bytes} bytes",
-                    )
-                if len(body) > _SHORT_BODY:
-                    in_memory += len(body) - counted
-                    counted = len(body)
-                    if in_memory > _LONG_BODIES * max_body_bytes:
-                        raise HTTPException(
-                            503, "Too many long requests at a time; try again"
-                        )
-
-        try:
-            async with asyncio.timeout(client_timeout):
-                await receive()
-        except TimeoutError:
-            message = "The request body came too slowly"
-            raise HTTPException(408, message) from None
-        else:
-            content = await compute(
-                request,
-                lambda: bodies.answer(models.get(name, version), body),
-                body,
-            )
-        finally:
-            in_memory -= counted
+        async with self._bodies.read(request) as body:
+            async with self._one_long if is_long(body) else self._at_once:
+                if await request.is_disconnected():  # while it waited
+                    raise ClientDisconnect
+                content = await anyio.to_thread.run_sync(
+                    self._answer, name, version, body
+                )
         return Response(content, media_type="application/json")
 
-    async def compute(request: Request, answer, body) -> bytes:
-        limiter = one_long if len(body) > _SHORT_BODY else at_once
-        async with limiter:
-            if await request.is_disconnected():  # while it waited
-                raise ClientDisconnect
-            return await anyio.to_thread.run_sync(answer)
-
-    async def refuse(request: Request, error: Exception) -> Response:
-        if isinstance(error, NotFound):
-            return _error(404, str(error))
-        if isinstance(error, tf.errors.InvalidArgumentError):
-            return _error(400, requests.reason(error.message))
-        return _error(400, str(error))
-
-    async def broken(request: Request, error: Exception) -> Response:
-        return _error(500, f"Internal error: {type(error).__name__}")
-
-    async def unknown(request: Request, error: HTTPException) -> Response:
-        if error.detail == http.HTTPStatus(error.status_code).phrase:
-            return _error(400, _malformed(request))  # no route, or method
-        return _error(error.status_code, error.detail)
-
-    routes = []
-    for prefix in ("/v1/models/{name}", "/v1/models/{name}/versions/{version}"):
-        routes += [
-            Route(f"{prefix}:predict", predict, methods=["POST"]),
-            Route(f"{prefix}/metadata", metadata, methods=["GET"]),
-            Route(prefix, status, methods=["GET"]),
-        ]
-    server = Starlette(
-        routes=routes,
-        exception_handlers={
-            HTTPException: unknown,
-            NotFound: refuse,
-            ValueError: refuse,
-            ClientDisconnect: refuse,
-            Exception: broken,
-            tf.errors.InvalidArgumentError: refuse,
-        },
-    )
-    server.router.redirect_slashes = False
-    return server
-
-
-def _error(status: int, message: str) -> Response:
-    # Escaped: a message may quote what is no text, such as half a surrogate.
-    content = json.dumps({"error": message[:_LONGEST_MESSAGE]})
-    return Response(content, status, media_type="application/json")
+    def _answer(self, name: str, version: int | None, body: bytearray) -> bytes:
+        return json_codec.answer(self._models.get(name, version), body)
 
 
 def _target(request: Request) -> tuple[str, int | None]:
@@ -200,9 +156,5 @@ def _target(request: Request) -> tuple[str, int | None]:
     name = request.path_params["name"]
     version = request.path_params.get("version")
     if ":" in name or not re.fullmatch("[0-9]{1,18}", version or "0"):
-        raise HTTPException(400, _malformed(request))
+        raise HTTPException(400, error_answers.malformed(request))
     return name, None if version is None else int(version)
-
-
-def _malformed(request: Request) -> str:
-    return f"Malformed request: {request.method} {request.url.path}"

@@ -1,30 +1,35 @@
-"""What is sent over TF Serving's REST API: JSON, in rows or in columns."""
+"""The bodies of TF Serving's REST API: JSON, by rows or by inputs."""
 
 import itertools
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
-import orjson
 
-from reptile_tf.serving.server.saved_models import Model
+from reptile_tf.serving.server.saved_models import SavedModel
+from reptile_tf.utils.extras import extra
+
+with extra("serve"):
+    import orjson
 
 
-def answer(model: Model, body: bytearray) -> bytes:
-    """Returns the JSON answer to the JSON body of a predict request."""
-    try:
-        request = orjson.loads(body)
-    except ValueError as error:
-        raise ValueError(f"JSON Parse error: {error}") from error
-    if not isinstance(request, dict):
-        raise ValueError("JSON Parse error: the body must be an object")
-    signature = request.get("signature_name", "")
-    signature = "serving_default" if signature == "" else signature
-    if not isinstance(signature, str) or signature not in model.signatures:
-        raise ValueError(
-            f'Serving signature name: "{signature}" not found in signature '
-            f"def; there are {', '.join(sorted(model.signatures))}"
-        )
-    rows = "instances" in request
-    if rows == ("inputs" in request):
+def answer(model: SavedModel, body: bytes | bytearray) -> bytes:
+    """Returns the JSON answer to the JSON body of a predict request.
+
+    Args:
+        model: the one that is asked.
+        body: either {"instances": a list of rows} or {"inputs": each input as
+            a whole}, and {"signature_name": ...} for another signature than
+            the default one.
+
+    Raises:
+        ValueError: the body is no such JSON, or does not fit the signature.
+        tf.errors.InvalidArgumentError: the graph refuses the inputs.
+    """
+    request = _parse(body)
+    signature = _signature(request, model)
+    by_rows = "instances" in request
+    if by_rows == ("inputs" in request):
         raise ValueError(
             "JSON body must have either 'instances' (a list of rows) or "
             "'inputs' (each input as a whole), and not both"
@@ -32,61 +37,109 @@ def answer(model: Model, body: bytearray) -> bytes:
     dtypes = model.dtypes(signature)
     if not dtypes:  # as TF Serving, which answers these over gRPC alone
         raise ValueError(f"Failed to get input map for signature: {signature}")
-    given = _columns(request, dtypes, rows)
-    inputs = {
-        name: _array(name, given[name], dtype) for name, dtype in dtypes.items()
-    }
-    content = model.predict(signature, inputs)
-    if rows and any(value.ndim == 0 for value in content.values()):
+    given = _whole_inputs(request, dtypes, by_rows)
+    outputs = model.predict(
+        signature,
+        {name: _array(name, given[name], dtypes[name]) for name in dtypes},
+    )
+    content: Any = outputs
+    if by_rows and any(value.ndim == 0 for value in outputs.values()):
         raise ValueError(f"{signature} has outputs that are not in rows")
-    if len(content) == 1:
-        [content] = content.values()
-    elif rows:
-        answers = zip(*content.values(), strict=True)
-        content = [dict(zip(content, row, strict=True)) for row in answers]
-    return dumps({"predictions" if rows else "outputs": content})
+    if len(outputs) == 1:
+        [content] = outputs.values()
+    elif by_rows:
+        rows = zip(*outputs.values(), strict=True)
+        content = [dict(zip(outputs, row, strict=True)) for row in rows]
+    return dumps({"predictions" if by_rows else "outputs": content})
 
 
-def dumps(content) -> bytes:
+def dumps(content: Any) -> bytes:
     """Returns the JSON of what may hold arrays."""
     # Scalars and views go by way of lists.
     return orjson.dumps(content, np.ndarray.tolist, orjson.OPT_SERIALIZE_NUMPY)
 
 
-def _columns(request: dict, dtypes: dict, rows: bool) -> dict:
-    """Returns name -> value of each input of a request."""
-    key = "instances" if rows else "inputs"
-    given = request[key]
-    if rows:
-        if not isinstance(given, list) or not given:
-            raise ValueError("'instances' must be a list of at least one row")
-        if all(isinstance(row, dict) for row in given):
-            names = given[0].keys()
-            if any(row.keys() != names for row in given):
-                raise ValueError("'instances' must all have the same inputs")
-            given = {name: [row[name] for row in given] for name in names}
-    if not isinstance(given, dict):
-        if len(dtypes) != 1:
-            raise ValueError(
-                f"{key!r} must name the inputs: {', '.join(dtypes)}"
-            )
-        given = {name: given for name in dtypes}
-    require_inputs(given, dtypes, repr(key))
-    return given
+def loads(content: bytes | bytearray) -> Any:
+    """Returns what JSON holds.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    return orjson.loads(content)
 
 
-def require_inputs(given: dict, known, whose: str) -> None:
-    """Refuses inputs that are not, by their names, those that are known."""
-    if given.keys() != known.keys():
+def require_inputs(
+    given: Mapping[str, Any], known: Iterable[str], whose: str
+) -> None:
+    """Refuses inputs if their names are not those that a signature has.
+
+    Args:
+        given: name -> value.
+        known: the names that the signature has.
+        whose: what holds the inputs, for the message.
+
+    Raises:
+        ValueError: an input is missing, or there is one too many.
+    """
+    known = list(known)
+    if given.keys() != set(known):
         raise ValueError(
             f"{whose} must have the inputs {', '.join(known)}; "
             f"received {', '.join(given) or '(none)'}"
         )
 
 
-def _array(name: str, value, dtype: np.dtype) -> np.ndarray:
+def _parse(body: bytes | bytearray) -> dict[str, Any]:
+    try:
+        request = loads(body)
+    except ValueError as error:
+        raise ValueError(f"JSON Parse error: {error}") from error
+    if not isinstance(request, dict):
+        raise ValueError("JSON Parse error: the body must be an object")
+    return request
+
+
+def _signature(request: dict[str, Any], model: SavedModel) -> str:
+    """Returns the name of the signature that a request asks."""
+    signature = request.get("signature_name", "")
+    signature = "serving_default" if signature == "" else signature
+    if not isinstance(signature, str) or signature not in model.signatures:
+        raise ValueError(
+            f'Serving signature name: "{signature}" not found in signature '
+            f"def; there are {', '.join(sorted(model.signatures))}"
+        )
+    return signature
+
+
+def _whole_inputs(
+    request: dict[str, Any], names: Iterable[str], by_rows: bool
+) -> dict[str, Any]:
+    """Returns name -> the whole value of each input of a request."""
+    names = list(names)
+    key = "instances" if by_rows else "inputs"
+    given = request[key]
+    if by_rows:
+        if not isinstance(given, list) or not given:
+            raise ValueError("'instances' must be a list of at least one row")
+        if all(isinstance(row, dict) for row in given):
+            first = given[0].keys()
+            if any(row.keys() != first for row in given):
+                raise ValueError("'instances' must all have the same inputs")
+            given = {name: [row[name] for row in given] for name in first}
+    if not isinstance(given, dict):
+        if len(names) != 1:
+            raise ValueError(
+                f"{key!r} must name the inputs: {', '.join(names)}"
+            )
+        given = {names[0]: given}
+    require_inputs(given, names, repr(key))
+    return given
+
+
+def _array(name: str, value: Any, dtype: np.dtype) -> np.ndarray:
     """Returns a JSON value as an array; refuses what is no such number."""
-    shape, elements = [], [value]
+    shape: list[int] = []
+    elements = [value]
     while (kinds := set(map(type, elements))) == {list}:
         lengths = set(map(len, elements))
         if len(lengths) > 1:

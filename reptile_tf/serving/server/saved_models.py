@@ -6,13 +6,15 @@ import pathlib
 import re
 import threading
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from absl import logging
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
-from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from reptile_tf.serving import warmup
 
@@ -29,7 +31,7 @@ class NotFound(LookupError):
     """There is no such model or version."""
 
 
-class Model:
+class SavedModel:
     """One version of a model, ready to answer.
 
     Args:
@@ -47,12 +49,12 @@ class Model:
         loaded = tf.saved_model.load(str(folder))
         self._loaded = loaded  # its variables live as long as it does
         self._functions = loaded.signatures
-        self.signatures = {
+        self.signatures: dict[str, meta_graph_pb2.SignatureDef] = {
             name: graph.signature_def[name] for name in self._functions
         }
 
-    def metadata(self) -> dict:
-        """Returns the signatures as TF Serving tells them."""
+    def metadata(self) -> dict[str, dict]:
+        """Returns the signatures by name, as TF Serving tells them."""
         return {
             name: json_format.MessageToDict(
                 signature,
@@ -62,11 +64,13 @@ class Model:
             for name, signature in self.signatures.items()
         }
 
-    def predict(self, signature: str, inputs: dict) -> dict:
+    def predict(
+        self, signature: str, inputs: Mapping[str, Any]
+    ) -> dict[str, np.ndarray]:
         """Returns name -> array of the outputs.
 
         Args:
-            signature: a key of `signatures`.
+            signature: the name of one of `signatures`.
             inputs: name -> array of each input.
 
         Raises:
@@ -84,7 +88,7 @@ class Model:
         }
 
 
-def versions_in(folder: pathlib.Path) -> list[int]:
+def find_versions(folder: pathlib.Path) -> list[int]:
     """Returns the versions in a model's folder, highest first."""
     whole = [
         int(path.parent.name)
@@ -94,13 +98,13 @@ def versions_in(folder: pathlib.Path) -> list[int]:
     return sorted(whole, reverse=True)
 
 
-class Models:
+class ModelFolder:
     """The models below a folder; each version is loaded when first needed.
 
     As in TF Serving, the requests in a version's
     `assets.extra/tf_serving_warmup_requests` are made before it answers others.
-    Versions may be added while it serves; without a version asked for, the
-    highest number answers.
+    Versions may be added while models are served; without a version asked for,
+    the highest number answers.
 
     Args:
         base: the folder of the models' folders.
@@ -109,32 +113,32 @@ class Models:
         ValueError: there is no such folder.
     """
 
-    def __init__(self, base):
+    def __init__(self, base: str | os.PathLike):
         self._base = pathlib.Path(base)
         if not self._base.is_dir():
             raise ValueError(
                 f"model_base_path={base} is not a folder; give the folder of "
                 "the models' folders, as in BASE/NAME/VERSION/saved_model.pb"
             )
-        self._loaded: dict[tuple[str, int], Model] = {}
+        self._loaded: dict[tuple[str, int], SavedModel] = {}
         # When each that could not be loaded was tried, and what was wrong.
         self._failed: dict[tuple[str, int], tuple[float, str]] = {}
         self._lock = threading.Lock()
 
     def names(self) -> list[str]:
-        """Returns the models that have a version."""
+        """Returns the names of the models that have a version."""
         folders = (p.name for p in self._base.iterdir() if p.is_dir())
         return sorted(name for name in folders if self.versions(name))
 
     def versions(self, name: str) -> list[int]:
         """Returns the versions of a model, highest first; none if unknown."""
-        return versions_in(self._base / name) if _NAME.fullmatch(name) else []
+        return find_versions(self._base / name) if _NAME.fullmatch(name) else []
 
-    def get(self, name: str, version: int | None = None) -> Model:
+    def get(self, name: str, version: int | None = None) -> SavedModel:
         """Returns a version of a model, the newest if `version` is None.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is none, or none that can be loaded.
         """
         versions = self.versions(name)
         if not versions or version not in (None, *versions):
@@ -161,11 +165,11 @@ class Models:
         """Returns why a version could not be loaded, "" if it could."""
         return self._failed.get((name, version), (0.0, ""))[1]
 
-    def _load(self, name: str, version: int) -> Model:
+    def _load(self, name: str, version: int) -> SavedModel:
         key = name, version
         if key not in self._loaded:
             folder = self._base / name / str(version)
-            model = Model(folder)
+            model = SavedModel(folder)
             with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
                 requests = warmup.read(folder / warmup.PLACE)
                 list(pool.map(lambda asked: model.predict(*asked), requests))

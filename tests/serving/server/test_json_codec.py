@@ -1,0 +1,106 @@
+"""Bodies of requests, over a real socket."""
+
+import json
+import random
+import tracemalloc
+
+import keras
+import numpy as np
+import pytest
+from rest_requests import GIVEN, predict
+
+from reptile_tf.serving.server.saved_models import ModelFolder
+
+
+def test_rows(ask, base):
+    """Where each row has all inputs: here a Keras export of one input."""
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.export(base / "plain" / "1", verbose=False)
+    model.export(base / "plain" / "3", verbose=False)
+    rows = [[1.0, 2.0], [3.0, 4.0]]
+    [name] = ModelFolder(base).get("plain").dtypes("serving_default")
+    for instances in (rows, [{name: row} for row in rows]):
+        status, answer = ask(
+            "POST", "/v1/models/plain:predict", {"instances": instances}
+        )
+        assert status == 200
+        expected = model(np.float32(rows))
+        np.testing.assert_allclose(answer["predictions"], expected, rtol=1e-5)
+    # Added while it serves; the newest answers.
+    _, answer = ask("GET", "/v1/models/plain/metadata")
+    assert answer["model_spec"]["version"] == "3"
+
+
+@pytest.mark.parametrize(
+    "body, words",
+    [
+        (b"", ["JSON Parse error"]),
+        (b'{"inputs": ', ["JSON Parse error"]),
+        (b"\xff\xfe\x00", ["JSON Parse error"]),
+        (json.dumps({"inputs": GIVEN}).encode("utf-16"), ["JSON Parse error"]),
+        (b"[" * 15_000, ["JSON Parse error"]),
+        (b"[]", ["must be an object"]),
+        (b"{}", ["instances", "inputs"]),
+        (b'{"signature_name": "\\ud800", "inputs": {}}', ["JSON Parse error"]),
+        ({"inputs": GIVEN, "instances": [GIVEN]}, ["not both"]),
+        ({"instances": []}, ["at least one row"]),
+        ({"inputs": [1]}, ["must name the inputs", "steps"]),
+        ({"inputs": GIVEN, "signature_name": "x"}, ['"x"', "adapt"]),
+        ({"inputs": GIVEN, "signature_name": [1]}, ["signature"]),
+        ({"inputs": {"steps": 1}}, ["support_inputs", "received steps"]),
+        ({"inputs": GIVEN | {"more": 1}}, ["received", "more"]),
+        ({"inputs": GIVEN | {"steps": 1.5}}, ["steps", "whole numbers"]),
+        ({"inputs": GIVEN | {"steps": True}}, ["steps", "whole numbers"]),
+        ({"inputs": GIVEN | {"steps": 1 << 40}}, ["steps", "int32"]),
+        ({"inputs": GIVEN | {"steps": -1}}, ["steps must be 0 to 1000"]),
+        ({"inputs": GIVEN | {"query_inputs": "x"}}, ["query_inputs"]),
+        ({"inputs": GIVEN | {"query_inputs": None}}, ["query_inputs"]),
+        ({"inputs": GIVEN | {"query_inputs": [[True], [1]]}}, ["numbers"]),
+        ({"inputs": GIVEN | {"query_inputs": [[1], [1, 2]]}}, ["full array"]),
+        ({"inputs": GIVEN | {"query_inputs": [[1e99]]}}, ["finite"]),
+        ({"inputs": GIVEN | {"query_inputs": []}}, ["query_inputs", "[n 1]"]),
+    ],
+)
+def test_impossible_bodies(ask, body, words):
+    status, answer = ask("POST", "/v1/models/line:predict", body)
+    assert (status, list(answer)) == (400, ["error"])
+    for word in words:
+        assert word in answer["error"]
+
+
+def test_one_text_does_not_make_every_number_as_long(ask):
+    inputs = GIVEN | {"query_inputs": [[1.0]] * 1000 + [["x" * 8000]]}
+    tracemalloc.start()
+    status, answer = predict(ask, inputs)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert status == 400 and "query_inputs must be numbers" in answer["error"]
+    assert peak < 10 << 20
+
+
+def test_after_thousands_of_random_bodies_it_answers(ask):
+    draw = random.Random(0)
+    good = json.dumps({"inputs": GIVEN}).encode()
+    pieces = [b"null", b"{}", b"[]", b'""', b"-1", b"1e999", b"NaN", b",", b"["]
+    statuses = set()
+    for _ in range(3000):
+        body = bytearray(good)
+        for _ in range(draw.randint(1, 4)):
+            place = draw.randrange(len(body))
+            match draw.randrange(4):
+                case 0:
+                    body[place] = draw.randrange(256)
+                case 1:
+                    del body[place : place + draw.randint(1, 9)]
+                case 2:
+                    body[place:place] = draw.choice(pieces)
+                case 3:
+                    body[place : place + draw.randint(1, 9)] = draw.choice(
+                        pieces
+                    )
+            body = body or bytearray(b" ")
+        status, answer = ask("POST", "/v1/models/line:predict", bytes(body))
+        statuses.add(status)
+        assert status == 200 or list(answer) == ["error"]
+    assert statuses == {200, 400}
+    assert predict(ask)[0] == 200

@@ -1,0 +1,43 @@
+"""The exported model that the repository holds."""
+
+import pathlib
+
+import keras
+import numpy as np
+from exported import BareSession, close, without_python
+
+from reptile_tf import MetaLearner
+from reptile_tf.data import image_files
+from reptile_tf.serving import client
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def test_the_model_in_the_repository(tmp_path):
+    """Through every loader as its run's learner, and right about examples."""
+    name = "omniglot_5shot_5way"
+    folder = ROOT / "saved_models" / name / "1"
+    learner = MetaLearner.load(ROOT / "results" / name / "learner.zip")
+    examples = ROOT / "examples" / "characters"
+    classes = image_files.find_classes(examples / "support")
+    queries = image_files.find(examples / "query")
+    x = image_files.load([p for ps in classes.values() for p in ps], 28, 28, 1)
+    y = np.repeat(np.arange(5, dtype=np.int32), [*map(len, classes.values())])
+    query_x = image_files.load(queries, 28, 28, 1)
+    adapted = learner.adapt(x, y, steps=50)
+    found = keras.ops.softmax(adapted(query_x / np.float32(255))).numpy()
+    answers = [list(classes)[label] for label in found.argmax(1)]
+    assert answers == [path.name.split("-")[0] for path in queries]
+
+    given = {
+        "support_images": x,
+        "support_labels": y,
+        "query_images": query_x,
+        "steps": np.int32(50),
+    }
+    asked = "adapt_and_predict_uint8", given
+    close(client.LocalModel(folder).predict(*asked)["probabilities"], found)
+    bare = BareSession(folder)
+    close(bare(asked[0], **given)["probabilities"], found)
+    answer = without_python(folder, bare, *asked, tmp_path)
+    close(answer["probabilities"], found)
