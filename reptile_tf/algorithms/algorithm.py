@@ -15,6 +15,7 @@ the steps before it made. With another inner optimizer than SGD, the j-th
 step's change W_(j-1) - W_j stands for alpha g_j, as in the authors' code.
 """
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import keras
@@ -27,6 +28,10 @@ from reptile_tf.data.task import Task
 
 class Lesson(NamedTuple):
     """What training on one task gave.
+
+    >>> import reptile_tf as rt
+    >>> rt.Lesson._fields
+    ('meta_gradient', 'weights', 'state', 'loss')
 
     Attributes:
         meta_gradient: what it says about phi, a vector.
@@ -44,7 +49,20 @@ class Lesson(NamedTuple):
 class Algorithm:
     """The base of all algorithms, and what they share.
 
-    One of your own is a frozen dataclass with a `__call__`. A learner with it
+    One of your own is a frozen dataclass with a `__call__`:
+
+    >>> import dataclasses
+    >>> import reptile_tf as rt
+    >>> from reptile_tf.algorithms import adapt_to_support
+    >>> @dataclasses.dataclass(frozen=True)
+    ... class HalfReptile(rt.Algorithm):
+    ...     def __call__(self, loop, phi, state, task, steps, batch_size):
+    ...         weights, state, loss = adapt_to_support(
+    ...             loop, phi, state, task, steps, batch_size
+    ...         )
+    ...         return rt.Lesson((phi - weights) / 2, weights, state, loss)
+
+    A learner with it
     can be saved; to load that, register the class with Keras
     (`keras.saving.register_keras_serializable`) or name it in
     `custom_objects`.
@@ -59,6 +77,14 @@ class Algorithm:
     def head_only(self) -> bool:
         """Whether inner steps move the weights of the last layer alone."""
         return False
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the fields, which make the algorithm again."""
+        own: Any = self  # a dataclass, where it has fields
+        if not dataclasses.is_dataclass(own):
+            return {}
+        names = [field.name for field in dataclasses.fields(own)]
+        return {name: getattr(own, name) for name in names}
 
     def require(self, steps: int, optimizer: InnerOptimizer) -> None:
         """Refuses k or an inner optimizer that it cannot work with.

@@ -24,6 +24,10 @@ _LAST_BATCHES = ("query", "shared", "separate")
 class FOMAML(Algorithm):
     """First-order MAML: the change of one last step, made at adapted weights.
 
+    >>> import reptile_tf as rt
+    >>> print(rt.FOMAML(), rt.FOMAML("shared"))
+    fomaml fomaml_shared
+
     Attributes:
         last_batch: what the last step is made on. "query" (its definition):
             the query set, after k steps on the support set. "shared": the

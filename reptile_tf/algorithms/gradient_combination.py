@@ -17,6 +17,10 @@ from reptile_tf.data.task import Task
 class GradientCombination(Algorithm):
     """Any linear combination of the inner gradients (section 5.2, Figure 3).
 
+    >>> import reptile_tf as rt
+    >>> print(rt.GradientCombination((0, 1)))
+    0.0,1.0
+
     Mini-batches do not overlap: a task needs k B support examples.
 
     Attributes:

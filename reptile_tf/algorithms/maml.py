@@ -18,6 +18,10 @@ from reptile_tf.utils import random
 class MAML(Algorithm):
     """The query loss differentiated through the inner steps (Finn et al. 2017).
 
+    >>> import reptile_tf as rt
+    >>> rt.MAML().needs_query
+    True
+
     Second order, so memory grows with k. The inner optimizer must be SGD, as
     in its definition: what a step of Adam adds to a sum of squares has no
     useful derivative where that sum starts at 0.
@@ -91,6 +95,10 @@ class MAML(Algorithm):
 @dataclasses.dataclass(frozen=True)
 class ANIL(MAML):
     """MAML that adapts the head alone (Raghu et al. 2020).
+
+    >>> import reptile_tf as rt
+    >>> rt.ANIL().head_only
+    True
 
     Inner steps, in training and in evaluation, move the weights of the model's
     last layer only; the outer step moves all.

@@ -33,9 +33,9 @@ on (training), one that drops it has restored it (evaluation). Keras's own
 optimizers keep their state in variables, which cannot be differentiated
 through or held apart for tasks that run side by side.
 
-A learner with an optimizer that is a dataclass, or has `get_config`, can be
-saved; to load it, register its class with Keras
-(`keras.saving.register_keras_serializable`) or name it in `custom_objects`.
+A learner whose optimizer is a dataclass, or has `get_config`, can be saved. To
+load it, name the class in `custom_objects`, or, where it has `get_config`,
+register it with `keras.saving.register_keras_serializable`.
 """
 
 import dataclasses
@@ -48,7 +48,12 @@ from reptile_tf.utils.validation import require_positive
 
 @runtime_checkable
 class InnerOptimizer(Protocol):
-    """What every inner optimizer has."""
+    """What every inner optimizer has.
+
+    >>> import reptile_tf as rt
+    >>> isinstance(rt.SGD(0.1), rt.InnerOptimizer)
+    True
+    """
 
     def init(self, weights: tf.Tensor) -> Any:
         """Returns the state before the first step.
@@ -70,6 +75,11 @@ class InnerOptimizer(Protocol):
 @dataclasses.dataclass(frozen=True)
 class SGD:
     """Plain gradient descent, W <- W - alpha g; its state is empty.
+
+    >>> import reptile_tf as rt
+    >>> weights, state = rt.SGD(0.5).update([2.0], (), [3.0])
+    >>> weights
+    [2.0]
 
     Attributes:
         learning_rate: alpha, above 0.
@@ -111,6 +121,14 @@ class AdamState(NamedTuple):
 @dataclasses.dataclass(frozen=True)
 class Adam:
     """Adam, by default with beta_1 = 0 as in all the paper's experiments.
+
+    >>> import tensorflow as tf
+    >>> import reptile_tf as rt
+    >>> adam, weights = rt.Adam(0.5), tf.constant([3.0])
+    >>> state, gradient = adam.init(weights), tf.constant([2.0])
+    >>> weights, state = adam.update(gradient, state, weights)
+    >>> float(weights[0]), int(state.step)  # the first step is alpha long
+    (2.5, 1)
 
     Attributes:
         learning_rate: alpha, above 0.

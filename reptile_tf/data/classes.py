@@ -9,6 +9,13 @@ import numpy as np
 class ClassImages:
     """Images of labelled classes, whatever they come from.
 
+    >>> import numpy as np
+    >>> import reptile_tf as rt
+    >>> images = np.zeros([5, 28, 28, 1], np.uint8)
+    >>> classes = rt.ClassImages.from_labels(images, [7, 7, 9, 9, 9])
+    >>> classes.num_classes, classes.sizes.tolist()
+    (2, [2, 3])
+
     Attributes:
         images: uint8 `[examples, height, width, channels]`, sorted by class.
         offsets: int64 `[classes + 1]`; class c owns the rows from offsets[c]

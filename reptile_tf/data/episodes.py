@@ -17,6 +17,14 @@ class Episodes:
     Which class gets which label is a random permutation, and both sets are in
     random order, so that nothing can be read from an example's place.
 
+    >>> import numpy as np
+    >>> import reptile_tf as rt
+    >>> images = np.zeros([12, 8, 8, 1], np.uint8)
+    >>> classes = rt.ClassImages.from_labels(images, np.repeat([0, 1, 2], 4))
+    >>> task = rt.Episodes(classes, ways=2, shots=3).sample(0)
+    >>> task.support_x.shape, sorted(task.support_y.numpy().tolist())
+    (TensorShape([6, 8, 8, 1]), [0, 0, 0, 1, 1, 1])
+
     Args:
         classes: the images to sample from.
         ways: N, at least 2 and at most the number of classes.

@@ -18,6 +18,11 @@ class SineWaves:
     x ~ U[-5, 5]; the query set is 50 equally spaced points of [-5, 5], on which
     the paper measures the squared error.
 
+    >>> import reptile_tf as rt
+    >>> waves = rt.SineWaves(shots=10, seed=0)
+    >>> bool((waves.sample(3).support_y == waves.sample(3).support_y)[0])
+    True
+
     Args:
         shots: p, points of the support set, at least 1; 10 in Figure 1.
         seed: of the sequence of tasks, any whole number from 0.

@@ -14,6 +14,11 @@ import tensorflow as tf
 class Task(NamedTuple):
     """One task tau: what its learner sees, and what it is asked.
 
+    >>> import reptile_tf as rt
+    >>> task = rt.SineWaves(shots=10).sample(0)
+    >>> task.support_x.shape, task.query_y.shape
+    (TensorShape([10, 1]), TensorShape([50, 1]))
+
     Attributes:
         support_x: inputs to learn from, float32 `[S, ...]`.
         support_y: their targets: int32 `[S]` labels, or float32 `[S, outputs]`.

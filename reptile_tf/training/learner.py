@@ -1,7 +1,5 @@
 """The meta-learner: Reptile around any Keras model."""
 
-import os
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,9 +12,10 @@ from reptile_tf.algorithms.optimizers import Adam, InnerOptimizer
 from reptile_tf.data.images import to_float
 from reptile_tf.data.task import Tasks
 from reptile_tf.models.functional import FunctionalModel
-from reptile_tf.training import epochs, saving, task_checks, task_metric
+from reptile_tf.training import epochs, task_checks, task_metric
 from reptile_tf.training.evaluator import Evaluator
 from reptile_tf.training.outer_loop import OuterLoop
+from reptile_tf.training.saving import Saveable
 from reptile_tf.training.score import Score
 from reptile_tf.training.settings import EVALUATION_MODES, Settings
 from reptile_tf.utils import random
@@ -24,7 +23,7 @@ from reptile_tf.utils.frozen import Frozen
 from reptile_tf.utils.validation import require_at_least, require_choice
 
 
-class MetaLearner(Frozen):
+class MetaLearner(Saveable, Frozen):
     """Learns an initialization phi from which a few steps learn a new task.
 
     The model's weights are phi. Training tasks never touch them: an inner loop
@@ -85,18 +84,6 @@ class MetaLearner(Frozen):
         "to evaluate and adapt as steps=..."
     )
 
-    model: keras.Model
-    functional: FunctionalModel
-    evaluator: Evaluator
-    inner_optimizer: InnerOptimizer
-    algorithm: Algorithm
-    meta_optimizer: keras.optimizers.Optimizer
-    loss: Any
-    metric: keras.metrics.Metric
-    settings: Settings
-    inner_state: Any
-    iteration: int
-
     def __init__(
         self,
         model: keras.Model,
@@ -116,19 +103,19 @@ class MetaLearner(Frozen):
                 "or have their functions init and update; received "
                 f"{inner_optimizer!r}"
             )
-        self._set(
-            model=model,
-            inner_optimizer=inner_optimizer,
-            algorithm=algorithm,
-            meta_optimizer=meta_optimizer or keras.optimizers.SGD(1.0),
-            loss=loss
-            or keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            settings=Settings(**settings),
-        )
-        self._set(metric=task_metric.resolve(metric, self.loss))
+        self.settings = Settings(**settings)
         algorithm.require(self.settings.inner_steps, inner_optimizer)
         algorithm.require_model(model)
-        self._set(functional=FunctionalModel(model))
+        self.model = model
+        self.inner_optimizer = inner_optimizer
+        self.algorithm = algorithm
+        self.meta_optimizer = meta_optimizer or keras.optimizers.SGD(1.0)
+        self.meta_optimizer.build(model.trainable_variables)
+        self.loss = loss or keras.losses.SparseCategoricalCrossentropy(
+            from_logits=True
+        )
+        self.metric = task_metric.resolve(metric, self.loss)
+        self.functional = FunctionalModel(model)
         self._loop = InnerLoop(
             self.functional,
             example_losses(self.loss),
@@ -136,13 +123,17 @@ class MetaLearner(Frozen):
             inner_optimizer,
             self.functional.head() if algorithm.head_only else None,
         )
-        self.meta_optimizer.build(model.trainable_variables)
         self._outer_loop = OuterLoop(
-            self._loop, algorithm, self.meta_optimizer, self.metric, self.settings
+            self._loop,
+            algorithm,
+            self.meta_optimizer,
+            self.metric,
+            self.settings,
         )
-        self._set(evaluator=Evaluator(self._loop, self.metric, self.settings))
+        self.evaluator = Evaluator(self._loop, self.metric, self.settings)
         self.inner_state = inner_optimizer.init(self.functional.phi())
         self.iteration = 0
+        self._freeze()
 
     def fit(
         self,
@@ -316,74 +307,3 @@ class MetaLearner(Frozen):
         steps = self.settings.eval_inner_steps if steps is None else steps
         require_at_least(0, steps=steps)
         return steps
-
-    def export(
-        self,
-        folder: str | os.PathLike,
-        *,
-        uint8_images: bool = False,
-        max_steps: int = 1000,
-        max_examples: int = 1000,
-    ) -> pathlib.Path:
-        """Writes a SavedModel that adapts inside the server.
-
-        It goes into `folder`/VERSION, the layout of TF Serving, under a number
-        one above the highest there is, whole or not at all. The signatures
-        are described in `reptile_tf.serving.export`. It needs the packages of
-        `pip install 'reptile_tf[serve]'`.
-
-        Args:
-            folder: of the model's versions; its name is the model's name.
-            uint8_images: whether to add signatures that take raw uint8 images,
-                which are divided by 255, as the data sets' are.
-            max_steps: the most inner steps that a request may ask for.
-            max_examples: the most support examples, and the most query
-                examples, that a request may hold.
-
-        Returns:
-            The folder of the new version.
-
-        Raises:
-            ValueError: the model is subclassed, and so does not say what
-                inputs it takes; or a limit is below 1.
-        """
-        # Serving is built on training; the arrow back is for users alone.
-        from reptile_tf.serving import export
-
-        return export.export(
-            self,
-            folder,
-            uint8_images=uint8_images,
-            max_steps=max_steps,
-            max_examples=max_examples,
-        )
-
-    def save(self, path: str | os.PathLike) -> None:
-        """Writes the learner to one file, whole or not at all.
-
-        Args:
-            path: of the file; by convention it ends in `.zip`.
-
-        Raises:
-            ValueError: a part of the learner cannot be saved, such as a loss
-                that is a lambda; names it and what would do.
-        """
-        saving.save(self, path)
-
-    @classmethod
-    def load(
-        cls,
-        path: str | os.PathLike,
-        custom_objects: dict[str, Any] | None = None,
-    ) -> "MetaLearner":
-        """Returns the learner that `save` wrote.
-
-        Args:
-            path: of the file.
-            custom_objects: as of `keras.saving.load_model`; also names the
-                classes of inner optimizers and algorithms of your own.
-
-        Raises:
-            reptile_tf.training.saving.DamagedFileError: it is not whole.
-        """
-        return saving.load(cls, path, custom_objects)

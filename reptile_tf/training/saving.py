@@ -15,7 +15,7 @@ import pathlib
 import tempfile
 import zipfile
 import zlib
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -47,8 +47,82 @@ class DamagedFileError(ValueError):
     """A file is not a whole saved learner."""
 
 
-def save(learner: Any, path: str | os.PathLike) -> None:
-    """Writes a `MetaLearner`; see `MetaLearner.save`."""
+class Saveable:
+    """What a `MetaLearner` writes, and is read from."""
+
+    def export(
+        self,
+        folder: str | os.PathLike,
+        *,
+        uint8_images: bool = False,
+        max_steps: int = 1000,
+        max_examples: int = 1000,
+    ) -> pathlib.Path:
+        """Writes a SavedModel that adapts inside the server.
+
+        It goes into `folder`/VERSION, the layout of TF Serving, under the next
+        number, whole or not at all. `reptile_tf.serving.signatures` describes
+        what can be asked of it; pip's extra [serve] has what this needs.
+
+        Args:
+            folder: of the model's versions; its name is the model's name.
+            uint8_images: whether to add signatures that take raw uint8 images,
+                which are divided by 255, as the data sets' are.
+            max_steps: the most inner steps that a request may ask for.
+            max_examples: the most support examples, and the most query
+                examples, that a request may hold.
+
+        Returns:
+            The folder of the new version.
+
+        Raises:
+            ValueError: the model is subclassed, and so does not say what
+                inputs it takes; or a limit is below 1.
+        """
+        # Serving is built on training; the arrow back is for users alone.
+        from reptile_tf.serving import export
+
+        learner: Any = self
+        return export.export(
+            learner,
+            folder,
+            uint8_images=uint8_images,
+            max_steps=max_steps,
+            max_examples=max_examples,
+        )
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes the learner to one file, whole or not at all.
+
+        Args:
+            path: of the file; by convention it ends in `.zip`.
+
+        Raises:
+            ValueError: a part of the learner cannot be saved, such as a loss
+                that is a lambda; names it and what would do.
+        """
+        _save(self, path)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike,
+        custom_objects: dict[str, Any] | None = None,
+    ) -> Self:
+        """Returns the learner that `save` wrote.
+
+        Args:
+            path: of the file.
+            custom_objects: as of `keras.saving.load_model`; also names the
+                classes of inner optimizers and algorithms of your own.
+
+        Raises:
+            DamagedFileError: it is not whole.
+        """
+        return _load(cls, path, custom_objects)
+
+
+def _save(learner: Any, path: str | os.PathLike) -> None:
     for name in _OBJECTS:
         if getattr(getattr(learner, name), "__name__", "") == "<lambda>":
             raise ValueError(
@@ -86,12 +160,9 @@ def save(learner: Any, path: str | os.PathLike) -> None:
             archive.writestr("state.npz", arrays.getvalue())
 
 
-def load(
-    cls: type,
-    path: str | os.PathLike,
-    custom_objects: dict[str, Any] | None = None,
+def _load(
+    cls: type, path: str | os.PathLike, custom_objects: dict[str, Any] | None
 ) -> Any:
-    """Reads a `MetaLearner` of class `cls`; see `MetaLearner.load`."""
     config, model, state = _read(path)
     iteration = config.pop("iteration")
     for name in _OBJECTS:

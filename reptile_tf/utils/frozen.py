@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 class Frozen:
     """Refuses changes of its attributes, which nothing would notice.
 
-    Subclasses make them with `_set`. Names that begin with an underscore are
-    their own business.
+    Subclasses call `_freeze` at the end of `__init__`. Names that begin with
+    an underscore are their own business.
 
     Attributes:
         changeable: names of the attributes that may be changed all the same.
@@ -17,21 +17,24 @@ class Frozen:
 
     changeable: ClassVar[tuple[str, ...]] = ()
     instead: ClassVar[str] = ""
+    _frozen = False
 
-    def _set(self, **attributes: Any) -> None:
-        self.__dict__.update(attributes)
+    def _freeze(self) -> None:
+        self._frozen = True
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not name.startswith("_") and name not in self.changeable:
-            raise AttributeError(self._refusal(name))
+        self._require_changeable(name)
         super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
-        raise AttributeError(self._refusal(name))
+        self._require_changeable(name)
+        super().__delattr__(name)
 
-    def _refusal(self, name: str) -> str:
-        return (
-            f"{name} of a {type(self).__name__} cannot be changed, as it is "
-            f"fixed when the {type(self).__name__} is made. "
-            + self.instead.format(name=name)
-        )
+    def _require_changeable(self, name: str) -> None:
+        private = name.startswith("_")
+        if self._frozen and not private and name not in self.changeable:
+            raise AttributeError(
+                f"{name} of a {type(self).__name__} cannot be changed: it is "
+                f"fixed when the {type(self).__name__} is made. "
+                + self.instead.format(name=name)
+            )

@@ -18,6 +18,7 @@ from command import Command, run_command
 
 from reptile_tf import MetaLearner
 from reptile_tf.cli import main as cli
+from reptile_tf.experiments import build
 
 ROOT = pathlib.Path(__file__).parents[2]
 # Seconds after which a process hangs, also on a very busy machine.
@@ -151,8 +152,8 @@ def test_algorithms_are_compared_at_an_equal_budget(tmp_path):
         command.forget_flags()
     for (shots, name), preset in experiments.items():
         budget = {"1": 3600, "5": 4000}[shots]
-        seen = preset.outer_iterations * preset.example_gradients
-        assert budget - preset.example_gradients < seen <= budget
+        seen = preset.outer_iterations * build.example_gradients(preset)
+        assert budget - build.example_gradients(preset) < seen <= budget
         assert (preset.ways, preset.shots) == (5, int(shots))
         assert preset.algorithm == name
 

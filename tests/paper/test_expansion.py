@@ -10,7 +10,7 @@ ALPHAS = 0.004, 0.002, 0.001
 
 @pytest.fixture(scope="module")
 def found():
-    every = expansion.measure(ALPHAS, tasks=5)
+    every = expansion.measure(ALPHAS, num_tasks=5)
     return {
         name: [e for e in every if e.algorithm == name]
         for name in expansion.COEFFICIENTS
@@ -36,7 +36,7 @@ def test_the_coefficients_are_the_papers(found, name):
 def test_another_coefficient_would_leave_order_alpha(monkeypatch):
     wrong = {"maml": (1, -1), "fomaml": (1, 0), "reptile": (2, -2)}
     monkeypatch.setattr(expansion, "COEFFICIENTS", wrong)
-    every = expansion.measure(ALPHAS[:2], tasks=2)
+    every = expansion.measure(ALPHAS[:2], num_tasks=2)
     for name in wrong:
         [slope] = expansion.slopes([e for e in every if e.algorithm == name])
         assert slope == pytest.approx(1, abs=0.2)

@@ -98,7 +98,7 @@ def test_distances_to_solutions_by_hand():
 def test_measure_tells_how_many_reached_the_loss():
     solutions = manifolds.Solutions(toys.regression(), Slopes(), 3, 0.01)
     row = solutions.measure(4, stop=True)
-    assert (row["tasks"], row["solved"], row["largest_steps"]) == (3, 2, 4)
+    assert (row["num_tasks"], row["solved"], row["largest_steps"]) == (3, 2, 4)
     assert row["distance"] == pytest.approx((45 / 16 + 15 / 16) / 3)
     spread = np.std([45 / 16, 15 / 16, 0], ddof=1)
     assert row["ci95"] == pytest.approx(1.96 * spread / 3**0.5)

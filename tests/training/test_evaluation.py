@@ -9,8 +9,7 @@ from toys import Constants, dense, regression, weight
 from reptile_tf import SGD, Episodes, MetaLearner, Score, Task
 from reptile_tf.models import BatchNormalization
 from reptile_tf.models.functional import FunctionalModel
-from reptile_tf.training import evaluation_modes
-from reptile_tf.training import learner as meta_learner
+from reptile_tf.training import evaluation_modes, evaluator
 from reptile_tf.training import score as scores_lib
 
 EPSILON = 1e-3
@@ -209,13 +208,13 @@ def test_the_interval_by_hand():
     # Mean 3/4; squared deviations 9/16 and three of 1/16, in all 3/4, over
     # n - 1 = 3: a variance of 1/4. 1.96 sqrt(1/4 / 4) = 0.49.
     score = Score.of("support", "accuracy", [0, 1, 1, 1])
-    assert (score.value, score.tasks) == (0.75, 4)
+    assert (score.value, score.num_tasks) == (0.75, 4)
     assert score.ci95 == pytest.approx(0.49)
     assert score.as_dict() == {
         "mode": "support",
         "accuracy": 0.75,
         "ci95": pytest.approx(0.49),
-        "tasks": 4,
+        "num_tasks": 4,
     }
 
 
@@ -234,11 +233,11 @@ def test_a_score_prints_mode_interval_and_tasks():
 
 def test_more_tasks_than_one_call_holds_are_all_counted(monkeypatch):
     """Each counts the same, also in a last call that holds fewer."""
-    monkeypatch.setattr(meta_learner, "_CHUNK", 3)
+    monkeypatch.setattr(evaluator, "_CHUNK", 3)
     [score] = regression(inner_steps=1).evaluate(Constants(*range(5)), 5)
     # One step halves the distance, so the squared error of c is c^2 / 4.
     errors = np.arange(5) ** 2 / 4
-    assert score.tasks == 5
+    assert score.num_tasks == 5
     assert score.value == pytest.approx(errors.mean())
     assert score.ci95 == pytest.approx(1.96 * errors.std(ddof=1) / 5**0.5)
 
@@ -249,7 +248,7 @@ def test_whole_numbers_may_be_targets(eagerly):
 
 
 def test_the_progress_bar_ends_with_the_means(monkeypatch, capsys):
-    monkeypatch.setattr(meta_learner, "_CHUNK", 2)
+    monkeypatch.setattr(evaluator, "_CHUNK", 2)
     learner = regression()
     tasks = Constants(0, 1, 2, 3, 10)
     [score] = learner.evaluate(tasks, 5, steps=0, verbose=1)

@@ -194,7 +194,10 @@ def test_an_inner_batch_larger_than_the_task(learner, classes):
             {"iterations_per_epoch": 0},
             ["iterations_per_epoch", "0", "at least 1"],
         ),
-        ({"validation_count": 1}, ["count", "1", "at least 2"]),
+        (
+            {"num_validation_tasks": 1},
+            ["num_validation_tasks", "1", "at least 2"],
+        ),
     ],
 )
 def test_impossible_trainings(classes, settings, words):
@@ -217,8 +220,8 @@ def test_impossible_trainings(classes, settings, words):
 @pytest.mark.parametrize(
     "settings, words",
     [
-        ({"count": 1}, ["count", "1", "at least 2"]),
-        ({"count": 0}, ["count", "0", "at least 2"]),
+        ({"num_tasks": 1}, ["num_tasks", "1", "at least 2"]),
+        ({"num_tasks": 0}, ["num_tasks", "0", "at least 2"]),
         ({"modes": ["inductive"]}, ["mode", "'inductive'", "transductive"]),
         ({"steps": -1}, ["steps", "-1", "at least 0"]),
     ],
@@ -226,7 +229,7 @@ def test_impossible_trainings(classes, settings, words):
 def test_impossible_evaluations(learner, classes, settings, words):
     tasks = Episodes(classes, ways=3, shots=1)
     with refused(*words):
-        learner.evaluate(tasks, **{"count": 2, **settings})
+        learner.evaluate(tasks, **{"num_tasks": 2, **settings})
 
 
 @pytest.mark.parametrize(

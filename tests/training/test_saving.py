@@ -127,7 +127,9 @@ def test_optimizers_and_modes_survive(inner, meta, mode, tmp_path):
         "eval_inner_steps",
         "eval_inner_batch_size",
     ):
-        assert getattr(loaded, setting) == getattr(saved, setting)
+        assert getattr(loaded.settings, setting) == getattr(
+            saved.settings, setting
+        )
 
 
 class Cubic(keras.losses.Loss):
