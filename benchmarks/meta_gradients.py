@@ -1,10 +1,10 @@
-"""Measures time and peak memory of each meta-gradient against inner steps.
+"""Measures time and peak memory of each algorithm against inner steps.
 
 Example:
     python benchmarks/meta_gradients.py
 
 Writes meta_gradients.json and meta_gradients.png; the first holds besides what
-a task takes in the runs of scripts/compare_algorithms.py. Every one has a
+a task takes in the runs of `reptile-tf compare_algorithms`. Each has a
 process of its own, whose peak memory is the operating system's count. For the
 picture, settings are Table 6's (5-shot 5-way Omniglot, SGD, one task an outer
 iteration) but for mini-batches of 5, of which 16 can be kept apart. Images are
@@ -25,10 +25,11 @@ from absl import app, flags
 from matplotlib import pyplot
 from worker import Worker
 
-from reptile_tf.algorithms import meta_gradients
-from reptile_tf.cli import flags as command_line
-from reptile_tf.experiments import presets
-from reptile_tf.training.saving import whole_file
+from reptile_tf.algorithms import NAMED
+from reptile_tf.cli import flags as shared_flags
+from reptile_tf.experiments.preset import Preset, of_config
+from reptile_tf.experiments.presets import PRESETS
+from reptile_tf.utils.files import whole_file, write_json
 
 RESULTS = pathlib.Path(__file__).resolve().parents[1] / "results"
 ROUNDS = flags.DEFINE_integer("rounds", 10, "Rounds of slices.", 1)
@@ -44,35 +45,35 @@ OUTPUT_DIR = flags.DEFINE_string(
     str(RESULTS / "benchmarks"),
     "Folder for the results.",
 )
-command_line.define_thread_flags()
+shared_flags.define_threads()
 PRESET = dataclasses.replace(
-    presets.PRESETS["omniglot_gradients"],
-    meta_gradient="reptile",
+    PRESETS["omniglot_gradients"],
+    algorithm="reptile",
     inner_batch_size=5,
     training_shots=16,
     query_shots=1,
 )
 
 
-def of_steps(steps: int) -> dict[str, presets.Preset]:
-    """Returns every meta-gradient's settings for so many inner steps."""
-    named = {name: name for name in meta_gradients.NAMES}
+def of_steps(steps: int) -> dict[str, Preset]:
+    """Returns every algorithm's settings for so many inner steps."""
+    named = {name: name for name in NAMED}
     named["g1+...+gk"] = ",".join(["1"] * steps)
     return {
-        name: dataclasses.replace(PRESET, meta_gradient=text, inner_steps=steps)
+        name: dataclasses.replace(PRESET, algorithm=text, inner_steps=steps)
         for name, text in named.items()
     }
 
 
-def kept() -> dict[str, presets.Preset]:
+def kept() -> dict[str, Preset]:
     """Returns the settings of the runs that are compared on Omniglot."""
     return {
-        path.parent.name: presets.of_config(json.loads(path.read_text()))
+        path.parent.name: of_config(json.loads(path.read_text()))
         for path in sorted(pathlib.Path(KEPT.value).glob("*/config.json"))
     }
 
 
-def measure(shared, experiments: dict[str, presets.Preset]) -> dict[str, dict]:
+def measure(shared, experiments: dict[str, Preset]) -> dict[str, dict]:
     """Returns time and memory of every experiment, of a task's training."""
     workers = {
         name: Worker(
@@ -115,7 +116,7 @@ def measure(shared, experiments: dict[str, presets.Preset]) -> dict[str, dict]:
 
 
 def draw(by_steps, path) -> None:
-    """Draws time and memory, a line for each meta-gradient."""
+    """Draws time and memory, a line for each algorithm."""
     figure, panels = pyplot.subplots(1, 2, figsize=(10, 4))
     units = {"median_ms": "ms per task", "peak_mb": "peak memory, MB"}
     for panel, (field, unit) in zip(panels, units.items(), strict=True):
@@ -162,8 +163,7 @@ def main(_):
         "algorithms": algorithms,
     }
     folder = pathlib.Path(OUTPUT_DIR.value)
-    with whole_file(folder / "meta_gradients.json") as part:
-        part.write_text(json.dumps(results, indent=1) + "\n")
+    write_json(folder / "meta_gradients.json", results)
     with whole_file(folder / "meta_gradients.png") as part:
         draw(by_steps, part)
     print("Wrote", folder / "meta_gradients.json", "and meta_gradients.png")

@@ -7,12 +7,12 @@ import numpy as np
 import tensorflow as tf
 from worker import load_settings, serve
 
-from reptile_tf.data import task as tasks_lib
+from reptile_tf.algorithms import mini_batches
 from reptile_tf.data.classes import ClassImages
 from reptile_tf.data.episodes import Episodes
-from reptile_tf.experiments import build as experiment
-from reptile_tf.experiments.presets import Preset
-from reptile_tf.utils import threads as runtime
+from reptile_tf.experiments import build
+from reptile_tf.experiments.preset import Preset
+from reptile_tf.utils import threads
 
 
 def load_tasks(data, preset: Preset) -> tuple[Episodes, Episodes]:
@@ -62,11 +62,11 @@ def sampler(learner, tasks):
 
     def one(index):
         task = tasks.sample(index)
-        rows = tasks_lib.mini_batches(
+        rows = mini_batches(
             task.key,
             task.support_x.shape[0],
-            learner.inner_steps,
-            learner.inner_batch_size,
+            learner.settings.inner_steps,
+            learner.settings.inner_batch_size,
         )
         return (
             tf.gather(task.support_x, rows),
@@ -77,7 +77,9 @@ def sampler(learner, tasks):
 
     @tf.function(autograph=False)
     def sample(first):
-        indices = first + tf.range(learner.meta_batch_size, dtype=tf.int64)
+        indices = first + tf.range(
+            learner.settings.meta_batch_size, dtype=tf.int64
+        )
         return tf.map_fn(
             one,
             indices,
@@ -96,7 +98,7 @@ def sampler(learner, tasks):
 def main():
     """Serves the benchmark."""
     settings = load_settings()
-    runtime.configure(
+    threads.configure(
         settings["intra_op_threads"], settings["inter_op_threads"]
     )
     preset = dataclasses.replace(
@@ -104,7 +106,7 @@ def main():
         meta_batch_mode=settings["meta_batch_mode"],
     )
     tasks, test_tasks = load_tasks(settings["data"], preset)
-    learner = experiment.make_learner(preset, 0, tasks.input_shape)
+    learner = build.make_learner(preset, 0, tasks.input_shape)
     make_input = sampler(learner, tasks)
 
     def evaluate(count, timer):

@@ -8,7 +8,6 @@ and batch size, each from the 5-shot 5-way Omniglot preset, on random images.
 """
 
 import dataclasses
-import json
 import logging
 import os
 import pathlib
@@ -23,11 +22,12 @@ from absl import app, flags
 from matplotlib import pyplot
 from worker import Timer
 
-from reptile_tf.algorithms import meta_batch
-from reptile_tf.cli import flags as command_line
-from reptile_tf.experiments import build as experiment
-from reptile_tf.experiments import presets
-from reptile_tf.training.saving import whole_file
+from reptile_tf.cli import flags as shared_flags
+from reptile_tf.experiments import build
+from reptile_tf.experiments.presets import PRESETS
+from reptile_tf.training.settings import META_BATCH_MODES
+from reptile_tf.utils import threads
+from reptile_tf.utils.files import whole_file, write_json
 
 ROUNDS = flags.DEFINE_integer("rounds", 10, "Rounds of slices.", 1)
 SLICE = flags.DEFINE_integer("slice", 3, "Outer iterations of a slice.", 1)
@@ -36,8 +36,8 @@ OUTPUT_DIR = flags.DEFINE_string(
     str(pathlib.Path(__file__).resolve().parents[1] / "results/benchmarks"),
     "Folder for the results.",
 )
-command_line.define_thread_flags()
-PRESET = presets.PRESETS["omniglot_5shot_5way"]
+shared_flags.define_threads()
+PRESET = PRESETS["omniglot_5shot_5way"]
 GRID = {
     "inner_steps": (1, 2, 5, 10, 16),
     "meta_batch_size": (1, 2, 5, 10),
@@ -48,8 +48,7 @@ GRID = {
 def measure(tasks, cases) -> dict:
     """Returns the least and the median milliseconds of each preset."""
     learners = {
-        case: experiment.make_learner(case, 0, tasks.input_shape)
-        for case in cases
+        case: build.make_learner(case, 0, tasks.input_shape) for case in cases
     }
     times, timer, order = {case: [] for case in cases}, Timer(), list(cases)
     for number, case in enumerate(cases):
@@ -94,7 +93,9 @@ def draw(curves, path) -> None:
 
 def main(_):
     """Runs the benchmark."""
-    command_line.configure_threads()
+    threads.configure(
+        flags.FLAGS.intra_op_threads, flags.FLAGS.inter_op_threads
+    )
     # Every case is traced once; TensorFlow suspects that one is traced often.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as folder:
@@ -106,7 +107,7 @@ def main(_):
             PRESET, **{field: value, "meta_batch_mode": mode}
         )
         for field, values in GRID.items()
-        for mode in meta_batch.MODES
+        for mode in META_BATCH_MODES
         for value in values
     }
     # The preset itself is in every panel and measured once.
@@ -117,7 +118,7 @@ def main(_):
                 {field: value, **times[cases[field, mode, value]]}
                 for value in values
             ]
-            for mode in meta_batch.MODES
+            for mode in META_BATCH_MODES
         }
         for field, values in GRID.items()
     }
@@ -130,8 +131,7 @@ def main(_):
         "curves": curves,
     }
     folder = pathlib.Path(OUTPUT_DIR.value)
-    with whole_file(folder / "scaling.json") as part:
-        part.write_text(json.dumps(results, indent=1) + "\n")
+    write_json(folder / "scaling.json", results)
     with whole_file(folder / "scaling.png") as part:
         draw(curves, part)
     print("Wrote", folder / "scaling.json", "and scaling.png")

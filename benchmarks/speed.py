@@ -21,9 +21,9 @@ import report
 from absl import app, flags
 from worker import Worker
 
-from reptile_tf.cli import flags as command_line
-from reptile_tf.experiments import presets
-from reptile_tf.training.saving import whole_file
+from reptile_tf.cli import flags as shared_flags
+from reptile_tf.experiments.presets import PRESETS
+from reptile_tf.utils.files import write_json
 
 HERE = pathlib.Path(__file__).resolve().parent
 PRESET = "omniglot_5shot_5way"
@@ -39,7 +39,7 @@ OUTPUT = flags.DEFINE_string(
     str(HERE.parent / "results" / "benchmarks" / "speed.json"),
     "File for the results.",
 )
-command_line.define_thread_flags()
+shared_flags.define_threads()
 
 # Variants of a rival are its possible settings; the best one counts.
 RIVALS = {
@@ -82,7 +82,7 @@ def interleave(turns, rounds: int) -> dict:
 
 
 def training_peak_mb() -> int:
-    """Returns the peak resident memory of scripts/train.py on Omniglot."""
+    """Returns the peak resident memory of `reptile-tf train` on Omniglot."""
     script = HERE.parent / "scripts" / "train.py"
     with tempfile.TemporaryDirectory() as folder:
         command = [
@@ -146,7 +146,7 @@ def measure(workers: dict) -> dict:
 
 def main(_):
     """Runs the benchmark."""
-    preset = dataclasses.asdict(presets.PRESETS[PRESET])
+    preset = dataclasses.asdict(PRESETS[PRESET])
     names = ("rounds", "slice", "eval_rounds", "eval_slice")
     threads = {
         name: flags.FLAGS[name].value
@@ -176,8 +176,7 @@ def main(_):
     }
     if DATA_DIR.value:
         results["peak_mb"]["scripts/train.py"] = training_peak_mb()
-    with whole_file(OUTPUT.value) as part:
-        part.write_text(json.dumps(results, indent=1) + "\n")
+    write_json(OUTPUT.value, results)
     print(report.text(results))
 
 

@@ -98,3 +98,36 @@ def test_modules_and_functions_are_short(path):
             if body:
                 lines = body[-1].end_lineno - body[0].lineno + 1
                 assert lines <= 60, node.name
+
+
+def public_functions(tree: ast.Module):
+    """Functions, and methods of public classes, without an underscore."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name[0] != "_":
+            functions = node.body
+        else:
+            functions = [node]
+        for each in functions:
+            if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
+                if each.name[0] != "_" or each.name in ("__init__", "__call__"):
+                    yield each
+
+
+@pytest.mark.parametrize(
+    "path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_public_functions_are_annotated(path):
+    missing = []
+    for function in public_functions(ast.parse(path.read_text())):
+        given = function.args
+        arguments = [*given.posonlyargs, *given.args, *given.kwonlyargs]
+        arguments += filter(None, [given.vararg, given.kwarg])
+        missing += [
+            f"{function.name}({argument.arg})"
+            for argument in arguments
+            if argument.annotation is None
+            and argument.arg not in ("self", "cls")
+        ]
+        if function.returns is None and function.name != "__init__":
+            missing.append(f"{function.name} ->")
+    assert not missing

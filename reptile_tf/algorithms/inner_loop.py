@@ -32,7 +32,13 @@ class InnerLoop(NamedTuple):
     optimizer: InnerOptimizer
     mask: tf.Tensor | None = None
 
-    def objective(self, parts, x, y, key):
+    def objective(
+        self,
+        parts: list[tf.Tensor],
+        x: tf.Tensor,
+        y: tf.Tensor,
+        key: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns what an inner step descends, a scalar, and its mean loss.
 
         Args:
@@ -47,7 +53,12 @@ class InnerLoop(NamedTuple):
         return reduced + penalty, tf.reduce_mean(losses)
 
 
-def mini_batches(key: tf.Tensor, size, steps, batch_size) -> tf.Tensor:
+def mini_batches(
+    key: tf.Tensor,
+    size: int | tf.Tensor,
+    steps: int | tf.Tensor,
+    batch_size: int,
+) -> tf.Tensor:
     """Returns the examples of each inner step as row numbers.
 
     The examples are shuffled and taken in order, and shuffled again when they
@@ -194,7 +205,7 @@ def adapt_to_support(
     )
 
 
-def example_losses(loss) -> Callable:
+def example_losses(loss: Any) -> Callable:
     """Returns a Keras loss as a function that leaves the examples apart.
 
     Args:

@@ -1,11 +1,18 @@
 """The tasks of a meta-batch: one after another, or side by side."""
 
+from collections.abc import Callable
+from typing import Any
+
 import tensorflow as tf
 
-MODES = ("serial", "parallel")
 
-
-def train_on_tasks(train, state, indices, like, mode: str):
+def train_on_tasks(
+    train: Callable[[tf.Tensor, Any], tuple[tf.Tensor, Any, dict]],
+    state: Any,
+    indices: tf.Tensor,
+    like: tuple[Any, Any, dict],
+    mode: str,
+) -> tuple[tf.Tensor, Any, dict]:
     """Trains on the tasks of a meta-batch.
 
     "serial" is the paper's way: the inner optimizer's state runs through the
@@ -24,7 +31,7 @@ def train_on_tasks(train, state, indices, like, mode: str):
         state: the inner optimizer's state before the meta-batch.
         indices: int64 `[n]`, the tasks.
         like: what `train` returns, as tensors or `tf.TensorSpec`s.
-        mode: one of `MODES`.
+        mode: "serial" or "parallel".
 
     Returns:
         (mean meta-gradient, state to go on with, reports stacked `[n, ...]`).

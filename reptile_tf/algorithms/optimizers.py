@@ -95,7 +95,7 @@ class SGD:
         del weights
         return ()
 
-    def update(self, gradient, state, weights):
+    def update(self, gradient: Any, state: Any, weights: Any) -> tuple:
         """Returns the weights and state after one step."""
         weights = tf.nest.map_structure(
             lambda w, g: w - self.learning_rate * g, weights, gradient
@@ -163,7 +163,7 @@ class Adam:
             second if self.beta_1 else second[:0],
         )
 
-    def update(self, gradient, state, weights):
+    def update(self, gradient: Any, state: Any, weights: Any) -> tuple:
         """Returns the weights and state after one step."""
         step = state.step + 1
         t = tf.cast(step, tf.nest.flatten(weights)[0].dtype)

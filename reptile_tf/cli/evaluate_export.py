@@ -26,7 +26,6 @@ NUM_TASKS = shared_flags.define_num_tasks(500, "test classes")
 
 def main() -> None:
     """Evaluates both."""
-    from reptile_tf.experiments import build
     from reptile_tf.experiments.run import Run
     from reptile_tf.serving import client
     from reptile_tf.training import score
@@ -34,7 +33,7 @@ def main() -> None:
 
     run = Run.open(RUN_DIR.value)
     model = client.connect(MODEL.value)
-    _, tasks = build.make_tasks(run.preset, run.seed, run.data_dir)
+    _, tasks = run.tasks()
     steps = run.preset.eval_inner_steps
     through_it = client.evaluate(model, tasks, NUM_TASKS.value, steps)
     modes = [score.mode for score in through_it]

@@ -85,15 +85,20 @@ def define_settings(but: Collection[str] = ()) -> None:
             _DEFINE[field.type](field.name, None, text)
 
 
-def preset(name: str) -> Preset:
-    """Returns the named preset with the settings that were given as flags."""
+def preset(name: str, **defaults: Any) -> Preset:
+    """Returns the named preset with the settings that were given as flags.
+
+    Args:
+        name: of the preset.
+        **defaults: settings that the command has instead of the preset's.
+    """
     given: dict[str, Any] = {
         field.name: flags.FLAGS[field.name].value
         for field in SETTINGS
         if field.name in flags.FLAGS
         and flags.FLAGS[field.name].value is not None
     }
-    return dataclasses.replace(PRESETS[name], **given)
+    return dataclasses.replace(PRESETS[name], **(defaults | given))
 
 
 def define_threads() -> None:

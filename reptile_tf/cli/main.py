@@ -124,6 +124,8 @@ def _run(name: str, command: ModuleType, stray: Sequence[str]) -> None:
 def _start_tensorflow() -> None:
     """Imports TensorFlow without its messages, and chooses its threads."""
     given = flags.FLAGS
+    if not given["verbosity"].present:  # TFDS logs much that nobody asked for
+        logging.set_verbosity(logging.ERROR)
     if given.verbosity < 1:
         log.quiet_tensorflow()
         with log.held_back():

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import numpy.typing as npt
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +46,9 @@ class ClassImages:
             )
 
     @classmethod
-    def from_labels(cls, images, labels) -> "ClassImages":
+    def from_labels(
+        cls, images: npt.ArrayLike, labels: npt.ArrayLike
+    ) -> "ClassImages":
         """Sorts images by integer label, keeping the order within a class.
 
         Args:
@@ -75,7 +78,7 @@ class ClassImages:
         """The number of images of each class, int64 `[classes]`."""
         return np.diff(self.offsets)
 
-    def subset(self, classes) -> "ClassImages":
+    def subset(self, classes: npt.ArrayLike) -> "ClassImages":
         """Returns the given classes (integers `[n]`), in the order given."""
         classes = np.asarray(classes, np.int64)
         rows = [np.arange(*self.offsets[c : c + 2]) for c in classes]

@@ -1,9 +1,12 @@
 """Images as arrays: their size, and their range."""
 
+import numpy.typing as npt
 import tensorflow as tf
 
 
-def nearest(image, height: int, width: int) -> tf.Tensor:
+def nearest(
+    image: npt.ArrayLike | tf.Tensor, height: int, width: int
+) -> tf.Tensor:
     """Resizes `[..., ..., channels]` to `[height, width, channels]`.
 
     Pixel i is source pixel floor((i + 1/2) scale), in both directions.
@@ -16,7 +19,7 @@ def nearest(image, height: int, width: int) -> tf.Tensor:
     return image
 
 
-def to_float(images) -> tf.Tensor:
+def to_float(images: npt.ArrayLike | tf.Tensor) -> tf.Tensor:
     """Returns images as models see them: float32; uint8 becomes [0, 1]."""
     images = tf.convert_to_tensor(images)
     scale = 1 / 255 if images.dtype == tf.uint8 else 1.0

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-from absl import logging
 
+from reptile_tf.data.task import Tasks
 from reptile_tf.experiments import build
 from reptile_tf.experiments.preset import (
     DEFAULTS,
@@ -52,6 +52,8 @@ class Run:
         self.folder = pathlib.Path(folder)
         self.preset, self.seed = preset, seed
         self.data_dir = None if data_dir is None else str(data_dir)
+        self._tasks: tuple[Tasks, Tasks] | None = None
+        self._learner: MetaLearner | None = None
 
     @classmethod
     def open(cls, folder: str | os.PathLike) -> "Run":
@@ -76,10 +78,23 @@ class Run:
         Raises:
             ValueError: there is none yet.
         """
-        learner = checkpoints.newest(self.folder / "checkpoints")
-        if learner is None:
+        if self._learner is None:
+            self._learner = checkpoints.newest(self.folder / "checkpoints")
+        if self._learner is None:
             raise ValueError(f"run_dir={self.folder} has no checkpoint yet")
-        return learner
+        return self._learner
+
+    def tasks(self) -> tuple[Tasks, Tasks]:
+        """Returns the training tasks and the test tasks, made once.
+
+        Raises:
+            ValueError: as of `reptile_tf.experiments.build.make_tasks`.
+        """
+        if self._tasks is None:
+            self._tasks = build.make_tasks(
+                self.preset, self.seed, self.data_dir
+            )
+        return self._tasks
 
     def train(
         self,
@@ -112,17 +127,13 @@ class Run:
         learner = checkpoints.newest(self.folder / "checkpoints")
         if learner is not None and learner.iteration >= total:
             return None
-        train_tasks, test_tasks = build.make_tasks(
-            self.preset, self.seed, self.data_dir
-        )
+        train_tasks, test_tasks = self.tasks()
         if learner is None:
             learner = build.make_learner(
                 self.preset, self.seed, build.input_shape(train_tasks)
             )
         if learner.iteration:
-            logging.info(
-                "%s: resuming at iteration %d", self.folder, learner.iteration
-            )
+            print(f"{self.folder}: resuming at iteration {learner.iteration}")
         self._write(settings)
         self._cut_history(learner.iteration // iterations_per_epoch)
         with checkpoints.Checkpoint(
@@ -146,6 +157,7 @@ class Run:
                 ],
                 verbose=1 if sys.stdout.isatty() else 2,
             )
+        self._learner = learner
         # A signal in the last iteration stopped nothing.
         return checkpoint.signal if learner.iteration < total else None
 
@@ -153,22 +165,26 @@ class Run:
         self,
         num_tasks: int,
         modes: Sequence[str] | None = None,
-        verbose: int = 1,
+        verbose: int | None = None,
     ) -> list[Score]:
         """Evaluates the newest learner on test tasks; writes evaluation.json.
 
         Args:
             num_tasks: the number of tasks, at least 2.
             modes: as of `MetaLearner.evaluate`.
-            verbose: 1 shows a progress bar.
+            verbose: 1 shows a progress bar, 0 none; if None there is one on a
+                terminal.
 
         Returns:
             One score for each mode.
         """
         learner = self.learner()
-        _, test_tasks = build.make_tasks(self.preset, self.seed, self.data_dir)
+        _, test_tasks = self.tasks()
         scores = learner.evaluate(
-            test_tasks, num_tasks, modes=modes, verbose=verbose
+            test_tasks,
+            num_tasks,
+            modes=modes,
+            verbose=sys.stdout.isatty() if verbose is None else verbose,
         )
         results = [
             {

@@ -1,5 +1,7 @@
 """Batch normalization as one fused operation, right to second order."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -17,7 +19,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
     constant; that changes no first derivative, but every second one.
     """
 
-    def call(self, inputs, training=None, mask=None):
+    def call(
+        self, inputs: Any, training: bool | None = None, mask: Any = None
+    ) -> Any:
         """Normalizes `inputs`, float32 `[batch, height, width, channels]`."""
         fused = (
             training

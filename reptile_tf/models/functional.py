@@ -1,6 +1,7 @@
 """A Keras model as a pure function of one weight vector."""
 
 import collections
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -21,7 +22,9 @@ def clone(model: keras.Model) -> keras.Model:
     return copy
 
 
-def output_shape(model: keras.Model, input_shape) -> tuple[int, ...]:
+def output_shape(
+    model: keras.Model, input_shape: Sequence[int]
+) -> tuple[int, ...]:
     """Returns the shape of a model's output for one example.
 
     Args:
@@ -101,7 +104,7 @@ class FunctionalModel:
         """Length of the weight vector."""
         return sum(self._sizes)
 
-    def flatten(self, tensors) -> tf.Tensor:
+    def flatten(self, tensors: Sequence[tf.Tensor]) -> tf.Tensor:
         """Joins tensors into one vector."""
         return tf.concat([tf.reshape(t, [-1]) for t in tensors], 0)
 
@@ -141,7 +144,9 @@ class FunctionalModel:
         """Returns the model's trainable weights as a vector."""
         return self.flatten([v.value for v in self.model.trainable_variables])
 
-    def in_training(self, parts: list[tf.Tensor], x, key):
+    def in_training(
+        self, parts: list[tf.Tensor], x: tf.Tensor, key: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns what an inner step sees: (outputs in training mode, penalty).
 
         The penalty is the sum of the losses that layers add of themselves, such
@@ -197,14 +202,14 @@ class FunctionalModel:
         """Whether outputs depend on which statistics are used."""
         return bool(self._moving)
 
-    def by_batch(self, weights: tf.Tensor, x) -> tf.Tensor:
+    def by_batch(self, weights: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         """Returns the outputs, normalized by the statistics of the batch `x`.
 
         Everything but batch normalization is in inference mode.
         """
         return self._by_batch(weights, x)[0]
 
-    def statistics(self, weights: tf.Tensor, x) -> list[tf.Tensor]:
+    def statistics(self, weights: tf.Tensor, x: tf.Tensor) -> list[tf.Tensor]:
         """Returns non-trainable weights with moving statistics taken from `x`.
 
         Args:
@@ -224,14 +229,18 @@ class FunctionalModel:
         """The model's non-trainable weights, as they were at the start."""
         return list(self._others)
 
-    def by_statistics(self, weights: tf.Tensor, statistics, x) -> tf.Tensor:
+    def by_statistics(
+        self, weights: tf.Tensor, statistics: Sequence[tf.Tensor], x: tf.Tensor
+    ) -> tf.Tensor:
         """Returns the outputs in inference mode for the given statistics."""
         outputs, _ = self._learner.stateless_call(
             self.unflatten(weights), statistics, x, training=False
         )
         return tf.cast(outputs, self.dtype)
 
-    def with_weights(self, weights: tf.Tensor, statistics) -> keras.Model:
+    def with_weights(
+        self, weights: tf.Tensor, statistics: Sequence[tf.Tensor]
+    ) -> keras.Model:
         """Returns a new clone that holds the given weights and statistics."""
         copy = clone(self.model)
         variables = copy.trainable_variables + copy.non_trainable_variables

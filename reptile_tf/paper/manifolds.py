@@ -11,6 +11,7 @@ gradient descent finds.
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from reptile_tf.algorithms.inner_loop import example_losses
@@ -36,7 +37,7 @@ class Circles:
 
     input_shape = (2,)
 
-    def __init__(self, centres, radii):
+    def __init__(self, centres: npt.ArrayLike, radii: npt.ArrayLike):
         self.centres = np.asarray(centres, np.float64)
         self.radii = np.asarray(radii, np.float64)
 
@@ -47,7 +48,7 @@ class Circles:
         y = tf.constant(self.radii, tf.float32)[turn][tf.newaxis, tf.newaxis]
         return Task(x, y, x, y, random.fold_in(0, index))
 
-    def distances(self, points) -> np.ndarray:
+    def distances(self, points: npt.ArrayLike) -> np.ndarray:
         """Returns D(w, W*_tau) = ||w - centre| - radius|.
 
         Args:
@@ -59,7 +60,9 @@ class Circles:
         offsets = np.asarray(points)[..., np.newaxis, :] - self.centres
         return abs(np.linalg.norm(offsets, axis=-1) - self.radii)
 
-    def nearest_to_all(self, low=-10.0, high=10.0, cells=500) -> np.ndarray:
+    def nearest_to_all(
+        self, low: float = -10.0, high: float = 10.0, cells: int = 500
+    ) -> np.ndarray:
         """Returns the w that minimizes the mean of D(w, W*_tau)^2 (eq. 18).
 
         Tries every point of a grid, and then of ever finer ones around the
@@ -82,7 +85,9 @@ class Circles:
             half *= 10 / cells  # five cells to each side stay
         return best
 
-    def compare(self, start, phi, nearest) -> dict:
+    def compare(
+        self, start: np.ndarray, phi: np.ndarray, nearest: np.ndarray
+    ) -> dict:
         """Returns how near phi came to the point that it should.
 
         Args:
@@ -118,7 +123,7 @@ class _Distance(keras.layers.Layer):
 
 
 def plane_learner(
-    phi, eps: float, outer_iterations: int, inner_steps: int
+    phi: npt.ArrayLike, eps: float, outer_iterations: int, inner_steps: int
 ) -> MetaLearner:
     """Returns the learner of `Circles`, Algorithm 1 with SGD inside.
 
@@ -146,7 +151,9 @@ def plane_learner(
     )
 
 
-def iterates(learner: MetaLearner, tasks, outer_iterations: int):
+def iterates(
+    learner: MetaLearner, tasks: Tasks, outer_iterations: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Trains, and returns where phi and W~ were.
 
     Args:
@@ -219,7 +226,9 @@ class Solutions:
         self._y = tf.stack([task.support_y for task in drawn])
         self._walked = tf.function(self._walk, autograph=False)
 
-    def distances(self, steps: int, stop: bool):
+    def distances(
+        self, steps: int, stop: bool
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Walks from the learner's phi.
 
         Args:
@@ -236,7 +245,8 @@ class Solutions:
             tf.constant(self._loss if stop else -1.0),  # -1: never reached
             tf.constant(steps),
         )
-        return tuple(part.numpy() for part in parts)
+        distance, loss, taken = (part.numpy() for part in parts)
+        return distance, loss, taken
 
     def measure(self, steps: int, stop: bool) -> dict:
         """Returns the means of what `distances` returns, ready to be written.

@@ -1,5 +1,6 @@
 """Checkpoints of a training: at intervals, on a signal, and back from them."""
 
+import os
 import pathlib
 import signal
 from typing import Any
@@ -48,7 +49,11 @@ class Checkpoint(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, learner: MetaLearner, folder, every: int = 500, keep: int = 3
+        self,
+        learner: MetaLearner,
+        folder: str | os.PathLike,
+        every: int = 500,
+        keep: int = 3,
     ):
         super().__init__()
         require_at_least(1, every=every)
@@ -75,7 +80,7 @@ class Checkpoint(keras.callbacks.Callback):
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Saves when it is time, or a signal came."""
         if self.signal is not None:
             self.model.stop_training = True
@@ -85,11 +90,11 @@ class Checkpoint(keras.callbacks.Callback):
         elif batch + 1 < self.params["steps"]:
             self._save_if_due()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Saves when it is time."""
         self._save_if_due()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict | None = None) -> None:
         """Saves the last iteration."""
         self._save()
 
@@ -107,7 +112,9 @@ class Checkpoint(keras.callbacks.Callback):
             old.unlink()
 
 
-def newest(folder, custom_objects=None) -> MetaLearner | None:
+def newest(
+    folder: str | os.PathLike, custom_objects: dict[str, Any] | None = None
+) -> MetaLearner | None:
     """Returns the learner of the newest whole checkpoint, None without one.
 
     A damaged checkpoint is reported, and the one before it is used.

@@ -14,8 +14,7 @@ def train(
     per_epoch: int,
     iterate: Callable[[], dict],
     validate: Callable[[], dict],
-    callbacks: Sequence[keras.callbacks.Callback] | None,
-    verbose: int | str,
+    callbacks: Sequence[keras.callbacks.Callback],
 ) -> keras.callbacks.History:
     """Calls `iterate` for every iteration, and the callbacks around it.
 
@@ -30,15 +29,13 @@ def train(
             before, over what this call made of it.
         validate: called when an epoch is complete; returns more logs for its
             end.
-        callbacks: Keras callbacks, or None.
-        verbose: as of `MetaLearner.fit`.
+        callbacks: Keras callbacks.
     """
     told = keras.callbacks.CallbackList(
         callbacks,
         add_history=True,
-        add_progbar=verbose != 0,
         model=model,
-        verbose=1 if verbose == "auto" else verbose,
+        verbose=0,
         epochs=-(-iterations.stop // per_epoch),
         steps=per_epoch,
     )

@@ -15,6 +15,7 @@ from reptile_tf.models.functional import FunctionalModel
 from reptile_tf.training import epochs, task_checks, task_metric
 from reptile_tf.training.evaluator import Evaluator
 from reptile_tf.training.outer_loop import OuterLoop
+from reptile_tf.training.progress import Progress
 from reptile_tf.training.saving import Saveable
 from reptile_tf.training.score import Score
 from reptile_tf.training.settings import EVALUATION_MODES, Settings
@@ -167,8 +168,8 @@ class MetaLearner(Saveable, Frozen):
             validation_tasks: evaluated at the end of each epoch, if given.
             num_validation_tasks: how many of them, at least 2.
             callbacks: Keras callbacks; their `model` is the Keras model phi.
-            verbose: 0 (silent), 1 (progress bar), 2 (a line an epoch) or
-                "auto", which is 1.
+            verbose: 0 (silent), 1 or "auto" (a progress bar, and a line for
+                each epoch), or 2 (the lines alone).
 
         Returns:
             Keras's `History` of the epochs.
@@ -191,6 +192,8 @@ class MetaLearner(Saveable, Frozen):
             task_checks.require_fit(self.model, validation_tasks)
             task_checks.require_queries(validation_tasks, "validation_tasks")
 
+        progress = Progress(outer_iterations, bar=verbose in (1, "auto"))
+
         def iterate() -> dict[str, float]:
             self.inner_state, logs = self._outer_loop.iterate(
                 tasks, self.iteration, self.inner_state
@@ -202,6 +205,7 @@ class MetaLearner(Saveable, Frozen):
             if validation_tasks is None:
                 return {}
             scores = self.evaluate(validation_tasks, num_validation_tasks)
+            progress.validated(scores)
             values = {f"val_{s.mode}_{s.metric}": s.value for s in scores}
             return values | {f"val_{s.mode}_ci95": s.ci95 for s in scores}
 
@@ -212,8 +216,7 @@ class MetaLearner(Saveable, Frozen):
             iterations_per_epoch,
             iterate,
             validate,
-            callbacks,
-            verbose,
+            [*(callbacks or []), *([progress] if verbose else [])],
         )
 
     def evaluate(

@@ -56,14 +56,20 @@ class Score:
         }
 
     def __str__(self) -> str:
-        if "accuracy" in self.metric:
-            number = f"{self.value:.2%} +- {self.ci95:.2%}"
-        else:
-            number = f"{self.value:.4g} +- {self.ci95:.2g}"
         return (
-            f"{self.mode} {self.metric}: {number} "
+            f"{self.mode} {self.metric}: {self._number()} "
             f"(95% interval, {self.num_tasks} tasks)"
         )
+
+    def short(self) -> str:
+        """Returns it as a part of a line."""
+        tasks = f"({self.num_tasks} tasks)"
+        return f"{self.mode} {self.metric} {self._number()} {tasks}"
+
+    def _number(self) -> str:
+        if "accuracy" in self.metric:
+            return f"{self.value:.2%} +- {self.ci95:.2%}"
+        return f"{self.value:.4g} +- {self.ci95:.2g}"
 
 
 def table(scores: Sequence[Score]) -> str:

@@ -6,6 +6,7 @@ state to save.
 """
 
 import operator
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -37,7 +38,9 @@ def split(key: tf.Tensor, num: int) -> list[tf.Tensor]:
     return tf.unstack(tf.random.split(key, num, alg=ALGORITHM))
 
 
-def uniform(key: tf.Tensor, shape, low: float, high: float) -> tf.Tensor:
+def uniform(
+    key: tf.Tensor, shape: Sequence[int], low: float, high: float
+) -> tf.Tensor:
     """Returns float32 numbers in `[low, high)`."""
     return tf.random.stateless_uniform(shape, key, low, high, alg=ALGORITHM)
 
@@ -49,7 +52,9 @@ def _ranks(key: tf.Tensor, shape) -> tf.Tensor:
     )
 
 
-def permutations(key: tf.Tensor, count, length) -> tf.Tensor:
+def permutations(
+    key: tf.Tensor, count: int | tf.Tensor, length: int | tf.Tensor
+) -> tf.Tensor:
     """Returns `count` random permutations of 0..length-1: `[count, length]`."""
     return tf.argsort(_ranks(key, [count, length]), stable=True)
 

@@ -5,7 +5,9 @@ comes with matplotlib is thinned to the line its pen would follow; a drawing is
 that line, bent at random and traced with a pen of random width.
 """
 
+import contextlib
 import functools
+import io
 import pathlib
 import unicodedata
 
@@ -127,10 +129,20 @@ def load(seed: int = 0) -> tuple[ClassImages, ClassImages]:
         seed: of the split by class.
     """
     folder = tfds_images.cache_folder() / "tfds"
-    return tfds_images.load_split(Glyphs(data_dir=folder), seed)
+    builder = Glyphs(data_dir=folder)
+    if not builder.is_prepared():
+        count = len(CHARACTERS) * DRAWINGS
+        print(f"Drawing {count:,} glyphs, once on this machine", flush=True)
+        # TFDS tells how it writes files, in bars that cover one another.
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            builder.download_and_prepare()
+    return tfds_images.load_split(builder, seed)
 
 
-def draw(character):
+def draw(character: str) -> np.ndarray:
     """Draws a character `DRAWINGS` times, each time a little differently.
 
     Args:
@@ -151,7 +163,7 @@ def draw(character):
     return trace(_placed(line, rng), width)
 
 
-def pen_line(character):
+def pen_line(character: str) -> np.ndarray:
     """Finds the points that a pen visits to write a character.
 
     Args:
@@ -178,7 +190,7 @@ def _font():
     )
 
 
-def thin(ink):
+def thin(ink: np.ndarray) -> np.ndarray:
     """Thins strokes to lines one pixel wide.
 
     Args:
@@ -246,7 +258,7 @@ def _placed(line, rng):
     return SIZE / 2 + shift + scale * (line - (low + high) / 2)
 
 
-def trace(line, width):
+def trace(line: np.ndarray, width: np.ndarray) -> np.ndarray:
     """Inks what a round pen covers.
 
     Args:

@@ -1,5 +1,7 @@
 """Omniglot, as the paper's experiments use it."""
 
+import os
+
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
@@ -11,7 +13,9 @@ CHARACTERS, DRAWINGS, TRAINING_CHARACTERS = 1623, 20, 1200
 
 
 def load(
-    data_dir=None, split: str = "characters", seed: int = 0
+    data_dir: str | os.PathLike | None = None,
+    split: str = "characters",
+    seed: int = 0,
 ) -> tuple[ClassImages, ClassImages]:
     """Returns the training and the test classes, 28x28, paper 255 and ink 0.
 

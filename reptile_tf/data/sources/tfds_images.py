@@ -3,7 +3,7 @@
 import hashlib
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -30,8 +30,8 @@ def cache_folder() -> pathlib.Path:
 
 
 def load(
-    builder,
-    splits,
+    builder: tfds.core.DatasetBuilder,
+    splits: Sequence[str],
     size: int | None = None,
     convert: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
 ) -> ClassImages:
@@ -100,7 +100,7 @@ def _read(builder, split, size, convert):
 
 
 def load_split(
-    builder, seed: int, size: int | None = None
+    builder: tfds.core.DatasetBuilder, seed: int, size: int | None = None
 ) -> tuple[ClassImages, ClassImages]:
     """Prepares and reads a data set; splits it by class, four fifths to train.
 
@@ -116,7 +116,7 @@ def load_split(
 
 
 def load_named(
-    name: str, data_dir, seed: int
+    name: str, data_dir: str | os.PathLike | None, seed: int
 ) -> tuple[ClassImages, ClassImages]:
     """As `load_split`, for any image-classification set of TFDS by name.
 
@@ -152,7 +152,7 @@ def load_named(
     return load_split(builder, seed, None if fixed else 84)
 
 
-def require_folder(data_dir) -> None:
+def require_folder(data_dir: str | os.PathLike | None) -> None:
     """Refuses a data_dir that is named and not there."""
     if data_dir is not None and not pathlib.Path(data_dir).is_dir():
         raise ValueError(
