@@ -127,7 +127,7 @@ class Adam:
     >>> adam, weights = rt.Adam(0.5), tf.constant([3.0])
     >>> state, gradient = adam.init(weights), tf.constant([2.0])
     >>> weights, state = adam.update(gradient, state, weights)
-    >>> float(weights[0]), int(state.step)  # the first step is alpha long
+    >>> round(float(weights[0]), 3), int(state.step)  # a step of alpha
     (2.5, 1)
 
     Attributes:
