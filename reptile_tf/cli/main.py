@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -27,6 +28,11 @@ COMMANDS = {
     "solution_manifolds": "Check the distance to solutions (section 4.2).",
     "record": "Keep a run's results, and write the documents' tables.",
 }
+
+# What absl says of a flag that must be given.
+_NOT_GIVEN = re.compile(
+    r"flag --(\w+)=None: Flag --\w+ must have a value other than None\."
+)
 
 _HELP = ("--help", "-help", "-h", "--helpshort", "help")
 
@@ -55,8 +61,9 @@ def main(*before: str) -> None:
         print(help_of(name, command))
         return
     app.run(
-        lambda words: _run(name, command, words[1:]),
+        lambda _: _run(name, command),
         [f"reptile-tf {name}", *rest],
+        flags_parser=_parse,
     )
 
 
@@ -100,12 +107,23 @@ def _flag_help(flag: flags.Flag) -> str:
     return f"{head}\n{flags.text_wrap(text, 80, '      ')}"
 
 
-def _run(name: str, command: ModuleType, stray: Sequence[str]) -> None:
+def _parse(argv: Sequence[str]) -> list[str]:
+    """Gives the flags their values; ends the command if that cannot be."""
+    name = argv[0]
+    try:
+        _, *stray = flags.FLAGS(argv)
+        problem = "settings are flags, as in --seed=1" if stray else ""
+    except flags.Error as error:
+        stray, problem = [], str(error)
+    if problem:
+        problem = _NOT_GIVEN.sub(r"--\1 must be given", problem)
+        problem = ": ".join([*stray, problem])
+        sys.exit(f"{name}: {problem}\n{name} --help explains the flags")
+    return [name]
+
+
+def _run(name: str, command: ModuleType) -> None:
     """Runs a command; what goes wrong as users' work does is one line."""
-    if stray:
-        raise app.UsageError(
-            f"{' '.join(stray)}: settings are flags, as in --seed=1"
-        )
     try:
         _start_tensorflow()
         command.main()

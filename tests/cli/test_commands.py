@@ -13,7 +13,7 @@ import types
 
 import numpy as np
 import pytest
-from absl import app, flags
+from absl import flags
 from command import Command, run_command
 
 from reptile_tf import MetaLearner
@@ -392,13 +392,35 @@ def test_what_ends_a_command_is_one_line(monkeypatch, raises, code):
 
     monkeypatch.setattr(cli, "_start_tensorflow", lambda: None)
     with pytest.raises(SystemExit) as ended:
-        cli._run("train", types.SimpleNamespace(main=main), [])
+        cli._run("train", types.SimpleNamespace(main=main))
     assert ended.value.code == code
 
 
-def test_stray_words_are_refused():
-    with pytest.raises(app.UsageError, match="ways=10: settings are flags"):
-        cli._run("train", types.SimpleNamespace(), ["ways=10"])
+GIVEN = "--preset=sine", "--run_dir=run"
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        ([*GIVEN, "ways=10"], "ways=10: settings are flags, as in --seed=1"),
+        (["--no_such_flag=1"], "Unknown command line flag 'no_such_flag'"),
+        (["--seed=x"], "flag --seed=x: "),
+        (["--preset=sine"], "--run_dir must be given"),
+    ],
+)
+def test_a_command_line_that_is_wrong_ends_with_what_to_do(words, message):
+    command = Command("train")
+    try:
+        flags.FLAGS.unparse_flags()
+        with pytest.raises(
+            SystemExit, match=f"^reptile-tf train: {message}"
+        ) as e:
+            cli._parse(["reptile-tf train", *words])
+    finally:
+        command.forget_flags()
+    first, *_, last = str(ended.value).splitlines()
+    assert first.startswith(f"reptile-tf train: {message}")
+    assert last == "reptile-tf train --help explains the flags"
 
 
 def test_an_unknown_command_is_refused(monkeypatch):
