@@ -16,24 +16,12 @@ from absl import flags
 
 from reptile_tf.cli import comparison
 from reptile_tf.cli import flags as shared_flags
+from reptile_tf.experiments.presets import FIGURE_3
 
-# Figure 3's legend, and the weights on g1, g2, ...
-CURVES = {
-    "g1": "1",
-    "mean_g1+g2": "1/2,1/2",
-    "g1+g2": "1,1",
-    "g2": "0,1",
-    "mean_g1+g2+g3": "1/3,1/3,1/3",
-    "g1+g2+g3": "1,1,1",
-    "g3": "0,0,1",
-    "mean_g1+g2+g3+g4": "1/4,1/4,1/4,1/4",
-    "g1+g2+g3+g4": "1,1,1,1",
-    "g4": "0,0,0,1",
-}
 CURVE = flags.DEFINE_multi_enum(
     "curve",
-    list(CURVES),
-    list(CURVES),
+    list(FIGURE_3),
+    list(FIGURE_3),
     "A curve to train; may be given several times. All if not given.",
 )
 EVAL_EVERY = flags.DEFINE_integer(
@@ -60,14 +48,14 @@ def main() -> None:
     presets = {
         curve: dataclasses.replace(
             preset,
-            algorithm=CURVES[curve],
-            inner_steps=CURVES[curve].count(",") + 1,
+            algorithm=FIGURE_3[curve],
+            inner_steps=FIGURE_3[curve].count(",") + 1,
         )
         for curve in CURVE.value
     }
     kept = comparison.train_all(
         presets,
-        CURVES,
+        FIGURE_3,
         checkpoint_every=2000,
         eval_every=EVAL_EVERY.value,
         num_validation_tasks=NUM_VALIDATION_TASKS.value,

@@ -26,7 +26,7 @@ COMMANDS = {
     "compare_algorithms": "Compare MAML, FOMAML and Reptile on Omniglot.",
     "analyze_gradients": "Check the meta-gradients' expansion (section 4.1).",
     "solution_manifolds": "Check the distance to solutions (section 4.2).",
-    "record": "Keep a run's results, and write the documents' tables.",
+    "record": "Keep a run's results; make the documents' tables and pictures.",
 }
 
 # What absl says of a flag that must be given.

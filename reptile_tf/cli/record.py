@@ -1,8 +1,8 @@
-"""Keeps a run's results, and writes the documents' tables from what is kept.
+"""Keeps a run's results; makes tables and pictures of all that is kept.
 
 Example:
     reptile-tf record --run_dir=runs/o55 --name=omniglot_5shot_5way
-    reptile-tf record  # writes the tables alone
+    reptile-tf record  # makes the tables and pictures alone
 """
 
 import pathlib
@@ -25,7 +25,7 @@ PAGE = flags.DEFINE_multi_string(
 
 
 def main() -> None:
-    """Keeps a run, and writes the tables."""
+    """Keeps a run; makes the tables and pictures."""
     from reptile_tf.experiments import archive, pages
     from reptile_tf.utils.files import whole_file
 
@@ -34,6 +34,7 @@ def main() -> None:
         if NAME.value is None:
             raise ValueError("--run_dir needs --name, the result's name")
         archive.keep(pathlib.Path(RUN_DIR.value), kept / NAME.value)
+    archive.redraw(kept)
     for page in map(pathlib.Path, PAGE.value):
         text = pages.fill(page.read_text(), kept)
         with whole_file(page) as part:

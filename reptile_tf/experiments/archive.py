@@ -1,10 +1,11 @@
-"""Results kept in the repository: what is copied of a run."""
+"""Results kept in the repository: what of a run, and pictures of them."""
 
 import json
 import pathlib
 import shutil
 
 from reptile_tf.experiments import plots
+from reptile_tf.experiments.presets import FIGURE_3
 from reptile_tf.utils.files import write_json
 
 KEPT = (
@@ -36,3 +37,18 @@ def keep(
         newest = max((run_dir / "checkpoints").glob("iteration-*.zip"))
         shutil.copy(newest, folder / "learner.zip")
     plots.learning_curve(folder / "history.csv", folder / "learning_curve.png")
+
+
+def redraw(results: pathlib.Path) -> None:
+    """Draws the learning curves, and the comparisons, of all that is kept."""
+    for history in results.rglob("history.csv"):
+        plots.learning_curve(history, history.with_name("learning_curve.png"))
+    if (figure3 := results / "figure3").is_dir():
+        runs = [figure3 / name for name in FIGURE_3]
+        plots.compared_errors(runs, figure3 / "figure3.png")
+    if (algorithms := results / "algorithms").is_dir():
+        plots.compared_errors(
+            sorted(path for path in algorithms.iterdir() if path.is_dir()),
+            algorithms / "algorithms.png",
+            by_example_gradients=True,
+        )

@@ -13,6 +13,7 @@ import numpy as np
 from reptile_tf.data.task import Task
 from reptile_tf.experiments.build import example_gradients
 from reptile_tf.experiments.preset import of_config
+from reptile_tf.training.settings import EVALUATION_MODES
 from reptile_tf.utils.extras import extra
 from reptile_tf.utils.files import whole_file
 
@@ -23,53 +24,69 @@ with extra("plots"):
     import matplotlib.pyplot as plt
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.ticker import LogLocator, NullFormatter
+    from matplotlib.ticker import (
+        LogLocator,
+        MaxNLocator,
+        NullFormatter,
+        PercentFormatter,
+    )
 
 _Path = str | os.PathLike
 
 
 def learning_curve(history: _Path, path: _Path) -> None:
-    """Draws the held-out metric of each mode, with its interval, and the loss.
+    """Draws the loss, and the held-out metric of each mode with its interval.
 
     Args:
-        history: path of a run's history.csv.
+        history: path of a run's history.csv, beside its config.json.
         path: of the picture, a PNG.
     """
     columns = _columns(history)
-    made, unit = columns["epoch"] + 1, "epoch"
     config = pathlib.Path(history).with_name("config.json")
-    settings = json.loads(config.read_text()) if config.exists() else {}
-    if "eval_every" in settings:
-        made, unit = made * settings["eval_every"], "outer iteration"
-        made = np.minimum(made, settings["outer_iterations"])
-    figure, (left, right) = plt.subplots(1, 2, layout="tight", figsize=(9, 3.5))
+    settings = json.loads(config.read_text())
+    total, epochs = settings["outer_iterations"], len(columns["epoch"])
+    # Runs of version 0.1 may not say how long their epochs were.
+    length = settings.get("eval_every", -(-total // epochs))
+    made = np.minimum((columns["epoch"] + 1) * length, total)
+    figure, (left, right) = plt.subplots(
+        1, 2, layout="tight", figsize=(9.5, 3.5)
+    )
     left.plot(made, columns["loss"])
-    left.set(title="Inner loss, training tasks", xlabel=unit, ylabel="loss")
-    for name in sorted(columns):
-        if name.startswith("val_") and name.endswith("_ci95"):
-            mode = name.removeprefix("val_").removesuffix("_ci95")
-            value = next(
-                n
-                for n in columns
-                if n.startswith(f"val_{mode}_")
-                and n != name
-                and not n.startswith(f"val_{mode}_and_")
-            )
-            metric = value.removeprefix(f"val_{mode}_")
-            # Modes may be as good as each other; the first stay visible.
-            right.errorbar(
-                made,
-                columns[value],
-                columns[name],
-                label=mode,
-                capsize=2,
-                linewidth=4 - len(right.containers),
-                elinewidth=1,
-            )
-            right.set_ylabel(metric.replace("_", " "))
-    right.set(title="Held-out classes, 95% intervals", xlabel=unit)
-    right.legend()
+    left.set(title="Inner loss, training tasks", ylabel="loss")
+    for mode in EVALUATION_MODES:
+        found = [name for name in columns if name == f"val_{mode}_ci95"]
+        if not found:
+            continue
+        metric = _metric_of(mode, columns)
+        value, ci95 = columns[f"val_{mode}_{metric}"], columns[found[0]]
+        [line] = right.plot(made, value, label=mode)
+        right.fill_between(
+            made, value - ci95, value + ci95, color=line.get_color(), alpha=0.15
+        )
+        right.set_ylabel(metric.replace("_", " "))
+        if "accuracy" in metric:
+            right.yaxis.set_major_formatter(PercentFormatter(1))
+    if "accuracy" in right.get_ylabel():
+        right.set_ylim(top=1)
+    right.set(title="Held-out tasks, 95% intervals")
+    for axis in (left, right):
+        axis.set_xlabel("outer iteration")
+        axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axis.xaxis.set_major_locator(MaxNLocator(5))
+        axis.grid(alpha=0.3)
+    right.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
     write_figure(figure, path)
+
+
+def _metric_of(mode: str, columns: Mapping[str, np.ndarray]) -> str:
+    """Returns the metric's name, told from columns of the like of val_*."""
+    start = f"val_{mode}_"
+    for name in columns:
+        rest = name.removeprefix(start)
+        # Another mode's name may go on where this one's ends.
+        if rest not in (name, "ci95") and not rest.startswith("and_"):
+            return rest
+    raise ValueError(f"the history has no metric of mode {mode!r}")
 
 
 def compared_errors(
@@ -112,6 +129,8 @@ def compared_errors(
     unit = "gradients of an example's loss" if by_example_gradients else None
     for axis, mode in zip(axes, modes, strict=True):
         axis.set(title=mode, xlabel=unit or "outer iteration")
+        axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axis.xaxis.set_major_locator(MaxNLocator(5))
         axis.grid(alpha=0.3)
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
