@@ -56,10 +56,8 @@ class Algorithm:
     >>> from reptile_tf.algorithms import adapt_to_support
     >>> @dataclasses.dataclass(frozen=True)
     ... class HalfReptile(rt.Algorithm):
-    ...     def __call__(self, loop, phi, state, task, steps, batch_size):
-    ...         weights, state, loss = adapt_to_support(
-    ...             loop, phi, state, task, steps, batch_size
-    ...         )
+    ...     def __call__(self, loop, phi, state, task):
+    ...         weights, state, loss = adapt_to_support(loop, phi, state, task)
     ...         return rt.Lesson((phi - weights) / 2, weights, state, loss)
 
     A learner with it
@@ -118,22 +116,15 @@ class Algorithm:
             )
 
     def __call__(
-        self,
-        loop: InnerLoop,
-        phi: tf.Tensor,
-        state: Any,
-        task: Task,
-        steps: int,
-        batch_size: int,
+        self, loop: InnerLoop, phi: tf.Tensor, state: Any, task: Task
     ) -> Lesson:
         """Trains on one task, with tensors alone.
 
         Args:
-            loop: model, loss and inner optimizer.
+            loop: what inner steps are made of; its `steps` is k, and its
+                `batch_size` B.
             phi: the weight vector.
             state: the inner optimizer's state to start from.
             task: a `reptile_tf.Task`.
-            steps: k, inner steps on the support set.
-            batch_size: B, support examples of a step.
         """
         raise NotImplementedError

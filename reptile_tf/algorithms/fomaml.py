@@ -64,32 +64,22 @@ class FOMAML(Algorithm):
             )
 
     def __call__(
-        self,
-        loop: InnerLoop,
-        phi: tf.Tensor,
-        state: Any,
-        task: Task,
-        steps: int,
-        batch_size: int,
+        self, loop: InnerLoop, phi: tf.Tensor, state: Any, task: Task
     ) -> Lesson:
         """Takes k steps, and counts the last alone."""
         if self.last_batch == "query":
-            weights, state, loss = adapt_to_support(
-                loop, phi, state, task, steps, batch_size
-            )
+            weights, state, loss = adapt_to_support(loop, phi, state, task)
             x, y = task.query_x, task.query_y
             last = tf.range(x.shape[0])[tf.newaxis]
             after, state, _ = adapt(
-                loop, weights, state, x, y, last, task.key, steps
+                loop, weights, state, x, y, last, task.key, loop.steps
             )
             # W~ is adapted to the support set, not to what it is tested on.
             return Lesson(weights - after, weights, state, loss)
-        size = task.support_x.shape[0]
-        if self.last_batch == "shared":
-            batches = mini_batches(task.key, size, steps, batch_size)
-        else:
-            batches = _last_apart(task.key, size, steps, batch_size)
-        weights = [0.0] * (steps - 1) + [1.0]
+        size, shared = task.support_x.shape[0], self.last_batch == "shared"
+        choose = mini_batches if shared else _last_apart
+        batches = choose(task.key, size, loop.steps, loop.batch_size)
+        weights = [0.0] * (loop.steps - 1) + [1.0]
         return weighted_steps(weights, batches, loop, phi, state, task)
 
 

@@ -61,17 +61,11 @@ class GradientCombination(Algorithm):
             )
 
     def __call__(
-        self,
-        loop: InnerLoop,
-        phi: tf.Tensor,
-        state: Any,
-        task: Task,
-        steps: int,
-        batch_size: int,
+        self, loop: InnerLoop, phi: tf.Tensor, state: Any, task: Task
     ) -> Lesson:
         """Takes k steps and weighs their changes."""
         batches = mini_batches(
-            task.key, task.support_x.shape[0], steps, batch_size
+            task.key, task.support_x.shape[0], loop.steps, loop.batch_size
         )
         return weighted_steps(self.weights, batches, loop, phi, state, task)
 

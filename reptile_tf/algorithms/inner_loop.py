@@ -22,6 +22,8 @@ class InnerLoop(NamedTuple):
         loss: (targets, outputs) -> loss of each example, `[batch]`.
         reduction: "sum" (the paper's) or "mean" of the examples' losses.
         optimizer: the inner optimizer.
+        steps: k, the inner steps on a training task.
+        batch_size: B, the support examples of such a step.
         mask: vector that is 1 where weights adapt and 0 where inner steps
             leave them at phi; None if all adapt.
     """
@@ -30,6 +32,8 @@ class InnerLoop(NamedTuple):
     loss: Callable
     reduction: str
     optimizer: InnerOptimizer
+    steps: int
+    batch_size: int
     mask: tf.Tensor | None = None
 
     def objective(
@@ -182,27 +186,19 @@ class _Moments:
 
 
 def adapt_to_support(
-    loop: InnerLoop,
-    phi: tf.Tensor,
-    state: Any,
-    task: Task,
-    steps: int,
-    batch_size: int,
+    loop: InnerLoop, phi: tf.Tensor, state: Any, task: Task
 ) -> tuple[tf.Tensor, Any, tf.Tensor]:
     """Returns W~, the state and the loss after k steps on the support set.
 
     Args:
-        loop: model, loss and inner optimizer.
+        loop: what inner steps are made of, and how many there are.
         phi: the weight vector to start from.
         state: the inner optimizer's state to start from.
         task: the task.
-        steps: k, inner steps.
-        batch_size: B, support examples of a step.
     """
-    batches = mini_batches(task.key, task.support_x.shape[0], steps, batch_size)
-    return adapt(
-        loop, phi, state, task.support_x, task.support_y, batches, task.key
-    )
+    x, y = task.support_x, task.support_y
+    batches = mini_batches(task.key, x.shape[0], loop.steps, loop.batch_size)
+    return adapt(loop, phi, state, x, y, batches, task.key)
 
 
 def example_losses(loss: Any) -> Callable:

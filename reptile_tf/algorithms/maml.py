@@ -66,25 +66,17 @@ class MAML(Algorithm):
                 )
 
     def __call__(
-        self,
-        loop: InnerLoop,
-        phi: tf.Tensor,
-        state: Any,
-        task: Task,
-        steps: int,
-        batch_size: int,
+        self, loop: InnerLoop, phi: tf.Tensor, state: Any, task: Task
     ) -> Lesson:
         """Takes k steps and differentiates the query loss through them."""
         with tf.GradientTape() as tape:
             tape.watch(phi)
-            weights, state, loss = adapt_to_support(
-                loop, phi, state, task, steps, batch_size
-            )
+            weights, state, loss = adapt_to_support(loop, phi, state, task)
             query_loss, _ = loop.objective(
                 loop.model.cut(weights),
                 task.query_x,
                 task.query_y,
-                random.fold_in(task.key, steps),
+                random.fold_in(task.key, loop.steps),
             )
         gradient = tape.gradient(query_loss, phi)
         assert isinstance(loop.optimizer, SGD)  # as `require` has seen to

@@ -28,16 +28,8 @@ class Reptile(Algorithm):
         return "reptile"
 
     def __call__(
-        self,
-        loop: InnerLoop,
-        phi: tf.Tensor,
-        state: Any,
-        task: Task,
-        steps: int,
-        batch_size: int,
+        self, loop: InnerLoop, phi: tf.Tensor, state: Any, task: Task
     ) -> Lesson:
         """Takes k steps to W~; the meta-gradient is phi - W~."""
-        weights, state, loss = adapt_to_support(
-            loop, phi, state, task, steps, batch_size
-        )
+        weights, state, loss = adapt_to_support(loop, phi, state, task)
         return Lesson(phi - weights, weights, state, loss)

@@ -8,13 +8,9 @@ Example:
 
 from absl import flags
 
-MODEL = flags.DEFINE_string(
-    "model",
-    None,
-    "The exported model: a folder that export wrote, or a server's "
-    "http://HOST:8501/v1/models/NAME.",
-    required=True,
-)
+from reptile_tf.cli import flags as shared_flags
+
+MODEL = shared_flags.define_model()
 SUPPORT = flags.DEFINE_string(
     "support",
     None,

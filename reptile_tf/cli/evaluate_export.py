@@ -9,18 +9,10 @@ evaluated on the same tasks beside the exported model, and both results are
 written to export_evaluation.json in the run folder.
 """
 
-from absl import flags
-
 from reptile_tf.cli import flags as shared_flags
 
 RUN_DIR = shared_flags.define_run_dir()
-MODEL = flags.DEFINE_string(
-    "model",
-    None,
-    "The exported model: a folder that export wrote, or a server's "
-    "http://HOST:8501/v1/models/NAME.",
-    required=True,
-)
+MODEL = shared_flags.define_model()
 NUM_TASKS = shared_flags.define_num_tasks(500, "test classes")
 
 

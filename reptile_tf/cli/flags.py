@@ -26,6 +26,17 @@ def define_run_dir(
     return flags.DEFINE_string("run_dir", None, text, required=True)
 
 
+def define_model() -> flags.FlagHolder[str]:
+    """Defines --model, which must be given."""
+    return flags.DEFINE_string(
+        "model",
+        None,
+        "The exported model: a folder that export wrote, or a server's "
+        "http://HOST:8501/v1/models/NAME.",
+        required=True,
+    )
+
+
 def define_data_dir(
     default: str = "TFDS's own default",
 ) -> flags.FlagHolder[str | None]:

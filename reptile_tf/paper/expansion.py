@@ -124,7 +124,7 @@ def slopes(expansions: list[Expansion]) -> list[float]:
 
 def _loop(model, alpha: float) -> InnerLoop:
     loss = example_losses(keras.losses.MeanSquaredError(dtype="float64"))
-    return InnerLoop(model, loss, "mean", SGD(alpha))
+    return InnerLoop(model, loss, "mean", SGD(alpha), 1, _BATCH)
 
 
 def _mini_batches(waves, index: int):
@@ -175,7 +175,7 @@ def _gradient(loop, algorithm: Algorithm):
                 for pair in zip(first, second, strict=True)
             )
             task = Task(x, y, x[:0], y[:0], key)
-        lesson = algorithm(loop, phi, (), task, steps, _BATCH)
+        lesson = algorithm(loop._replace(steps=steps), phi, (), task)
         return lesson.meta_gradient / loop.optimizer.learning_rate
 
     return gradient

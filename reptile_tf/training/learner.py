@@ -122,6 +122,8 @@ class MetaLearner(Saveable, Frozen):
             example_losses(self.loss),
             self.settings.loss_reduction,
             inner_optimizer,
+            self.settings.inner_steps,
+            self.settings.inner_batch_size,
             self.functional.head() if algorithm.head_only else None,
         )
         self._outer_loop = OuterLoop(

@@ -32,7 +32,7 @@ class OuterLoop:
         algorithm: makes a meta-gradient of a task.
         meta_optimizer: moves phi, given the mean meta-gradient.
         metric: measured on the query sets of the training tasks.
-        settings: k, n, the mini-batches, and how a meta-batch is trained on.
+        settings: n, and how a meta-batch is trained on.
     """
 
     def __init__(
@@ -114,14 +114,7 @@ class OuterLoop:
 
         def train_on_task(index, state):
             task = tasks.sample(index)
-            lesson = self._algorithm(
-                self._loop,
-                phi,
-                state,
-                task,
-                settings.inner_steps,
-                settings.inner_batch_size,
-            )
+            lesson = self._algorithm(self._loop, phi, state, task)
             floats = [
                 s for s in tf.nest.flatten(lesson.state) if s.dtype.is_floating
             ]

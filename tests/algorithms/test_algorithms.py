@@ -89,8 +89,6 @@ def lesson(learner, index=0):
         learner.functional.phi(),
         learner.inner_state,
         Waves().sample(tf.constant(index, tf.int64)),
-        learner.settings.inner_steps,
-        learner.settings.inner_batch_size,
     )
 
 
@@ -193,7 +191,7 @@ def test_a_steps_change_stands_for_its_gradient(optimizer):
     )
     task = Waves(dtype="float32").sample(tf.constant(0, tf.int64))
     phi, state = one.functional.phi(), one.inner_state
-    result = one.algorithm(one._loop, phi, state, task, STEPS, BATCH)
+    result = one.algorithm(one._loop, phi, state, task)
     rows = mini_batches(task.key, SUPPORT, STEPS, BATCH)
     seen = task.support_x, task.support_y
     trail = [phi]
@@ -318,7 +316,7 @@ def test_maml_through_batch_normalization():
             tf.constant([1, 2]),
         )
         phi = one.functional.phi()
-        lesson = one.algorithm(one._loop, phi, (), task, 2, 3)
+        lesson = one.algorithm(one._loop, phi, (), task)
         found[dtype] = lesson.meta_gradient / 0.05
     batches = mini_batches(task.key, 6, 2, 3)
 

@@ -62,6 +62,7 @@ def test_trajectories_are_numpys(network, data, optimizer, loss, reduction):
         example_losses(CROSS_ENTROPY if classify else "mean_squared_error"),
         reduction,
         ours,
+        *(1, 1),
     )
     phi = network.phi()
     start = network.model.get_weights()
@@ -97,7 +98,7 @@ def test_compiled_and_split_in_two_it_is_the_same(network, data):
     """State handed back and passed in again goes on where it stopped."""
     x, labels, _, batches = data
     optimizer = Adam(0.02, 0.9)
-    loop = InnerLoop(network, CROSS_ENTROPY.call, "sum", optimizer)
+    loop = InnerLoop(network, CROSS_ENTROPY.call, "sum", optimizer, 1, 1)
     phi = network.phi()
     arguments = tf.constant(x), tf.constant(labels)
     key = tf.constant([0, 0])
@@ -119,7 +120,7 @@ def test_compiled_and_split_in_two_it_is_the_same(network, data):
 
 def test_no_steps_leave_the_weights(network, data):
     x, labels, _, batches = data
-    loop = InnerLoop(network, CROSS_ENTROPY.call, "sum", SGD(1.0))
+    loop = InnerLoop(network, CROSS_ENTROPY.call, "sum", SGD(1.0), 1, 1)
     weights, _, _ = adapt(
         loop, network.phi(), (), x, labels, tf.constant(batches[:0]), [0, 0]
     )

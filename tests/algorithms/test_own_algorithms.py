@@ -17,10 +17,8 @@ class Part(Algorithm):
 
     part: float = 0.5
 
-    def __call__(self, loop, phi, state, task, steps, batch_size):
-        weights, state, loss = adapt_to_support(
-            loop, phi, state, task, steps, batch_size
-        )
+    def __call__(self, loop, phi, state, task):
+        weights, state, loss = adapt_to_support(loop, phi, state, task)
         return Lesson(self.part * (phi - weights), weights, state, loss)
 
 

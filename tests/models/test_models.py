@@ -185,7 +185,7 @@ def dropout():
 
 def kept(dropout, key, steps):
     """Which weights `steps` steps changed, and by how much, all in all."""
-    loop = InnerLoop(dropout, example_losses("mse"), "sum", SGD(1e-3))
+    loop = InnerLoop(dropout, example_losses("mse"), "sum", SGD(1e-3), 1, 1)
     weights, _, _ = adapt(
         loop,
         tf.zeros([dropout.size]),
@@ -300,7 +300,7 @@ def test_embeddings_and_weights_without_a_part_in_the_loss_are_trained(eagerly):
     model = FunctionalModel(keras.Model(inputs, outputs))
     phi = model.phi()
     loop = InnerLoop(
-        model, example_losses("mean_squared_error"), "sum", SGD(0.25)
+        model, example_losses("mean_squared_error"), "sum", SGD(0.25), 1, 1
     )
     weights, _, _ = adapt(
         loop,
