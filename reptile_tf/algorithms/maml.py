@@ -62,7 +62,7 @@ class MAML(Algorithm):
                     f"{type(layer).__name__} of Keras takes its statistics "
                     "from tf.nn.moments, whose variance holds the mean "
                     "constant. Use reptile_tf.models.BatchNormalization, or "
-                    "a first-order meta-gradient such as fomaml"
+                    "a first-order algorithm such as fomaml"
                 )
 
     def __call__(

@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import os
 import re
 import signal
 import sys
@@ -43,7 +44,14 @@ def main(*before: str) -> None:
     Args:
         *before: words that come before those of this process.
     """
-    words = [*before, *sys.argv[1:]]
+    try:
+        _main([*before, *sys.argv[1:]])
+    except BrokenPipeError:  # as of `reptile-tf --help | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+
+
+def _main(words: list[str]) -> None:
     if not words or words[0] in _HELP:
         print(overview())
         return

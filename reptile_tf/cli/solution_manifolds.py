@@ -79,6 +79,13 @@ def sine(picture: str) -> dict[str, Any]:
             learner.fit(train, iteration, verbose=0)
         for name, end in ends.items():
             measures[name].append(solutions.measure(*end))
-        print(*(rows[-1] for rows in measures.values()), sep="\n", flush=True)
+        for name, rows in measures.items():
+            row = rows[-1]
+            print(
+                f"outer iteration {row['outer_iteration']:,}, {name}: "
+                f"|phi - W| = {row['distance']:.3f} +- {row['ci95']:.3f} "
+                f"(95% interval, {row['num_tasks']} waves)",
+                flush=True,
+            )
     figures.solution_distance(measures, picture)
     return measures

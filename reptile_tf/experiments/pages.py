@@ -67,12 +67,13 @@ def sine(results: pathlib.Path) -> list[str]:
     for entry in entries:
         row = rows.setdefault(entry["initialization"], {})
         value, ci95 = entry["mean_squared_error"], entry["ci95"]
-        row[f"{entry['steps']} steps"] = f"{value:.2f} ± {ci95:.2f}"
+        steps = entry["steps"]
+        row[f"{steps} step{'s' * (steps != 1)}"] = f"{value:.2f} ± {ci95:.2f}"
     tasks = f"{entries[0]['num_tasks']:,}"
     head = f"Initialization (error ± 95%, {tasks} waves)"
-    steps = next(iter(rows.values()))
+    columns = next(iter(rows.values()))
     return _markdown(
-        [head, *steps], [[name, *row.values()] for name, row in rows.items()]
+        [head, *columns], [[name, *row.values()] for name, row in rows.items()]
     )
 
 

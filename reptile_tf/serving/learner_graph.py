@@ -80,7 +80,10 @@ class ServedLearner:
             ],
             autograph=False,
         )
-        self.variables = {"phi": self._phi, "inner_state": list(self._state)}
+        self.variables = {
+            "phi": self._phi,
+            "inner_state": tf.nest.flatten(self._state),
+        }
 
     @property
     def size(self) -> int:

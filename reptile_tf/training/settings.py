@@ -74,3 +74,15 @@ class Settings:
             if getattr(self, f"eval_{name}") is None:
                 object.__setattr__(self, f"eval_{name}", getattr(self, name))
         require_valid(self)
+
+
+def _refuse(self: Settings, name: str, value: object) -> None:
+    raise dataclasses.FrozenInstanceError(
+        f"{name} cannot be changed to {value!r}: a learner's settings are "
+        "fixed when it is made. Make another learner of the same model: "
+        f"MetaLearner(learner.model, {name}={value!r}, ...)"
+    )
+
+
+# A dataclass would say only that it is frozen, and not what to do.
+Settings.__setattr__ = _refuse  # type: ignore[method-assign, assignment]

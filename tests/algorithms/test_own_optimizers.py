@@ -154,6 +154,24 @@ def test_another_one_is_loaded_by_custom_objects(tmp_path):
     assert other.inner_state["second"] == one.inner_state["second"]
 
 
+@pytest.mark.parametrize("own", [Momentum(0.1, 0.5), RMSProp(0.1)], ids=str)
+def test_an_export_adapts_with_it(own, tmp_path):
+    """Whatever the state is: a tensor, a dictionary."""
+    one = regression(inner_optimizer=own, inner_steps=2, meta_batch_size=1)
+    one.fit(Constants(1, 2), 2, verbose=0)
+    version = one.export(tmp_path / "m")
+    adapt = tf.saved_model.load(str(version)).signatures["adapt_and_predict"]
+    x, y = tf.ones([1, 1]), tf.constant([[3.0]])
+    answer = adapt(
+        support_inputs=x,
+        support_targets=y,
+        query_inputs=x,
+        steps=tf.constant(2),
+    )
+    expected = one.adapt(x, y, steps=2)(x)
+    np.testing.assert_array_equal(answer["predictions"], expected)
+
+
 class NoDataclass:
     init, update = SGD.init, SGD.update
     learning_rate = 0.1

@@ -31,7 +31,7 @@ def test_what_compiled_functions_would_not_notice_is_refused(name):
 
 
 def test_settings_are_frozen():
-    with pytest.raises(AttributeError):
+    with pytest.raises(AttributeError, match=r"MetaLearner\(.*inner_steps=50"):
         regression().settings.inner_steps = 50
 
 
