@@ -3,7 +3,7 @@
 config.json       settings, seed and where the data were
 checkpoints/      the newest learners; the last one is the result
 logs/             TensorBoard
-history.csv       a line an epoch
+history.csv       one line for each epoch
 evaluation.json   what `evaluate` found
 """
 

@@ -37,7 +37,7 @@ class Score:
 
     @classmethod
     def of(cls, mode: str, metric: str, values: npt.ArrayLike) -> "Score":
-        """Summarizes one value a task, `[tasks]`."""
+        """Summarizes the values of the tasks, `[num_tasks]`."""
         values = np.asarray(values, np.float64)
         if len(values) < 2:
             raise ValueError(

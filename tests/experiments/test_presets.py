@@ -9,7 +9,7 @@ from reptile_tf import SGD, Adam
 from reptile_tf.experiments import build
 from reptile_tf.experiments.presets import PRESETS
 
-# Tables 3 and 5, a column a preset, rows in their order.
+# Tables 3 and 5: the rows in their order; each preset is a column.
 ROWS = (
     "learning_rate",
     "inner_batch_size",
