@@ -78,9 +78,14 @@ class Algorithm:
 
     def get_config(self) -> dict[str, Any]:
         """Returns the fields, which make the algorithm again."""
-        own: Any = self  # a dataclass, where it has fields
+        own: Any = self
         if not dataclasses.is_dataclass(own):
-            return {}
+            if type(self).__init__ is object.__init__:
+                return {}  # there is nothing that it was made with
+            raise ValueError(
+                f"algorithm={self!r} cannot be saved; make its class a "
+                "dataclass, or give it get_config"
+            )
         names = [field.name for field in dataclasses.fields(own)]
         return {name: getattr(own, name) for name in names}
 

@@ -185,6 +185,29 @@ class _Moments:
         )
 
 
+def initial_state(optimizer: InnerOptimizer, phi: tf.Tensor) -> Any:
+    """Returns an inner optimizer's state before the first step, as tensors.
+
+    Raises:
+        ValueError: the state holds what is no number.
+    """
+    state = optimizer.init(phi)
+    try:
+        state = tf.nest.map_structure(tf.convert_to_tensor, state)
+        numbers = [
+            t.dtype.is_floating or t.dtype.is_integer
+            for t in tf.nest.flatten(state)
+        ]
+    except (TypeError, ValueError):
+        numbers = [False]
+    if not all(numbers):
+        raise ValueError(
+            f"inner_optimizer={optimizer!r} must have a state of numbers; its "
+            f"init returned {state!r}"
+        )
+    return state
+
+
 def adapt_to_support(
     loop: InnerLoop, phi: tf.Tensor, state: Any, task: Task
 ) -> tuple[tf.Tensor, Any, tf.Tensor]:

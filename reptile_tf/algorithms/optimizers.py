@@ -28,6 +28,9 @@ is all there is to write:
             )
             return weights, velocity
 
+Where a meta-batch is trained on in parallel, the state that is carried on is
+the mean of the tasks' states; whole numbers in it are rounded down.
+
 Nothing is overwritten: a caller that keeps the state it gets back carries it
 on (training), one that drops it has restored it (evaluation). Keras's own
 optimizers keep their state in variables, which cannot be differentiated

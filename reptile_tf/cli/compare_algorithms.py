@@ -16,9 +16,9 @@ import dataclasses
 
 from absl import flags
 
-from reptile_tf.cli import comparison
+from reptile_tf.cli import several_runs
 from reptile_tf.experiments.preset import Preset
-from reptile_tf.experiments.presets import PRESETS
+from reptile_tf.experiments.presets import ALGORITHM_RUNS, PRESETS
 
 ALGORITHMS = "maml", "fomaml", "reptile"
 SHOTS = flags.DEFINE_multi_enum(
@@ -44,7 +44,7 @@ BUDGET = {
 META_BATCH = flags.DEFINE_integer(
     "maml_meta_batch_size", 16, "The meta-batch size of MAML and FOMAML.", 1
 )
-comparison.define_flags("runs/algorithms")
+several_runs.define_flags("runs/algorithms")
 
 
 def preset(shots: str, algorithm: str) -> Preset:
@@ -71,8 +71,7 @@ def main() -> None:
         for shots in SHOTS.value
         for algorithm in ALGORITHMS
     }
-    names = [f"{k}shot_{algorithm}" for k in BUDGET for algorithm in ALGORITHMS]
-    kept = comparison.train_all(presets, names)
+    kept = several_runs.train_all(presets, ALGORITHM_RUNS)
     plots.compared_errors(
         kept, kept[0].parent / "algorithms.png", by_example_gradients=True
     )

@@ -14,8 +14,8 @@ import dataclasses
 
 from absl import flags
 
-from reptile_tf.cli import comparison
 from reptile_tf.cli import flags as shared_flags
+from reptile_tf.cli import several_runs
 from reptile_tf.experiments.presets import FIGURE_3
 
 CURVE = flags.DEFINE_multi_enum(
@@ -36,7 +36,7 @@ NUM_VALIDATION_TASKS = flags.DEFINE_integer(
     "The number of tasks of each evaluation during the training.",
     2,
 )
-comparison.define_flags("runs/figure3")
+several_runs.define_flags("runs/figure3")
 shared_flags.define_settings(but=("algorithm", "inner_steps"))
 
 
@@ -53,7 +53,7 @@ def main() -> None:
         )
         for curve in CURVE.value
     }
-    kept = comparison.train_all(
+    kept = several_runs.train_all(
         presets,
         FIGURE_3,
         checkpoint_every=2000,

@@ -10,7 +10,7 @@ from reptile_tf.cli import flags as shared_flags
 from reptile_tf.training.settings import EVALUATION_MODES
 
 RUN_DIR = shared_flags.define_run_dir()
-NUM_TASKS = shared_flags.define_num_tasks(1000, "test classes")
+NUM_TASKS = shared_flags.define_num_tasks(1000, "test tasks")
 MODE = flags.DEFINE_enum(
     "mode",
     "all",
@@ -27,8 +27,6 @@ def main() -> None:
     from reptile_tf.experiments.run import Run
     from reptile_tf.training import score
 
-    run = Run.open(RUN_DIR.value)
-    if DATA_DIR.value is not None:
-        run.data_dir = DATA_DIR.value
+    run = Run.open(RUN_DIR.value, DATA_DIR.value)
     modes = None if MODE.value == "all" else [MODE.value]
     print(score.table(run.evaluate(NUM_TASKS.value, modes)))

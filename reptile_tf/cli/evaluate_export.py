@@ -9,11 +9,13 @@ evaluated on the same tasks beside the exported model, and both results are
 written to export_evaluation.json in the run folder.
 """
 
+import sys
+
 from reptile_tf.cli import flags as shared_flags
 
 RUN_DIR = shared_flags.define_run_dir()
 MODEL = shared_flags.define_model()
-NUM_TASKS = shared_flags.define_num_tasks(500, "test classes")
+NUM_TASKS = shared_flags.define_num_tasks(500, "test tasks")
 
 
 def main() -> None:
@@ -27,12 +29,15 @@ def main() -> None:
     model = client.connect(MODEL.value)
     _, tasks = run.tasks()
     steps = run.preset.eval_inner_steps
-    through_it = client.evaluate(model, tasks, NUM_TASKS.value, steps)
+    shown = int(sys.stdout.isatty())
+    through_it = client.evaluate(
+        model, tasks, NUM_TASKS.value, steps, verbose=shown
+    )
     modes = [score.mode for score in through_it]
     scores = {
         "export": through_it,
         "run": run.learner().evaluate(
-            tasks, NUM_TASKS.value, modes=modes, verbose=1
+            tasks, NUM_TASKS.value, modes=modes, verbose=shown
         ),
     }
     entries = [

@@ -1,7 +1,8 @@
 """Flags that several commands share."""
 
 import dataclasses
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from absl import flags
@@ -71,24 +72,28 @@ def define_num_tasks(
 
     Args:
         default: the number if it is not given.
-        of: what the tasks are of.
+        of: what is counted, such as "test tasks".
         least: the smallest number there may be.
     """
     return flags.DEFINE_integer(
-        "num_tasks", default, f"The number of tasks of {of}.", least
+        "num_tasks", default, f"The number of {of}.", least
     )
 
 
-def define_settings(but: Collection[str] = ()) -> None:
+def define_settings(
+    but: Collection[str] = (), instead: Mapping[str, Any] = MappingProxyType({})
+) -> None:
     """Defines a flag for each setting of a preset, unset by default.
 
     Args:
         but: settings that the command chooses by itself.
+        instead: settings that the command has instead of the preset's.
     """
     for field in SETTINGS:
         if field.name in but:
             continue
-        text = f"{field.metadata['text']} The preset's if not given."
+        default = instead.get(field.name, "the preset's")
+        text = f"{field.metadata['text']} Default: {default}."
         if field.metadata["choices"]:
             choices = list(field.metadata["choices"])
             flags.DEFINE_enum(field.name, None, choices, text)

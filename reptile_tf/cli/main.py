@@ -35,7 +35,7 @@ _NOT_GIVEN = re.compile(
     r"flag --(\w+)=None: Flag --\w+ must have a value other than None\."
 )
 
-_HELP = ("--help", "-help", "-h", "--helpshort", "help")
+_HELP = ("--help", "-help", "-h", "--helpshort")
 
 
 def main(*before: str) -> None:
@@ -52,10 +52,15 @@ def main(*before: str) -> None:
 
 
 def _main(words: list[str]) -> None:
-    if not words or words[0] in _HELP:
+    if not words or words[0] in (*_HELP, "help"):
         print(overview())
         return
     name, *rest = words
+    if name.startswith("-"):
+        sys.exit(
+            f"reptile-tf: the command comes before its flags; received {name}\n"
+            "reptile-tf --help lists the commands"
+        )
     if name not in COMMANDS:
         near = difflib.get_close_matches(name, COMMANDS, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
@@ -110,8 +115,11 @@ def _flag_help(flag: flags.Flag) -> str:
     kind = "|".join(choices) if choices else flag.parser.flag_type()
     head = f"  --{flag.name}=<{kind}>"
     if flag.default is not None:
-        head += f" (default: {str(flag.default_as_str).strip(chr(39))})"
-    text = flag.help.removeprefix(f"<{kind}>: ")  # absl puts it there
+        default = flag.default
+        values = default if isinstance(default, list) else [default]
+        head += f" (default: {', '.join(map(str, values))})"
+    text = flag.help.removeprefix(f"<{kind}>: ")  # absl puts these there
+    text = text.split(";\n    repeat this option")[0].rstrip(";")
     return f"{head}\n{flags.text_wrap(text, 80, '      ')}"
 
 

@@ -34,8 +34,8 @@ def main() -> None:
         if NAME.value is None:
             raise ValueError("--run_dir needs --name, the result's name")
         archive.keep(pathlib.Path(RUN_DIR.value), kept / NAME.value)
-    archive.redraw(kept)
     for page in map(pathlib.Path, PAGE.value):
         text = pages.fill(page.read_text(), kept)
         with whole_file(page) as part:
             part.write_text(text)
+    archive.redraw(kept)

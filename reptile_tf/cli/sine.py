@@ -65,20 +65,18 @@ def main() -> None:
 
 def _open(folders):
     """Returns the runs by their folders' names, and the first's test waves."""
+    from reptile_tf.data import sources
     from reptile_tf.data.sine import SineWaves
-    from reptile_tf.experiments import build
     from reptile_tf.experiments.run import Run
 
     runs = {run.folder.name: run for run in map(Run.open, folders)}
-    tests = [
-        build.make_tasks(run.preset, run.seed, run.data_dir)[1]
+    made_by = [
+        getattr(sources.get(run.preset.dataset), "make", None)
         for run in runs.values()
     ]
-    if len(runs) < len(folders) or not all(
-        isinstance(test, SineWaves) for test in tests
-    ):
+    if len(runs) < len(folders) or set(made_by) != {SineWaves}:
         raise ValueError(
             f"run_dir={folders} must be trainings on sine waves, each folder "
             "with a name of its own"
         )
-    return runs, tests[0]
+    return runs, next(iter(runs.values())).tasks()[1]

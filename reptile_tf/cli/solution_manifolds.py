@@ -21,9 +21,7 @@ OUTPUT = flags.DEFINE_string(
 OUTER = flags.DEFINE_integer(
     "outer_iterations", 3000, "The outer iterations of the sine training.", 1
 )
-WAVES = flags.DEFINE_integer(
-    "waves", 50, "The number of test waves to measure on.", 2
-)
+NUM_TASKS = shared_flags.define_num_tasks(50, "test waves to measure on")
 LOSS = flags.DEFINE_float(
     "loss", 0.01, "The mean loss from which on weights are a solution.", 0
 )
@@ -68,7 +66,7 @@ def sine(picture: str) -> dict[str, Any]:
     preset = dataclasses.replace(PRESETS["sine"], outer_iterations=OUTER.value)
     train, test = build.make_tasks(preset, SEED.value)
     learner = build.make_learner(preset, SEED.value, build.input_shape(train))
-    solutions = manifolds.Solutions(learner, test, WAVES.value, LOSS.value)
+    solutions = manifolds.Solutions(learner, test, NUM_TASKS.value, LOSS.value)
     ends = {
         f"first W of loss {LOSS.value} or less": (MOST.value, True),
         f"W after {STEPS.value} steps": (STEPS.value, False),

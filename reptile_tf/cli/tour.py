@@ -19,9 +19,13 @@ from reptile_tf.cli import flags as shared_flags
 ROOT = flags.DEFINE_string(
     "root", "runs", "The folder in which run folders are made."
 )
-NUM_TASKS = shared_flags.define_num_tasks(150, "the last evaluation", 100)
+NUM_TASKS = shared_flags.define_num_tasks(
+    150, "tasks of the last evaluation", 100
+)
 SEED = shared_flags.define_seed()
-shared_flags.define_settings()
+# Shorter than the preset, and on all cores: a tour is to be short.
+SETTINGS = {"outer_iterations": 400, "meta_batch_mode": "parallel"}
+shared_flags.define_settings(instead=SETTINGS)
 
 
 def new_folder(root: str) -> pathlib.Path:
@@ -46,10 +50,7 @@ def main() -> None:
     from reptile_tf.training import score
 
     folder = new_folder(ROOT.value)
-    # Shorter than the preset, and on all cores: a tour is to be short.
-    preset = shared_flags.preset(
-        "glyphs", outer_iterations=400, meta_batch_mode="parallel"
-    )
+    preset = shared_flags.preset("glyphs", **SETTINGS)
     run = Run(folder, preset, SEED.value)
     print(f"Meta-training on glyphs, into {folder}")
     print("Outer iterations, mean loss, and accuracy on characters never seen:")

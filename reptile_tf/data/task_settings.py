@@ -5,7 +5,7 @@ Like `reptile_tf.training.settings` it needs no TensorFlow.
 
 import dataclasses
 
-from reptile_tf.utils.settings import require_valid, setting
+from reptile_tf.utils.fields import require_valid, setting
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

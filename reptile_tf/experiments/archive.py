@@ -5,7 +5,7 @@ import pathlib
 import shutil
 
 from reptile_tf.experiments import plots
-from reptile_tf.experiments.presets import FIGURE_3
+from reptile_tf.experiments.presets import ALGORITHM_RUNS, FIGURE_3
 from reptile_tf.utils.files import write_json
 
 KEPT = (
@@ -42,13 +42,15 @@ def keep(
 def redraw(results: pathlib.Path) -> None:
     """Draws the learning curves, and the comparisons, of all that is kept."""
     for history in results.rglob("history.csv"):
+        if len(history.read_text().splitlines()) < 2:
+            continue  # nothing was evaluated yet
         plots.learning_curve(history, history.with_name("learning_curve.png"))
     if (figure3 := results / "figure3").is_dir():
         runs = [figure3 / name for name in FIGURE_3]
         plots.compared_errors(runs, figure3 / "figure3.png")
     if (algorithms := results / "algorithms").is_dir():
         plots.compared_errors(
-            sorted(path for path in algorithms.iterdir() if path.is_dir()),
+            [algorithms / name for name in ALGORITHM_RUNS],
             algorithms / "algorithms.png",
             by_example_gradients=True,
         )

@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Iterable
 from typing import Any
 
-from reptile_tf.experiments import archive
+from reptile_tf.experiments import archive, build
 from reptile_tf.experiments.preset import Preset
 from reptile_tf.experiments.run import Run
 from reptile_tf.training.score import read_entries
@@ -33,6 +33,8 @@ def complete(
     Returns:
         The number of the signal that stopped it, None at the end.
     """
+    for preset in experiments.values():  # all, before the first is trained
+        build.require_possible(preset)
     for name, preset in experiments.items():
         run = Run(pathlib.Path(folder, name), preset, seed, data_dir)
         signal = run.train(**training)

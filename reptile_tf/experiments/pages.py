@@ -69,8 +69,8 @@ def sine(results: pathlib.Path) -> list[str]:
         value, ci95 = entry["mean_squared_error"], entry["ci95"]
         steps = entry["steps"]
         row[f"{steps} step{'s' * (steps != 1)}"] = f"{value:.2f} ± {ci95:.2f}"
-    tasks = f"{entries[0]['num_tasks']:,}"
-    head = f"Initialization (error ± 95%, {tasks} waves)"
+    num_tasks = f"{entries[0]['num_tasks']:,}"
+    head = f"Initialization (error ± 95%, {num_tasks} waves)"
     columns = next(iter(rows.values()))
     return _markdown(
         [head, *columns], [[name, *row.values()] for name, row in rows.items()]
@@ -79,15 +79,15 @@ def sine(results: pathlib.Path) -> list[str]:
 
 def figure3(results: pathlib.Path) -> list[str]:
     """Returns the last accuracies of Figure 3's curves, best first."""
-    rows, tasks = [], set()
+    rows, numbers = [], set()
     for path in results.glob("figure3/*/evaluation.json"):
         entries = read_entries(path)
-        tasks |= {f"{entry['num_tasks']:,}" for entry in entries}
+        numbers |= {f"{entry['num_tasks']:,}" for entry in entries}
         rows.append(
             [f"`{path.parent.name}`"]
             + [f"{e['accuracy']:.2%} ± {e['ci95']:.2%}" for e in entries]
         )
-    head = [f"Curve (accuracy ± 95%, {' or '.join(sorted(tasks))} tasks)"]
+    head = [f"Curve (accuracy ± 95%, {' or '.join(sorted(numbers))} tasks)"]
     rows.sort(key=lambda row: row[1], reverse=True)
     return _markdown(head + list(EVALUATION_MODES), rows)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from reptile_tf.data.task_settings import TaskSettings
 from reptile_tf.training.settings import Settings
-from reptile_tf.utils.settings import setting
+from reptile_tf.utils.fields import setting
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -199,6 +199,13 @@ PRESETS = {
     ),
 }
 
+# The runs that compare algorithms at equal budgets, in the order of a legend.
+ALGORITHM_RUNS = tuple(
+    f"{shots}shot_{algorithm}"
+    for shots in (1, 5)
+    for algorithm in ("maml", "fomaml", "reptile")
+)
+
 # Figure 3's legend, and the weights on g1, g2, ...
 FIGURE_3 = {
     "g1": "1",

@@ -56,7 +56,11 @@ class Run:
         self._learner: MetaLearner | None = None
 
     @classmethod
-    def open(cls, folder: str | os.PathLike) -> "Run":
+    def open(
+        cls,
+        folder: str | os.PathLike,
+        data_dir: str | os.PathLike | None = None,
+    ) -> "Run":
         """Returns the run of a folder that `train` wrote.
 
         Raises:
@@ -69,7 +73,10 @@ class Run:
             )
         config = json.loads(path.read_text())
         return cls(
-            folder, of_config(config), config["seed"], config.get("data_dir")
+            folder,
+            of_config(config),
+            config["seed"],
+            data_dir or config.get("data_dir"),
         )
 
     def learner(self) -> MetaLearner:
@@ -124,6 +131,7 @@ class Run:
         iterations_per_epoch = eval_every or max(1, total // 50)
         settings = self._settings() | {"eval_every": iterations_per_epoch}
         self._check(settings)
+        self._learner = None
         learner = checkpoints.newest(self.folder / "checkpoints")
         if learner is not None and learner.iteration >= total:
             return None

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from reptile_tf.models import keras_internals
 from reptile_tf.utils import random
+from reptile_tf.utils.frozen import Frozen
 
 # Elements from which on a tensor is a part of its own, see `cut`.
 _LARGE = 4096
@@ -35,7 +36,7 @@ def output_shape(
     return tuple(model.compute_output_spec(inputs).shape[1:])
 
 
-class FunctionalModel:
+class FunctionalModel(Frozen):
     """Outputs of a Keras model for weights that are tensors, not variables.
 
     The paper's phi and W~ are vectors; so they are here: the trainable weights,
@@ -98,6 +99,7 @@ class FunctionalModel:
                     f"shapes {shapes} where the model has {self._shapes}; does "
                     "its get_config return all that its constructor needs?"
                 )
+        self._freeze()
 
     @property
     def size(self) -> int:

@@ -64,6 +64,8 @@ def sine_mlp(
         activation: of the two hidden layers.
     """
     inputs = x = keras.Input(tuple(input_shape))
+    if len(input_shape) > 1:
+        x = keras.layers.Flatten()(x)
     for _ in range(2):
         x = keras.layers.Dense(64, activation)(x)
     return keras.Model(inputs, keras.layers.Dense(outputs)(x), name="sine_mlp")

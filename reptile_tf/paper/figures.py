@@ -20,7 +20,7 @@ def remainders(entries: Sequence[Mapping[str, Any]], path: _Path) -> None:
     """Draws what section 4.1's expansion leaves, against the step size.
 
     Args:
-        entries: `reptile_tf.expansion.Expansion`s as dicts.
+        entries: `reptile_tf.paper.expansion.Expansion`s as dicts.
         path: of the picture, a PNG.
     """
     figure, axis = plt.subplots(layout="tight", figsize=(5, 4))
@@ -47,7 +47,7 @@ def plane_iterates(
     """Draws Figure 2: phi between the solutions of two tasks, or more.
 
     Args:
-        circles: a `reptile_tf.manifolds.Circles`.
+        circles: a `reptile_tf.paper.manifolds.Circles`.
         phis: the iterates of phi, `[N + 1, 2]`.
         adapted: W~ of each iteration, `[N, 2]`.
         nearest: the point that minimizes the mean squared distance, `[2]`.

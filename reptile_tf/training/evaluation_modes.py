@@ -64,5 +64,7 @@ def support(
     return model.by_statistics(weights, statistics, query_x)
 
 
-_FUNCTIONS = transductive, support_and_query, support
-MODES = dict(zip(EVALUATION_MODES, _FUNCTIONS, strict=True))
+_FUNCTIONS = {
+    mode.__name__: mode for mode in (transductive, support_and_query, support)
+}
+MODES = {name: _FUNCTIONS[name] for name in EVALUATION_MODES}

@@ -1,5 +1,6 @@
 """The meta-learner: Reptile around any Keras model."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,7 +8,11 @@ import keras
 
 from reptile_tf import algorithms
 from reptile_tf.algorithms import Algorithm, Reptile
-from reptile_tf.algorithms.inner_loop import InnerLoop, example_losses
+from reptile_tf.algorithms.inner_loop import (
+    InnerLoop,
+    example_losses,
+    initial_state,
+)
 from reptile_tf.algorithms.optimizers import Adam, InnerOptimizer
 from reptile_tf.data.images import to_float
 from reptile_tf.data.task import Tasks
@@ -78,11 +83,10 @@ class MetaLearner(Saveable, Frozen):
         TypeError: a setting is unknown.
     """
 
-    changeable = ("inner_state", "iteration")
-    instead = (
-        "Make another learner of the same model: MetaLearner(learner.model, "
-        "{name}=..., ...). Other inner steps than the settings' can be given "
-        "to evaluate and adapt as steps=..."
+    _changeable = ("inner_state", "iteration")
+    _instead = (
+        "Make another MetaLearner, which may have the same model; evaluate "
+        "and adapt take another number of inner steps as steps=..."
     )
 
     def __init__(
@@ -98,12 +102,7 @@ class MetaLearner(Saveable, Frozen):
     ):
         if isinstance(algorithm, str):
             algorithm = algorithms.from_name(algorithm)
-        if not isinstance(inner_optimizer, InnerOptimizer):
-            raise ValueError(
-                "inner_optimizer must be a reptile_tf.Adam or reptile_tf.SGD, "
-                "or have their functions init and update; received "
-                f"{inner_optimizer!r}"
-            )
+        task_checks.require_parts(algorithm, inner_optimizer)
         self.settings = Settings(**settings)
         algorithm.require(self.settings.inner_steps, inner_optimizer)
         algorithm.require_model(model)
@@ -134,9 +133,9 @@ class MetaLearner(Saveable, Frozen):
             self.settings,
         )
         self.evaluator = Evaluator(self._loop, self.metric, self.settings)
-        self.inner_state = inner_optimizer.init(self.functional.phi())
+        self.inner_state = initial_state(inner_optimizer, self.functional.phi())
         self.iteration = 0
-        self._freeze()
+        self._freeze(field.name for field in dataclasses.fields(Settings))
 
     def fit(
         self,
@@ -257,6 +256,7 @@ class MetaLearner(Saveable, Frozen):
         if modes is None:
             every = EVALUATION_MODES
             modes = every if self.functional.has_batch_norm else ("support",)
+        modes = tuple(modes)
         for mode in modes:
             require_choice(EVALUATION_MODES, mode=mode)
         require_at_least(2, num_tasks=num_tasks)  # an interval needs two

@@ -119,10 +119,10 @@ class OuterLoop:
                 s for s in tf.nest.flatten(lesson.state) if s.dtype.is_floating
             ]
             parts = lesson.loss, lesson.meta_gradient, *floats
-            sums = [tf.cast(tf.reduce_sum(t), phi.dtype) for t in parts]
+            finite = [tf.math.is_finite(tf.reduce_sum(t)) for t in parts]
             values = {
                 "loss": lesson.loss,
-                "finite": tf.math.is_finite(tf.add_n(sums)),
+                "finite": tf.reduce_all(finite),
             }
             if query_metric in report:
                 outputs = model.by_batch(lesson.weights, task.query_x)

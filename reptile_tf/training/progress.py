@@ -53,7 +53,7 @@ class Progress(keras.callbacks.Callback):
         logs = logs or {}
         if self._show_bar and self._seen < self._bar.target:
             print()  # the bar of an epoch that was stopped is still open
-        made = min(self._made + self.params["steps"], self._total)
+        made = self._made + self._seen
         line = f"{made:,} of {self._total:,}: loss {logs['loss']:.4f}"
         if self._score is not None:
             line += f", {self._score.short()}"

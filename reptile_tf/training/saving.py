@@ -247,6 +247,13 @@ def _own_config(instance: Any, name: str) -> dict:
             f"{name}={instance!r} cannot be saved; make its class a dataclass, "
             "or give it get_config"
         )
+    try:
+        json.dumps(config)
+    except TypeError as error:
+        raise ValueError(
+            f"{name}={instance!r} cannot be saved, as JSON cannot hold what "
+            f"it was made with: {error}"
+        ) from error
     registered = keras.saving.get_registered_name(type(instance))
     return {"class": registered, "config": config}
 

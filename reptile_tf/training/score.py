@@ -63,8 +63,8 @@ class Score:
 
     def short(self) -> str:
         """Returns it as a part of a line."""
-        tasks = f"({self.num_tasks} tasks)"
-        return f"{self.mode} {self.metric} {self._number()} {tasks}"
+        number = self._number()
+        return f"{self.mode} {self.metric} {number} ({self.num_tasks} tasks)"
 
     def _number(self) -> str:
         if "accuracy" in self.metric:

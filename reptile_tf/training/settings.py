@@ -7,7 +7,7 @@ TensorFlow, so that a command can list its flags without it.
 
 import dataclasses
 
-from reptile_tf.utils.settings import require_valid, setting
+from reptile_tf.utils.fields import attributes_text, require_valid, setting
 
 # How a meta-batch is trained on; see `reptile_tf.algorithms.meta_batch`.
 META_BATCH_MODES = ("serial", "parallel")
@@ -21,6 +21,9 @@ EVALUATION_MODES = ("transductive", "support_and_query", "support")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
     """How a learner trains and adapts, in the paper's terms.
+
+    What evaluation does not say of itself (None) is as in training when the
+    settings are made; it is a number of its own from then on.
 
     >>> from reptile_tf.training.settings import Settings
     >>> Settings(inner_steps=5, eval_inner_steps=50).meta_batch_size
@@ -56,15 +59,14 @@ class Settings:
     )
     eval_inner_steps: int = setting(
         None,
-        text="The inner steps on a task in evaluation; as in training if not "
-        "given.",
+        text="The inner steps on a task in evaluation.",
         least=1,
     )
     eval_inner_batch_size: int = setting(
         None,
-        text="The support examples of an inner step in evaluation; as in "
-        "training if not given. It may exceed the support set: a mini-batch "
-        "then holds examples more than once, as in the paper's Table 5.",
+        text="The support examples of an inner step in evaluation. They may "
+        "exceed the support set: a mini-batch then holds examples more than "
+        "once, as in the paper's Table 5.",
         least=1,
     )
 
@@ -84,5 +86,6 @@ def _refuse(self: Settings, name: str, value: object) -> None:
     )
 
 
+Settings.__doc__ = f"{Settings.__doc__}\n{attributes_text(Settings)}"
 # A dataclass would say only that it is frozen, and not what to do.
 Settings.__setattr__ = _refuse  # type: ignore[method-assign, assignment]

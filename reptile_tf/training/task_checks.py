@@ -1,6 +1,7 @@
 """What the meta-learner refuses before it does any work."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,9 +9,32 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from reptile_tf.algorithms import Algorithm
+from reptile_tf.algorithms.optimizers import InnerOptimizer
 from reptile_tf.data.task import Task, Tasks
 from reptile_tf.models.functional import output_shape
 from reptile_tf.training.settings import Settings
+
+
+def require_parts(algorithm: Any, inner_optimizer: Any) -> None:
+    """Refuses what is no algorithm, or no inner optimizer.
+
+    Args:
+        algorithm: that was given, or that its name was of.
+        inner_optimizer: that was given.
+    """
+    if not isinstance(algorithm, Algorithm):
+        raise ValueError(
+            "algorithm must be a name, or an instance of "
+            f"reptile_tf.Algorithm; received {algorithm!r}"
+        )
+    # A class has the functions too, but not what it is made with.
+    made = not isinstance(inner_optimizer, type)
+    if not made or not isinstance(inner_optimizer, InnerOptimizer):
+        raise ValueError(
+            "inner_optimizer must be a reptile_tf.Adam or reptile_tf.SGD, or "
+            "an object with functions init and update; received "
+            f"{inner_optimizer!r}"
+        )
 
 
 def require_fit(model: keras.Model, tasks: Tasks) -> None:

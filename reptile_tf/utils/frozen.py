@@ -1,26 +1,26 @@
 """Objects whose attributes are fixed once they are made."""
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 
 class Frozen:
     """Refuses changes of its attributes, which nothing would notice.
 
-    Subclasses call `_freeze` at the end of `__init__`. Names that begin with
-    an underscore are their own business.
-
-    Attributes:
-        changeable: names of the attributes that may be changed all the same.
-        instead: what the refusal tells the user to do; `{name}` is the
-            attribute.
+    A subclass calls `_freeze` at the end of `__init__`. Names that begin with
+    an underscore are its own business. `_changeable` are the names of the
+    attributes that may be changed all the same, and `_instead` is what the
+    refusal tells the user to do.
     """
 
-    changeable: ClassVar[tuple[str, ...]] = ()
-    instead: ClassVar[str] = ""
-    _frozen = False
+    _changeable: ClassVar[tuple[str, ...]] = ()
+    _instead: ClassVar[str] = ""
+    _fixed: frozenset[str] = frozenset()
 
-    def _freeze(self) -> None:
-        self._frozen = True
+    def _freeze(self, also: Iterable[str] = ()) -> None:
+        """Fixes the attributes that there are, and more names."""
+        public = {name for name in vars(self) if not name.startswith("_")}
+        self._fixed = frozenset(public | set(also)) - set(self._changeable)
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._require_changeable(name)
@@ -31,10 +31,9 @@ class Frozen:
         super().__delattr__(name)
 
     def _require_changeable(self, name: str) -> None:
-        private = name.startswith("_")
-        if self._frozen and not private and name not in self.changeable:
+        if name in self._fixed:
+            kind = type(self).__name__
             raise AttributeError(
-                f"{name} of a {type(self).__name__} cannot be changed: it is "
-                f"fixed when the {type(self).__name__} is made. "
-                + self.instead.format(name=name)
+                f"{name} of a {kind} cannot be changed: it is fixed when the "
+                f"{kind} is made. {self._instead}"
             )

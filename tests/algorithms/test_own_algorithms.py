@@ -54,3 +54,19 @@ def test_an_unknown_one_says_what_to_do(tmp_path):
     regression(algorithm=Part()).save(tmp_path / "one.zip")
     with pytest.raises(ValueError, match="algorithm.*'Part'.*custom_objects"):
         MetaLearner.load(tmp_path / "one.zip")
+
+
+def test_one_that_cannot_be_saved_says_so(tmp_path):
+    class Other(Part):
+        __call__ = Part.__call__
+
+    class NoDataclass(Algorithm):
+        def __init__(self, part):
+            self.part = part
+
+        __call__ = Part.__call__
+
+    regression(algorithm=Other(0.25)).save(tmp_path / "one.zip")
+    with pytest.raises(ValueError, match="algorithm=.* a dataclass"):
+        regression(algorithm=NoDataclass(0.5)).save(tmp_path / "two.zip")
+    assert not (tmp_path / "two.zip").exists()

@@ -184,3 +184,39 @@ def test_one_that_cannot_be_saved_says_so(tmp_path):
     with pytest.raises(ValueError, match="inner_optimizer=.* a dataclass"):
         one.save(tmp_path / "one.zip")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("state", [None, {"n": "three"}, [True]])
+def test_a_state_that_is_no_number_is_refused(state):
+    class Odd(NoDataclass):
+        def init(self, weights):
+            return state
+
+    with pytest.raises(ValueError, match="inner_optimizer=.* state of numbers"):
+        regression(inner_optimizer=Odd())
+
+
+def test_a_state_of_plain_numbers_is_one_of_tensors():
+    class Counting(NoDataclass):
+        def init(self, weights):
+            return {"n": 0}
+
+        def update(self, gradient, state, weights):
+            weights, _ = SGD(0.25).update(gradient, (), weights)
+            return weights, {"n": state["n"] + 1}
+
+    one = regression(
+        inner_optimizer=Counting(),
+        inner_steps=2,
+        meta_batch_size=3,
+        meta_batch_mode="parallel",
+    )
+    one.fit(Constants(1, 2, 3), 1, verbose=0)
+    assert one.inner_state["n"] == 2
+    assert weight(one.model) == 1.5  # three quarters of the mean
+
+
+def test_numbers_that_no_file_can_hold_are_named(tmp_path):
+    one = regression(inner_optimizer=Momentum(np.float32(0.1)))
+    with pytest.raises(ValueError, match="inner_optimizer=.* JSON"):
+        one.save(tmp_path / "one.zip")

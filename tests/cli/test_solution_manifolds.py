@@ -7,7 +7,7 @@ from command import run_command
 
 def test_pictures_and_numbers(tmp_path, capsys):
     run_command(
-        *("solution_manifolds", f"--output={tmp_path}", "--waves=3"),
+        *("solution_manifolds", f"--output={tmp_path}", "--num_tasks=3"),
         *("--outer_iterations=2", "--most_steps=6", "--steps=4"),
     )
     assert str(tmp_path) in capsys.readouterr().out

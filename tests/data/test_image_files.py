@@ -1,10 +1,10 @@
-"""A user's own pictures."""
+"""A user's own image_files."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from reptile_tf.data import image_files as pictures
+from reptile_tf.data import image_files
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def folder(tmp_path):
 
 
 def test_class_folders_are_found_in_order(folder):
-    found = pictures.find_classes(folder)
+    found = image_files.find_classes(folder)
     names = {
         name: [str(path.relative_to(folder)) for path in paths]
         for name, paths in found.items()
@@ -31,7 +31,7 @@ def test_class_folders_are_found_in_order(folder):
 
 
 def test_pictures_are_resized_by_nearest_neighbour(folder):
-    images = pictures.load([folder / "b" / "1.png"], 2, 2, 1)
+    images = image_files.load([folder / "b" / "1.png"], 2, 2, 1)
     assert images.dtype == np.uint8
     np.testing.assert_array_equal(images[0, ..., 0], [[0, 255], [255, 255]])
 
@@ -46,24 +46,24 @@ def test_all_kinds_of_pictures_become_grey_or_coloured(tmp_path):
     for name, (mode, colour, expected) in kinds.items():
         path = tmp_path / name
         Image.new(mode, (3, 5), colour).save(path)
-        images = pictures.load([path], 5, 3, 3)
+        images = image_files.load([path], 5, 3, 3)
         assert images.shape == (1, 5, 3, 3)
         np.testing.assert_array_equal(images[0, 4, 2], expected)
-        assert pictures.load([path], 2, 2, 1).shape == (1, 2, 2, 1)
+        assert image_files.load([path], 2, 2, 1).shape == (1, 2, 2, 1)
 
 
 def test_what_holds_no_pictures_is_refused(tmp_path):
     with pytest.raises(ValueError, match="missing is not a folder"):
-        pictures.find(tmp_path / "missing")
+        image_files.find(tmp_path / "missing")
     with pytest.raises(ValueError, match="missing is not a folder"):
-        pictures.find_classes(tmp_path / "missing")
+        image_files.find_classes(tmp_path / "missing")
     with pytest.raises(ValueError, match="holds no picture.*png"):
-        pictures.find(tmp_path)
+        image_files.find(tmp_path)
     with pytest.raises(ValueError, match="a folder for each class"):
-        pictures.find_classes(tmp_path)
+        image_files.find_classes(tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="empty holds no picture"):
-        pictures.find_classes(tmp_path)
+        image_files.find_classes(tmp_path)
     (tmp_path / "broken.png").write_bytes(b"\x89PNG but no more")
     with pytest.raises(ValueError, match="broken.png cannot be read"):
-        pictures.load([tmp_path / "broken.png"], 2, 2, 1)
+        image_files.load([tmp_path / "broken.png"], 2, 2, 1)

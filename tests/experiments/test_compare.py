@@ -3,6 +3,8 @@
 import dataclasses
 import json
 
+import pytest
+
 from reptile_tf.experiments import compare
 from reptile_tf.experiments.presets import PRESETS
 
@@ -29,3 +31,14 @@ def test_an_evaluation_of_another_length_is_made_again(tmp_path):
     path.write_text(json.dumps(entries))
     assert complete() == (3, 2)
     assert complete(tasks=4) == (4, 2)
+
+
+def test_all_are_checked_before_the_first_is_trained(tmp_path):
+    """Or the last would be refused hours after the first."""
+    good = dataclasses.replace(
+        PRESETS["sine"], outer_iterations=2, inner_steps=1, eval_inner_steps=1
+    )
+    bad = dataclasses.replace(good, algorithm="1,1")
+    with pytest.raises(ValueError, match="algorithm=1.0,1.0 has 2 weights"):
+        compare.complete(tmp_path, {"a": good, "b": bad}, 0, None, 2)
+    assert not list(tmp_path.iterdir())

@@ -47,6 +47,26 @@ def test_it_is_a_finished_run_and_not_another_one(run):
         run.train(eval_every=2, num_validation_tasks=2)
 
 
+def test_an_unfinished_run_goes_on_to_where_it_would_have(run):
+    """From the checkpoint of 3 of its 6 iterations, with its moments."""
+    checkpoints = run.folder / "checkpoints"
+    (checkpoints / "iteration-00000006.zip").rename(run.folder / "end.zip")
+    (run.folder / "evaluation.json").unlink()
+    lines = (run.folder / "history.csv").read_text().splitlines()
+    assert run.train(eval_every=3, num_validation_tasks=2) is None
+    resumed, end = run.learner(), MetaLearner.load(run.folder / "end.zip")
+    assert resumed.iteration == end.iteration == 6
+    assert resumed.inner_state.step == end.inner_state.step
+    pairs = [
+        (resumed.inner_state.second, end.inner_state.second),
+        *zip(resumed.model.get_weights(), end.model.get_weights(), strict=True),
+    ]
+    for ours, theirs in pairs:
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-6)
+    again = (run.folder / "history.csv").read_text().splitlines()
+    assert again[:2] == lines[:2] and len(again) == len(lines)
+
+
 def test_a_kept_learner_is_read():
     learner = MetaLearner.load(ROOT / "results/omniglot_5shot_5way/learner.zip")
     assert learner.iteration == 100_000

@@ -6,8 +6,16 @@ import pytest
 import tensorflow as tf
 
 from reptile_tf import SGD, Adam
+from reptile_tf.algorithms import NAMED
+from reptile_tf.algorithms.inner_loop import REDUCTIONS
+from reptile_tf.algorithms.optimizers import INNER_OPTIMIZERS
 from reptile_tf.experiments import build
+from reptile_tf.experiments.preset import SETTINGS, Preset
 from reptile_tf.experiments.presets import PRESETS
+from reptile_tf.models import NETWORKS
+from reptile_tf.training.evaluation_modes import MODES
+from reptile_tf.training.meta_optimizer import META_OPTIMIZERS
+from reptile_tf.training.settings import EVALUATION_MODES
 
 # Tables 3 and 5: the rows in their order; each preset is a column.
 ROWS = (
@@ -131,3 +139,34 @@ def test_gradients_of_an_outer_iteration(name, gradients):
 def test_sine_queries_are_fifty_points():
     preset = dataclasses.replace(PRESETS["sine"], algorithm="fomaml")
     assert build.example_gradients(preset) == 32 * 10 + 50
+
+
+def test_the_choices_of_settings_are_what_there_is():
+    """They are spelled apart, so that --help need not load TensorFlow."""
+    known = {
+        "network": NETWORKS,
+        "inner_optimizer": INNER_OPTIMIZERS,
+        "meta_optimizer": META_OPTIMIZERS,
+        "loss_reduction": REDUCTIONS,
+    }
+    fields = {field.name: field for field in dataclasses.fields(Preset)}
+    for name, there in known.items():
+        assert set(fields[name].metadata["choices"]) == set(there)
+        with pytest.raises(ValueError, match=f"{name} must be one of"):
+            dataclasses.replace(PRESETS["sine"], **{name: "other"})
+    for algorithm in NAMED:
+        assert algorithm in fields["algorithm"].metadata["text"]
+    assert tuple(MODES) == EVALUATION_MODES
+    assert all(mode.__name__ == name for name, mode in MODES.items())
+
+
+def test_every_setting_says_what_it_means():
+    for field in SETTINGS:
+        text = field.metadata["text"]
+        assert text.endswith(".") and text == " ".join(text.split())
+
+
+def test_a_network_that_takes_any_shape():
+    preset = dataclasses.replace(PRESETS["glyphs"], network="sine_mlp")
+    learner = build.make_learner(preset, 0, (28, 28, 1))
+    assert learner.model.output_shape == (None, 5)

@@ -120,6 +120,17 @@ def test_the_progress_bar_and_the_validation_say_what_they_are(classes, capsys):
     assert {"val_support_accuracy", "val_support_ci95"} < set(history.history)
 
 
+def test_the_line_of_a_stopped_training_counts_what_was_made(capsys):
+    learner = regression(inner_steps=1, meta_batch_size=1)
+    stop = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: setattr(
+            learner.model, "stop_training", batch == 2
+        )
+    )
+    learner.fit(Constants(*range(10)), 10, callbacks=[stop], verbose=2)
+    assert capsys.readouterr().out.startswith("3 of 10: loss ")
+
+
 def test_silent_means_silent(learner, capsys):
     learner.iteration = 0
     learner.fit(TASKS, 2, verbose=0)

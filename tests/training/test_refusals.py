@@ -7,6 +7,7 @@ import tensorflow as tf
 from toys import Constants, dense, one_weight, regression, snapshot
 
 from reptile_tf import (
+    FOMAML,
     SGD,
     Adam,
     Checkpoint,
@@ -59,6 +60,9 @@ def test_unknown_names(setting, known):
     "settings, words",
     [
         ({"inner_optimizer": "adam"}, ["inner_optimizer", "'adam'", "SGD"]),
+        ({"inner_optimizer": SGD}, ["inner_optimizer", "SGD"]),
+        ({"algorithm": None}, ["algorithm", "instance", "None"]),
+        ({"algorithm": FOMAML}, ["algorithm", "instance", "FOMAML"]),
         ({"algorithm": "maml2"}, ["algorithm", "'maml2'", "fomaml"]),
         ({"loss": "mse"}, ["metric=None", "mse", "MeanSquaredError"]),
         ({"loss": "mse", "metric": "accuracy"}, ["metric='accuracy'"]),

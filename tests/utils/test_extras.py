@@ -1,4 +1,4 @@
-"""What is told where the packages of serving are not installed."""
+"""What is told where the packages of an extra are not installed."""
 
 import importlib
 import sys
@@ -9,20 +9,27 @@ from reptile_tf.utils.extras import extra
 
 
 @pytest.mark.parametrize(
-    "module, package",
+    "module, package, name",
     [
-        ("warmup", "tensorflow_serving.apis"),
-        ("server.json_codec", "orjson"),
-        ("server.timeouts", "uvicorn.protocols.http.h11_impl"),
-        ("server.request_body", "starlette.requests"),
-        ("server.error_answers", "starlette.requests"),
-        ("server.app", "uvicorn"),
+        ("serving.warmup", "tensorflow_serving.apis", "serve"),
+        ("serving.server.json_codec", "orjson", "serve"),
+        (
+            "serving.server.timeouts",
+            "uvicorn.protocols.http.h11_impl",
+            "serve",
+        ),
+        ("serving.server.request_body", "starlette.requests", "serve"),
+        ("serving.server.error_answers", "starlette.requests", "serve"),
+        ("serving.server.app", "uvicorn", "serve"),
+        ("experiments.plots", "matplotlib.pyplot", "plots"),
+        ("paper.figures", "matplotlib.pyplot", "plots"),
+        ("data.sources.glyphs", "matplotlib", "plots"),
     ],
 )
 def test_a_missing_package_is_named_with_the_pip_command(
-    monkeypatch, module, package
+    monkeypatch, module, package, name
 ):
-    module = f"reptile_tf.serving.{module}"
+    module = f"reptile_tf.{module}"
     importlib.import_module(module)
     monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, package, None)
@@ -31,7 +38,7 @@ def test_a_missing_package_is_named_with_the_pip_command(
     assert raised.value.name == package
     assert str(raised.value) == (
         f"{package} is not installed; install it with "
-        "pip install 'reptile_tf[serve]'"
+        f"pip install 'reptile_tf[{name}]'"
     )
 
 

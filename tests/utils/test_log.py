@@ -1,26 +1,53 @@
 """What a process prints while TensorFlow loads."""
 
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
-from reptile_tf.utils import log
+
+def run(code: str) -> tuple[int, str]:
+    """The exit status and the errors of a process that holds back."""
+    code = (
+        "import os, sys\nfrom reptile_tf.utils import log\n"
+        "with log.held_back():\n"
+        "    os.write(2, b'no cuda\\n')\n"
+        f"    {code}\n"
+        "os.write(2, b'after\\n')\n"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True
+    )
+    return process.returncode, process.stderr
 
 
-def test_what_is_printed_is_kept_to_itself(capfd):
-    with log.held_back():
-        os.write(2, b"could not find cuda drivers\n")
-    os.write(2, b"after\n")
-    assert capfd.readouterr().err == "after\n"
+def test_what_is_printed_is_kept_back():
+    assert run("print('warning', file=sys.stderr)") == (0, "after\n")
 
 
-def test_a_failure_shows_all_of_it(capfd):
-    with pytest.raises(ImportError), log.held_back():
-        os.write(2, b"libcudart.so: undefined symbol\n")
-        raise ImportError
-    assert capfd.readouterr().err == "libcudart.so: undefined symbol\n"
+def test_a_failure_shows_all_of_it():
+    status, errors = run("raise ImportError('undefined symbol')")
+    assert status == 1 and errors.startswith("no cuda\nTraceback")
+    assert errors.endswith("ImportError: undefined symbol\n")
+
+
+def test_a_death_shows_all_of_it():
+    """As of a library that was built for another processor."""
+    status, errors = run("os.abort()")
+    assert status == -signal.SIGABRT and errors == "no cuda\n"
+
+
+def test_a_closed_standard_error_is_no_hindrance(tmp_path):
+    command = (
+        f"{sys.executable} -c 'from reptile_tf.utils import log\n"
+        "with log.held_back(): print(1)' 2>&-"
+    )
+    process = subprocess.run(
+        ["sh", "-c", command], stdout=subprocess.PIPE, text=True
+    )
+    assert (process.returncode, process.stdout) == (0, "1\n")
 
 
 @pytest.mark.parametrize("flag, quiet", [("", True), ("--verbosity=1", False)])

@@ -29,7 +29,9 @@ def define_flags(run_dir: str) -> None:
     )
     shared_flags.define_data_dir()
     shared_flags.define_seed()
-    shared_flags.define_num_tasks(1000, "the evaluation of each finished run")
+    shared_flags.define_num_tasks(
+        1000, "tasks of each finished run's evaluation"
+    )
 
 
 def train_all(

@@ -4,6 +4,7 @@ Commands make their flags of them, so nothing here needs TensorFlow.
 """
 
 import dataclasses
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,6 +39,17 @@ def setting(
         "choices": choices,
     }
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def attributes_text(settings: type) -> str:
+    """Returns the "Attributes:" of a dataclass's docstring, of its fields."""
+    lines = ["    Attributes:"]
+    for field in dataclasses.fields(settings):
+        text = f"{field.name}: {field.metadata['text']}"
+        lines += textwrap.wrap(
+            text, 79, initial_indent=" " * 8, subsequent_indent=" " * 12
+        )
+    return "\n".join(lines) + "\n"
 
 
 def require_valid(settings: Any) -> None:
