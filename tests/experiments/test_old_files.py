@@ -34,7 +34,7 @@ def test_a_run_folder_is_evaluated_as_it_was(run):
 def test_its_learner_has_all_that_it_had(run):
     learner = run.learner()
     assert learner.iteration == 6
-    assert learner.algorithm == FOMAML()
+    assert learner.algorithm == FOMAML() and run.preset.algorithm == "fomaml"
     assert learner.inner_optimizer == Adam(0.01)
     # Six iterations of two steps on the support set and one on the queries.
     assert learner.inner_state.step == 18
