@@ -62,10 +62,17 @@ def sine_mlp(
         outputs: number of outputs.
         input_shape: of one example.
         activation: of the two hidden layers.
+
+    Raises:
+        ValueError: the inputs are no vectors.
     """
+    if len(input_shape) != 1:
+        raise ValueError(
+            "network=sine_mlp takes inputs of shape [n], such as points; "
+            f"received {list(input_shape)}; for images use omniglot_cnn or "
+            "mini_imagenet_cnn"
+        )
     inputs = x = keras.Input(tuple(input_shape))
-    if len(input_shape) > 1:
-        x = keras.layers.Flatten()(x)
     for _ in range(2):
         x = keras.layers.Dense(64, activation)(x)
     return keras.Model(inputs, keras.layers.Dense(outputs)(x), name="sine_mlp")

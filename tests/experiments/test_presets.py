@@ -166,7 +166,7 @@ def test_every_setting_says_what_it_means():
         assert text.endswith(".") and text == " ".join(text.split())
 
 
-def test_a_network_that_takes_any_shape():
+def test_a_network_for_points_is_refused_images():
     preset = dataclasses.replace(PRESETS["glyphs"], network="sine_mlp")
-    learner = build.make_learner(preset, 0, (28, 28, 1))
-    assert learner.model.output_shape == (None, 5)
+    with pytest.raises(ValueError, match=r"sine_mlp .* \[28, 28, 1\]; .*cnn"):
+        build.make_learner(preset, 0, (28, 28, 1))
