@@ -24,6 +24,7 @@ import tensorflow as tf
 from reptile_tf.algorithms.inner_loop import InnerLoop
 from reptile_tf.algorithms.optimizers import InnerOptimizer
 from reptile_tf.data.task import Task
+from reptile_tf.utils.fields import values_of
 
 
 class Lesson(NamedTuple):
@@ -60,9 +61,8 @@ class Algorithm:
     ...         weights, state, loss = adapt_to_support(loop, phi, state, task)
     ...         return rt.Lesson((phi - weights) / 2, weights, state, loss)
 
-    A learner with it
-    can be saved; to load that, register the class with Keras
-    (`keras.saving.register_keras_serializable`) or name it in
+    A learner with it can be saved. To load that, register the class with
+    Keras (`keras.saving.register_keras_serializable`), or name it in
     `custom_objects`.
     """
 
@@ -77,17 +77,19 @@ class Algorithm:
         return False
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the fields, which make the algorithm again."""
-        own: Any = self
-        if not dataclasses.is_dataclass(own):
-            if type(self).__init__ is object.__init__:
-                return {}  # there is nothing that it was made with
-            raise ValueError(
-                f"algorithm={self!r} cannot be saved; make its class a "
-                "dataclass, or give it get_config"
-            )
-        names = [field.name for field in dataclasses.fields(own)]
-        return {name: getattr(own, name) for name in names}
+        """Returns the fields, which make the algorithm again.
+
+        Raises:
+            ValueError: what it was made with is not known.
+        """
+        if dataclasses.is_dataclass(self):
+            return values_of(self)
+        if type(self).__init__ is object.__init__:
+            return {}  # there is nothing that it was made with
+        raise ValueError(
+            f"algorithm={self!r} cannot be saved; make its class a dataclass, "
+            "or give it get_config"
+        )
 
     def require(self, steps: int, optimizer: InnerOptimizer) -> None:
         """Refuses k or an inner optimizer that it cannot work with.

@@ -42,8 +42,10 @@ def keep(
 def redraw(results: pathlib.Path) -> None:
     """Draws the learning curves, and the comparisons, of all that is kept."""
     for history in results.rglob("history.csv"):
-        if len(history.read_text().splitlines()) < 2:
-            continue  # nothing was evaluated yet
+        under_way = history.with_name("checkpoints").exists()
+        evaluated = len(history.read_text().splitlines()) > 1
+        if under_way or not evaluated:
+            continue  # it is no result yet
         plots.learning_curve(history, history.with_name("learning_curve.png"))
     if (figure3 := results / "figure3").is_dir():
         runs = [figure3 / name for name in FIGURE_3]

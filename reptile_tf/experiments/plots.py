@@ -51,7 +51,7 @@ def learning_curve(history: _Path, path: _Path) -> None:
     figure, (left, right) = plt.subplots(
         1, 2, layout="tight", figsize=(9.5, 3.5)
     )
-    left.plot(made, columns["loss"])
+    left.plot(made, columns["loss"], ".-")
     left.set(title="Inner loss, training tasks", ylabel="loss")
     for mode in EVALUATION_MODES:
         found = [name for name in columns if name == f"val_{mode}_ci95"]
@@ -72,7 +72,7 @@ def learning_curve(history: _Path, path: _Path) -> None:
     for axis in (left, right):
         axis.set_xlabel("outer iteration")
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        axis.xaxis.set_major_locator(MaxNLocator(5))
+        axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         axis.grid(alpha=0.3)
     right.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
     write_figure(figure, path)
@@ -130,7 +130,7 @@ def compared_errors(
     for axis, mode in zip(axes, modes, strict=True):
         axis.set(title=mode, xlabel=unit or "outer iteration")
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        axis.xaxis.set_major_locator(MaxNLocator(5))
+        axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         axis.grid(alpha=0.3)
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")

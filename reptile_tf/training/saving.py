@@ -23,6 +23,7 @@ import tensorflow as tf
 
 from reptile_tf import algorithms
 from reptile_tf.algorithms.optimizers import INNER_OPTIMIZERS
+from reptile_tf.utils.fields import values_of
 from reptile_tf.utils.files import whole_file
 
 _FORMAT = 2
@@ -133,7 +134,7 @@ def _save(learner: Any, path: str | os.PathLike) -> None:
     config = {
         "format": _FORMAT,
         "iteration": learner.iteration,
-        **dataclasses.asdict(learner.settings),
+        **values_of(learner.settings),
         "algorithm": _algorithm_config(learner.algorithm),
         "inner_optimizer": _inner_optimizer_config(learner.inner_optimizer),
         **{
@@ -232,7 +233,7 @@ def _algorithm_config(algorithm: algorithms.Algorithm) -> str | dict:
 def _inner_optimizer_config(optimizer: Any) -> dict:
     for name, known in INNER_OPTIMIZERS.items():
         if type(optimizer) is known:
-            return {"name": name, **_fields(optimizer)}
+            return {"name": name, **values_of(optimizer)}
     return _own_config(optimizer, "inner_optimizer")
 
 
@@ -241,7 +242,7 @@ def _own_config(instance: Any, name: str) -> dict:
     if hasattr(instance, "get_config"):
         config = instance.get_config()
     elif dataclasses.is_dataclass(instance):
-        config = _fields(instance)
+        config = values_of(instance)
     else:
         raise ValueError(
             f"{name}={instance!r} cannot be saved; make its class a dataclass, "
@@ -256,13 +257,6 @@ def _own_config(instance: Any, name: str) -> dict:
         ) from error
     registered = keras.saving.get_registered_name(type(instance))
     return {"class": registered, "config": config}
-
-
-def _fields(instance: Any) -> dict[str, Any]:
-    return {
-        field.name: getattr(instance, field.name)
-        for field in dataclasses.fields(instance)
-    }
 
 
 def _own_object(config: dict, name: str, custom_objects: dict | None) -> Any:

@@ -21,6 +21,9 @@ def require_parts(algorithm: Any, inner_optimizer: Any) -> None:
     Args:
         algorithm: that was given, or that its name was of.
         inner_optimizer: that was given.
+
+    Raises:
+        ValueError: names the argument and what would do.
     """
     if not isinstance(algorithm, Algorithm):
         raise ValueError(

@@ -41,6 +41,14 @@ def setting(
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def values_of(instance: Any) -> dict[str, Any]:
+    """Returns the fields of a dataclass's instance: name -> value."""
+    return {
+        field.name: getattr(instance, field.name)
+        for field in dataclasses.fields(instance)
+    }
+
+
 def attributes_text(settings: type) -> str:
     """Returns the "Attributes:" of a dataclass's docstring, of its fields."""
     lines = ["    Attributes:"]

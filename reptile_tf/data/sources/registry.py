@@ -167,7 +167,8 @@ def get(name: str) -> Source:
     Raises:
         ValueError: there is none.
     """
-    known = _SOURCES.get(name) or _SOURCES.get(name.partition(":")[0] + ":")
+    family, colon, _ = name.partition(":")
+    known = _SOURCES.get(name) or _SOURCES.get(family + colon)
     if known is None:
         names = [f"{n}NAME" if n.endswith(":") else n for n in _SOURCES]
         raise ValueError(

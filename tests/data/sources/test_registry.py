@@ -22,6 +22,9 @@ def test_the_names_that_come_with_the_package():
     for name in ("omniglot", "glyphs", "tfds:mnist"):
         assert isinstance(sources.get(name), sources.ClassSource)
     assert isinstance(sources.get("sine"), sources.TaskSource)
+    for name in ("tfds", "sine:", "omniglot:x", ""):
+        with pytest.raises(ValueError, match="dataset must be one of"):
+            sources.get(name)
     with pytest.raises(ValueError, match="sine makes tasks on the fly"):
         load_classes("sine")
 

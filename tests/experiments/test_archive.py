@@ -1,0 +1,25 @@
+"""What is kept of runs, and drawn."""
+
+import json
+
+from reptile_tf.experiments import archive
+
+
+def result(folder, rows=("0,0.5,0.9,0.01",)):
+    """A folder with a history of one mode, and the settings."""
+    folder.mkdir(parents=True)
+    head = "epoch,loss,val_support_accuracy,val_support_ci95"
+    (folder / "history.csv").write_text("\n".join([head, *rows]) + "\n")
+    settings = {"outer_iterations": 10, "eval_every": 10}
+    (folder / "config.json").write_text(json.dumps(settings))
+    return folder
+
+
+def test_only_results_are_drawn(tmp_path):
+    """Not a training that is under way, nor one without an evaluation."""
+    finished = result(tmp_path / "finished")
+    begun = result(tmp_path / "underway" / "begun")
+    (begun / "checkpoints").mkdir()
+    result(tmp_path / "empty", rows=())
+    archive.redraw(tmp_path)
+    assert list(tmp_path.rglob("*.png")) == [finished / "learning_curve.png"]
