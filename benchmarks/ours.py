@@ -8,8 +8,8 @@ import tensorflow as tf
 from worker import load_settings, serve
 
 from reptile_tf.algorithms import mini_batches
-from reptile_tf.data.classes import ClassImages
 from reptile_tf.data.episodes import Episodes
+from reptile_tf.data.labelled_examples import LabelledExamples
 from reptile_tf.experiments import build
 from reptile_tf.experiments.preset import Preset
 from reptile_tf.utils import threads
@@ -19,7 +19,7 @@ def load_tasks(data, preset: Preset) -> tuple[Episodes, Episodes]:
     """Returns training and test tasks of the arrays in the file `data`."""
     arrays = np.load(data)
     train, test = (
-        ClassImages(arrays[f"{part}_images"], arrays[f"{part}_offsets"])
+        LabelledExamples(arrays[f"{part}_images"], arrays[f"{part}_offsets"])
         for part in ("train", "test")
     )
     return (

@@ -6,7 +6,7 @@ import venv
 
 import numpy as np
 
-from reptile_tf.data.classes import ClassImages
+from reptile_tf.data.labelled_examples import LabelledExamples
 from reptile_tf.data.sources import omniglot
 
 
@@ -42,7 +42,7 @@ def write_data(path, data_dir=None) -> str:
     else:
         draw = np.random.RandomState(0)
         parts = [
-            ClassImages(
+            LabelledExamples(
                 255 * draw.randint(0, 2, (20 * n, 28, 28, 1), np.uint8),
                 np.arange(n + 1) * 20,
             )
@@ -50,7 +50,7 @@ def write_data(path, data_dir=None) -> str:
         ]
     arrays = {}
     for name, part in zip(("train", "test"), parts, strict=True):
-        arrays[f"{name}_images"] = part.images
+        arrays[f"{name}_images"] = part.examples
         arrays[f"{name}_offsets"] = part.offsets
     np.savez(path, **arrays)
     return "Omniglot" if data_dir else "random images of Omniglot's shape"

@@ -5,10 +5,10 @@ from .algorithms.gradient_combination import GradientCombination
 from .algorithms.maml import ANIL, MAML
 from .algorithms.optimizers import SGD, Adam, InnerOptimizer
 from .algorithms.reptile import Reptile
-from .data.classes import ClassImages
 from .data.episodes import Episodes
+from .data.labelled_examples import ClassImages, LabelledExamples
 from .data.sine import SineWaves
-from .data.sources.registry import load_classes
+from .data.sources.registry import load_classes, load_tasks
 from .data.task import Task
 from .training.checkpoints import Checkpoint
 from .training.learner import MetaLearner
@@ -28,6 +28,7 @@ __all__ = [
     "Episodes",
     "GradientCombination",
     "InnerOptimizer",
+    "LabelledExamples",
     "Lesson",
     "MetaLearner",
     "Reptile",
@@ -38,5 +39,6 @@ __all__ = [
     "algorithms",
     "linear_decay",
     "load_classes",
+    "load_tasks",
     "models",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from reptile_tf.data.classes import ClassImages
+from reptile_tf.data.labelled_examples import LabelledExamples
 from reptile_tf.utils import threads
 
 threads.configure()
@@ -25,13 +25,13 @@ def cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def classes() -> ClassImages:
+def classes() -> LabelledExamples:
     """12 classes of 6 images, 8x8x1: a coarse pattern a class, and noise."""
     rng = np.random.default_rng(0)
     patterns = np.kron(rng.integers(60, 196, (12, 1, 4, 4)), np.ones((2, 2)))
     images = patterns + rng.normal(0, 20, (12, 6, 8, 8))
     images = images.clip(0, 255).astype(np.uint8).reshape(72, 8, 8, 1)
-    return ClassImages(images, np.arange(0, 73, 6))
+    return LabelledExamples(images, np.arange(0, 73, 6))
 
 
 @pytest.fixture

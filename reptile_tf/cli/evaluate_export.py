@@ -27,7 +27,7 @@ def main() -> None:
 
     run = Run.open(RUN_DIR.value)
     model = client.connect(MODEL.value)
-    _, tasks = run.tasks()
+    tasks = run.tasks().test
     steps = run.preset.eval_inner_steps
     shown = int(sys.stdout.isatty())
     through_it = client.evaluate(

@@ -17,6 +17,7 @@ _DEFINE: dict[Any, Callable[..., Any]] = {
     int: flags.DEFINE_integer,
     float: flags.DEFINE_float,
     str: flags.DEFINE_string,
+    bool: flags.DEFINE_bool,
 }
 
 
@@ -94,8 +95,8 @@ def define_settings(
             continue
         default = instead.get(field.name, "the preset's")
         text = f"{field.metadata['text']} Default: {default}."
-        if field.metadata["choices"]:
-            choices = list(field.metadata["choices"])
+        choices = list(field.metadata["choices"] or ())
+        if choices and field.type is str:
             flags.DEFINE_enum(field.name, None, choices, text)
         else:
             _DEFINE[field.type](field.name, None, text)

@@ -79,4 +79,4 @@ def _open(folders):
             f"run_dir={folders} must be trainings on sine waves, each folder "
             "with a name of its own"
         )
-    return runs, next(iter(runs.values())).tasks()[1]
+    return runs, next(iter(runs.values())).tasks().test

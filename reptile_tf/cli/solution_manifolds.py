@@ -64,7 +64,7 @@ def sine(picture: str) -> dict[str, Any]:
     from reptile_tf.paper import figures, manifolds
 
     preset = dataclasses.replace(PRESETS["sine"], outer_iterations=OUTER.value)
-    train, test = build.make_tasks(preset, SEED.value)
+    train, _, test = build.make_tasks(preset, SEED.value)
     learner = build.make_learner(preset, SEED.value, build.input_shape(train))
     solutions = manifolds.Solutions(learner, test, NUM_TASKS.value, LOSS.value)
     ends = {

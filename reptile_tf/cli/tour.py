@@ -45,6 +45,7 @@ def main() -> None:
     import numpy as np
     import tensorflow as tf
 
+    from reptile_tf.data.episodes import Episodes
     from reptile_tf.experiments import plots
     from reptile_tf.experiments.run import Run
     from reptile_tf.training import score
@@ -53,7 +54,7 @@ def main() -> None:
     preset = shared_flags.preset("glyphs", **SETTINGS)
     run = Run(folder, preset, SEED.value)
     print(f"Meta-training on glyphs, into {folder}")
-    print("Outer iterations, mean loss, and accuracy on characters never seen:")
+    print("Outer iterations, mean loss, and accuracy on validation characters:")
     signal = run.train(
         eval_every=max(1, run.preset.outer_iterations // 4),
         num_validation_tasks=25,
@@ -65,12 +66,14 @@ def main() -> None:
     scores = run.evaluate(NUM_TASKS.value)
 
     print("Adapting to one new task")
-    _, tasks = run.tasks()
+    tasks = run.tasks().test
     task = tasks.sample(tf.constant(NUM_TASKS.value, tf.int64))
     adapted = run.learner().adapt(task.support_x, task.support_y)
     logits = adapted.predict(task.query_x, verbose=0)
     probabilities = tf.nn.softmax(logits).numpy()
-    plots.few_shot_task(task, probabilities, folder / "task.png")
+    assert isinstance(tasks, Episodes)
+    names = tasks.class_names(NUM_TASKS.value)
+    plots.few_shot_task(task, probabilities, names, folder / "task.png")
 
     print(f"\n{run.preset.ways}-way {run.preset.shots}-shot, new characters:")
     print(score.table(scores))

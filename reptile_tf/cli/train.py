@@ -4,8 +4,10 @@ Example:
     reptile-tf train --preset=omniglot_5shot_5way --run_dir=runs/o55
 
 Each setting of the preset is a flag too. The run folder gets config.json,
-checkpoints/, history.csv, and TensorBoard's events in logs/. Ctrl-C and
-SIGTERM save before they end the training.
+classes.json (which classes are for training, validation and test),
+checkpoints/, history.csv, and TensorBoard's events in logs/. The accuracies
+along the way are of validation tasks; test classes are read by evaluate alone.
+Ctrl-C and SIGTERM save before they end the training.
 """
 
 from absl import flags
@@ -29,14 +31,14 @@ CHECKPOINT_EVERY = flags.DEFINE_integer(
 EVAL_EVERY = flags.DEFINE_integer(
     "eval_every",
     None,
-    "The outer iterations between two evaluations on held-out classes; a "
+    "The outer iterations between two evaluations on validation tasks; a "
     "fiftieth of the training if not given.",
     1,
 )
 NUM_VALIDATION_TASKS = flags.DEFINE_integer(
     "num_validation_tasks",
     50,
-    "The number of tasks of each evaluation during the training.",
+    "The number of validation tasks of each evaluation during the training.",
     2,
 )
 shared_flags.define_settings()

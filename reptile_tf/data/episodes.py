@@ -1,37 +1,50 @@
 """N-way K-shot episodes: classification tasks from labelled classes."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
-from reptile_tf.data.classes import ClassImages
-from reptile_tf.data.images import to_float
+from reptile_tf.data.images import to_inputs
+from reptile_tf.data.labelled_examples import LabelledExamples
 from reptile_tf.data.task import Task
 from reptile_tf.utils import random
 from reptile_tf.utils.validation import require_at_least
+
+# (examples, key) -> examples of the same shape.
+Augmentation = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 class Episodes:
     """K-shot N-way classification tasks (paper, section 5.1).
 
-    A task takes N classes without replacement, and K + `query_shots` images of
-    each without replacement: K for the support set, the rest for the query set.
-    Which class gets which label is a random permutation, and both sets are in
-    random order, so that nothing can be read from an example's place.
+    A task takes N classes without replacement, and K + `query_shots` examples
+    of each without replacement: K for the support set, the rest for the query
+    set. Which class gets which label is a random permutation, and both sets are
+    in random order, so that nothing can be read from an example's place.
 
     >>> import numpy as np
     >>> import reptile_tf as rt
     >>> images = np.zeros([12, 8, 8, 1], np.uint8)
-    >>> classes = rt.ClassImages.from_labels(images, np.repeat([0, 1, 2], 4))
-    >>> task = rt.Episodes(classes, ways=2, shots=3).sample(0)
+    >>> labels = np.repeat(["ant", "bee", "cat"], 4)
+    >>> classes = rt.LabelledExamples.from_labels(images, labels)
+    >>> tasks = rt.Episodes(classes, ways=2, shots=3)
+    >>> task = tasks.sample(0)
     >>> task.support_x.shape, sorted(task.support_y.numpy().tolist())
     (TensorShape([6, 8, 8, 1]), [0, 0, 0, 1, 1, 1])
+    >>> tasks.class_names(0)
+    ['cat', 'bee']
 
     Args:
-        classes: the images to sample from.
+        classes: the examples to sample from.
         ways: N, at least 2 and at most the number of classes.
-        shots: K, images of each class in the support set, at least 1.
-        query_shots: images of each class in the query set; 0 for training
+        shots: K, examples of each class in the support set, at least 1.
+        query_shots: examples of each class in the query set; 0 for training
             tasks that need no query set.
         seed: of the sequence of tasks, any whole number from 0.
+        augment: makes other examples of those of a support set, such as
+            `reptile_tf.data.augmentation.random_flip`; called with the
+            examples as models see them, and an int32 key `[2]` that its random
+            choices are to follow from. Query sets stay as they are.
 
     Raises:
         ValueError: the classes are too few, or one of them too small.
@@ -39,11 +52,12 @@ class Episodes:
 
     def __init__(
         self,
-        classes: ClassImages,
+        classes: LabelledExamples,
         ways: int,
         shots: int,
         query_shots: int = 1,
         seed: int = 0,
+        augment: Augmentation | None = None,
     ):
         require_at_least(2, ways=ways)
         require_at_least(1, shots=shots)
@@ -57,48 +71,57 @@ class Episodes:
         if shots + query_shots > smallest:
             raise ValueError(
                 f"shots={shots} with query_shots={query_shots} needs "
-                f"{shots + query_shots} images of each class, but one has only "
-                f"{smallest}; use shots of at most {smallest - query_shots}"
+                f"{shots + query_shots} examples of each class, but one has "
+                f"only {smallest}; use shots of at most "
+                f"{smallest - query_shots}"
             )
         self.ways, self.shots, self.query_shots = ways, shots, query_shots
-        self.seed = seed
-        self._num_classes = classes.num_classes
+        self.seed, self.augment = seed, augment
+        self.classes = classes
         self._largest = int(classes.sizes.max())
         # Tensors, which a compiled function refers to; arrays would be copied
         # into its graph.
-        self._images = tf.constant(classes.images)
-        self._starts = tf.constant(classes.offsets[:-1], tf.int32)
+        self._starts = tf.constant(classes.starts, tf.int32)
         self._sizes = tf.constant(classes.sizes, tf.int32)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of one input: (height, width, channels)."""
-        return tuple(self._images.shape[1:])
+        """Shape of one input."""
+        return self.classes.example_shape
+
+    def class_names(self, index: int | tf.Tensor) -> list[str]:
+        """Returns the names of task `index`'s classes, in label order."""
+        chosen = self._classes(self._keys(index)[0])
+        return [self.classes.names[c] for c in chosen.numpy()]
 
     def sample(self, index: tf.Tensor) -> Task:
-        """Returns task `index`: float32 images in [0, 1], int32 labels."""
-        key = random.fold_in(self.seed, index)
-        class_key, image_key, support_key, query_key, task_key = random.split(
-            key, 5
+        """Returns task `index`: inputs as models see them, int32 labels."""
+        class_key, example_key, support_key, query_key, task_key = self._keys(
+            index
         )
-        all_classes = tf.constant([self._num_classes])
-        classes = random.choose(
-            class_key, all_classes, self.ways, self._num_classes
-        )
-        classes = tf.squeeze(classes, 0)
-        images = self.shots + self.query_shots
+        classes = self._classes(class_key)
+        each = self.shots + self.query_shots
         sizes = tf.gather(self._sizes, classes)
-        chosen = random.choose(image_key, sizes, images, self._largest)
+        chosen = random.choose(example_key, sizes, each, self._largest)
         rows = tf.gather(self._starts, classes)[:, tf.newaxis] + chosen
 
-        def examples(rows, key):  # [ways, n] -> shuffled images and labels
+        def examples(rows, key):  # [ways, n] -> shuffled examples and labels
             size = self.ways * rows.shape[1]
             order = tf.squeeze(random.permutations(key, 1, size), 0)
-            x = tf.gather(
-                self._images, tf.gather(tf.reshape(rows, [-1]), order)
-            )
-            return to_float(x), order // max(1, rows.shape[1])
+            x = self.classes.gather(tf.gather(tf.reshape(rows, [-1]), order))
+            return to_inputs(x), order // max(1, rows.shape[1])
 
         support_x, support_y = examples(rows[:, : self.shots], support_key)
         query_x, query_y = examples(rows[:, self.shots :], query_key)
+        if self.augment is not None:
+            support_x = self.augment(support_x, random.fold_in(support_key, 1))
         return Task(support_x, support_y, query_x, query_y, task_key)
+
+    def _keys(self, index: int | tf.Tensor) -> list[tf.Tensor]:
+        return random.split(random.fold_in(self.seed, index), 5)
+
+    def _classes(self, key: tf.Tensor) -> tf.Tensor:
+        """Returns the numbers of a task's classes, int32 `[ways]`."""
+        count = self.classes.num_classes
+        chosen = random.choose(key, tf.constant([count]), self.ways, count)
+        return tf.squeeze(chosen, 0)

@@ -1,4 +1,4 @@
-"""Images as arrays: their size, and their range."""
+"""Examples as models see them; and images of another size."""
 
 import numpy.typing as npt
 import tensorflow as tf
@@ -19,8 +19,18 @@ def nearest(
     return image
 
 
-def to_float(images: npt.ArrayLike | tf.Tensor) -> tf.Tensor:
-    """Returns images as models see them: float32; uint8 becomes [0, 1]."""
-    images = tf.convert_to_tensor(images)
-    scale = 1 / 255 if images.dtype == tf.uint8 else 1.0
-    return tf.cast(images, tf.float32) * scale
+def to_inputs(examples: npt.ArrayLike | tf.Tensor) -> tf.Tensor:
+    """Returns examples `[n, ...]` as models see them.
+
+    Images, which are uint8 examples of two or more dimensions, become float32
+    between 0 and 1. Other numbers stay what they are, as float32 or int32, and
+    so do strings.
+    """
+    examples = tf.convert_to_tensor(examples)
+    if examples.dtype == tf.uint8 and examples.shape.rank > 2:
+        return tf.cast(examples, tf.float32) * (1 / 255)
+    if examples.dtype.is_floating or examples.dtype == tf.bool:
+        return tf.cast(examples, tf.float32)
+    if examples.dtype.is_integer:
+        return tf.cast(examples, tf.int32)
+    return examples

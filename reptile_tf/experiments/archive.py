@@ -9,8 +9,9 @@ from reptile_tf.experiments.presets import ALGORITHM_RUNS, FIGURE_3
 from reptile_tf.utils.files import write_json
 
 KEPT = (
-    *("config.json", "history.csv", "sine.json"),
-    *("evaluation.json", "export_evaluation.json"),
+    *("config.json", "classes.json", "history.csv", "sine.json"),
+    *("evaluation.json", "evaluation_validation.json"),
+    *("evaluation_train.json", "export_evaluation.json"),
 )
 PICTURES = ("sine.png", "task.png")
 
@@ -30,7 +31,8 @@ def keep(
         if (run_dir / name).exists():
             shutil.copy(run_dir / name, folder / name)
     config = json.loads((folder / "config.json").read_text())
-    for name in ("data_dir", "expected", "running_time"):  # no settings
+    # These are no settings, but places and words.
+    for name in ("data_dir", "manual_dir", "expected", "running_time"):
         config.pop(name, None)
     write_json(folder / "config.json", config)
     if learner:

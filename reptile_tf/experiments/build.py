@@ -8,6 +8,7 @@ import tensorflow as tf
 from reptile_tf import algorithms
 from reptile_tf.algorithms.optimizers import INNER_OPTIMIZERS
 from reptile_tf.data import sources
+from reptile_tf.data.splits import TaskSplits
 from reptile_tf.data.task import Tasks
 from reptile_tf.experiments.preset import Preset
 from reptile_tf.models import NETWORKS
@@ -35,12 +36,12 @@ def require_possible(preset: Preset) -> None:
 
 def make_tasks(
     preset: Preset, seed: int, data_dir: str | os.PathLike | None = None
-) -> tuple[Tasks, Tasks]:
-    """Returns the training and the test tasks of a preset.
+) -> TaskSplits:
+    """Returns the training, validation and test tasks of a preset.
 
     Args:
         preset: the experiment.
-        seed: of the split by class and of both sequences of tasks.
+        seed: of the split by class and of all sequences of tasks.
         data_dir: TFDS's data_dir; TFDS's default if None.
 
     Raises:

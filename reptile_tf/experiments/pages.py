@@ -37,7 +37,7 @@ def _markdown(head: list[str], rows) -> list[str]:
 def accuracies(results: pathlib.Path) -> list[str]:
     """Returns a table with a line for each evaluation of each run kept."""
     rows = []
-    for path in sorted(results.glob("*/evaluation.json")):
+    for path in sorted(results.glob("*/evaluation*.json")):
         config = json.loads((path.parent / "config.json").read_text())
         rows += [
             [
@@ -45,6 +45,7 @@ def accuracies(results: pathlib.Path) -> list[str]:
                 f"{entry['ways']}-way {entry['shots']}-shot",
                 f"{entry['outer_iterations']:,} of "
                 f"{config['outer_iterations']:,}",
+                entry["split"],
                 entry["mode"],
                 f"{entry['accuracy']:.2%} ± {entry['ci95']:.2%}",
                 f"{entry['num_tasks']:,}",
@@ -53,8 +54,10 @@ def accuracies(results: pathlib.Path) -> list[str]:
             for entry in read_entries(path)
             if "accuracy" in entry
         ]
-    head = "Run, Task, Outer iterations, Evaluation mode, Accuracy ± 95%"
-    return _markdown([*head.split(", "), "Tasks", "Seed"], rows)
+    head = "Run, Task, Outer iterations, Classes, Evaluation mode"
+    return _markdown(
+        [*head.split(", "), "Accuracy ± 95%", "Tasks", "Seed"], rows
+    )
 
 
 def sine(results: pathlib.Path) -> list[str]:

@@ -5,7 +5,8 @@ import io
 import json
 import os
 import pathlib
-from collections.abc import Iterable, Mapping
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ _Path = str | os.PathLike
 
 
 def learning_curve(history: _Path, path: _Path) -> None:
-    """Draws the loss, and the held-out metric of each mode with its interval.
+    """Draws the loss, and the metric along the way of each mode.
 
     Args:
         history: path of a run's history.csv, beside its config.json.
@@ -53,12 +54,13 @@ def learning_curve(history: _Path, path: _Path) -> None:
     )
     left.plot(made, columns["loss"], ".-")
     left.set(title="Inner loss, training tasks", ylabel="loss")
+    prefix = _prefix(columns)
     for mode in EVALUATION_MODES:
-        found = [name for name in columns if name == f"val_{mode}_ci95"]
-        if not found:
+        if f"{prefix}_{mode}_ci95" not in columns:
             continue
-        metric = _metric_of(mode, columns)
-        value, ci95 = columns[f"val_{mode}_{metric}"], columns[found[0]]
+        metric = _metric_of(mode, prefix, columns)
+        value = columns[f"{prefix}_{mode}_{metric}"]
+        ci95 = columns[f"{prefix}_{mode}_ci95"]
         [line] = right.plot(made, value, label=mode)
         right.fill_between(
             made, value - ci95, value + ci95, color=line.get_color(), alpha=0.15
@@ -68,7 +70,9 @@ def learning_curve(history: _Path, path: _Path) -> None:
             right.yaxis.set_major_formatter(PercentFormatter(1))
     if "accuracy" in right.get_ylabel():
         right.set_ylim(top=1)
-    right.set(title="Held-out tasks, 95% intervals")
+    # Until version 0.2 the accuracies along the way were of test classes.
+    measured_on = settings.get("along_the_way", "test classes")
+    right.set(title=f"Tasks of {measured_on}, 95% intervals")
     for axis in (left, right):
         axis.set_xlabel("outer iteration")
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
@@ -78,9 +82,18 @@ def learning_curve(history: _Path, path: _Path) -> None:
     write_figure(figure, path)
 
 
-def _metric_of(mode: str, columns: Mapping[str, np.ndarray]) -> str:
+def _prefix(columns: Mapping[str, np.ndarray]) -> str:
+    """Returns what columns of accuracies along the way begin with."""
+    return (
+        "val" if any(name.startswith("val_") for name in columns) else "train"
+    )
+
+
+def _metric_of(
+    mode: str, prefix: str, columns: Mapping[str, np.ndarray]
+) -> str:
     """Returns the metric's name, told from columns of the like of val_*."""
-    start = f"val_{mode}_"
+    start = f"{prefix}_{mode}_"
     for name in columns:
         rest = name.removeprefix(start)
         # Another mode's name may go on where this one's ends.
@@ -94,7 +107,7 @@ def compared_errors(
     path: _Path,
     by_example_gradients: bool = False,
 ) -> None:
-    """Draws the held-out error of several runs along their training.
+    """Draws the error of several runs along their training.
 
     Args:
         runs: run folders (paths), named in the legend; those that are not
@@ -107,7 +120,7 @@ def compared_errors(
     figure, axes = plt.subplots(
         1, len(modes), layout="tight", figsize=(11, 4.5), sharey=True
     )
-    shades = plt.get_cmap("tab10")
+    shades, measured_on = plt.get_cmap("tab10"), set()
     for i, run in enumerate(runs):
         if not (run / "history.csv").exists():
             continue
@@ -115,6 +128,7 @@ def compared_errors(
         if not columns:
             continue
         config = json.loads((run / "config.json").read_text())
+        measured_on.add(config.get("along_the_way", "test classes"))
         made = np.minimum(
             config["eval_every"] * (columns["epoch"] + 1),
             config["outer_iterations"],
@@ -123,7 +137,7 @@ def compared_errors(
             made *= example_gradients(of_config(config))
         for axis, mode in zip(axes, modes, strict=True):
             # On a logarithmic scale the good ones can be told apart.
-            error = 1 - columns[f"val_{mode}_accuracy"]
+            error = 1 - columns[f"{_prefix(columns)}_{mode}_accuracy"]
             error[error <= 0] = np.nan
             axis.semilogy(made, error, color=shades(i), label=run.name)
     unit = "gradients of an example's loss" if by_example_gradients else None
@@ -135,17 +149,23 @@ def compared_errors(
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
         axis.yaxis.set_minor_formatter(NullFormatter())
-    axes[0].set_ylabel("error on held-out classes")
+    axes[0].set_ylabel(f"error on {' or '.join(sorted(measured_on))}")
     axes[-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
     write_figure(figure, path)
 
 
-def few_shot_task(task: Task, probabilities: np.ndarray, path: _Path) -> None:
+def few_shot_task(
+    task: Task,
+    probabilities: np.ndarray,
+    names: Sequence[str],
+    path: _Path,
+) -> None:
     """Draws one classification task: what was seen, asked and answered.
 
     Args:
         task: a `Task` of images.
         probabilities: `[Q, N]`, of the classes for each query.
+        names: of the N classes, in label order.
         path: of the picture, a PNG.
     """
     ways = probabilities.shape[1]
@@ -165,7 +185,11 @@ def few_shot_task(task: Task, probabilities: np.ndarray, path: _Path) -> None:
             axes[label], np.flatnonzero(labels == label), strict=False
         ):
             _image(axis, task.support_x[i])
-        axes[label, 0].set_title(f"class {label}", fontsize=8, loc="left")
+        axes[label, 0].set_title(
+            f"{label}: {textwrap.shorten(names[label], 40)}",
+            fontsize=8,
+            loc="left",
+        )
         query = np.flatnonzero(truth == label)[0]
         predicted = int(np.argmax(probabilities[query]))
         axis = axes[label, shots]

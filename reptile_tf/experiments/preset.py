@@ -105,6 +105,11 @@ def of_config(config: dict[str, Any]) -> Preset:
 def renamed(config: dict[str, Any]) -> dict[str, Any]:
     """Returns a config.json's content under the names of today."""
     config = dict(config)
-    if "meta_gradient" in config:  # until version 0.1
-        config["algorithm"] = config.pop("meta_gradient")
+    # Until version 0.1, and until version 0.2.
+    for old, new in (
+        ("meta_gradient", "algorithm"),
+        ("split", "omniglot_split"),
+    ):
+        if old in config:
+            config[new] = config.pop(old)
     return config

@@ -1,10 +1,11 @@
 """A run folder: train into it, resume from it, evaluate what it holds.
 
 config.json       settings, seed and where the data were
+classes.json      the classes of each split, by name
 checkpoints/      the newest learners; the last one is the result
 logs/             TensorBoard
 history.csv       one line for each epoch
-evaluation.json   what `evaluate` found
+evaluation.json   what `evaluate` found on test tasks
 """
 
 import dataclasses
@@ -17,7 +18,7 @@ from typing import Any
 
 import keras
 
-from reptile_tf.data.task import Tasks
+from reptile_tf.data.splits import TaskSplits
 from reptile_tf.experiments import build
 from reptile_tf.experiments.preset import (
     DEFAULTS,
@@ -30,6 +31,11 @@ from reptile_tf.training import checkpoints
 from reptile_tf.training.learner import MetaLearner
 from reptile_tf.training.score import Score
 from reptile_tf.utils.files import whole_file, write_json
+
+
+def evaluation_file(split: str) -> str:
+    """Returns the name of the file that an evaluation on a split writes."""
+    return f"evaluation{'' if split == 'test' else '_' + split}.json"
 
 
 class Run:
@@ -52,7 +58,7 @@ class Run:
         self.folder = pathlib.Path(folder)
         self.preset, self.seed = preset, seed
         self.data_dir = None if data_dir is None else str(data_dir)
-        self._tasks: tuple[Tasks, Tasks] | None = None
+        self._tasks: TaskSplits | None = None
         self._learner: MetaLearner | None = None
 
     @classmethod
@@ -91,16 +97,25 @@ class Run:
             raise ValueError(f"run_dir={self.folder} has no checkpoint yet")
         return self._learner
 
-    def tasks(self) -> tuple[Tasks, Tasks]:
-        """Returns the training tasks and the test tasks, made once.
+    def class_names(self) -> dict[str, list[str]]:
+        """Returns split -> the names of its classes, as they were trained on.
+
+        Empty where there are no classes, or the run is of version 0.1.
+        """
+        path = self.folder / "classes.json"
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    def tasks(self) -> TaskSplits:
+        """Returns the training, validation and test tasks, made once.
 
         Raises:
-            ValueError: as of `reptile_tf.experiments.build.make_tasks`.
+            ValueError: as of `reptile_tf.experiments.build.make_tasks`; or the
+                data set has other classes now than when the run began.
         """
         if self._tasks is None:
-            self._tasks = build.make_tasks(
-                self.preset, self.seed, self.data_dir
-            )
+            tasks = build.make_tasks(self.preset, self.seed, self.data_dir)
+            self._require_same_classes(tasks)
+            self._tasks = tasks
         return self._tasks
 
     def train(
@@ -114,8 +129,8 @@ class Run:
 
         Args:
             checkpoint_every: outer iterations between checkpoints.
-            eval_every: outer iterations between evaluations on held-out
-                classes; a fiftieth of the run if None.
+            eval_every: outer iterations between evaluations on validation
+                tasks; a fiftieth of the run if None.
             num_validation_tasks: the number of tasks of such an evaluation, at
                 least 2.
             callbacks: Keras callbacks besides those that write the folder.
@@ -135,24 +150,27 @@ class Run:
         learner = checkpoints.newest(self.folder / "checkpoints")
         if learner is not None and learner.iteration >= total:
             return None
-        train_tasks, test_tasks = self.tasks()
+        tasks = self.tasks()
         if learner is None:
             learner = build.make_learner(
-                self.preset, self.seed, build.input_shape(train_tasks)
+                self.preset, self.seed, build.input_shape(tasks.train)
             )
         if learner.iteration:
             print(f"{self.folder}: resuming at iteration {learner.iteration}")
-        self._write(settings)
         self._cut_history(learner.iteration // iterations_per_epoch)
+        self._write(settings, tasks)
+        prefix = "val" if tasks.held_out else "train"
+        print(f"Accuracies along the way: {tasks.along_the_way()}")
         with checkpoints.Checkpoint(
             learner, self.folder / "checkpoints", checkpoint_every
         ) as checkpoint:
             learner.fit(
-                train_tasks,
+                tasks.train,
                 total,
                 iterations_per_epoch=iterations_per_epoch,
-                validation_tasks=test_tasks,
+                validation_tasks=tasks.validation,
                 num_validation_tasks=num_validation_tasks,
+                validation_prefix=prefix,
                 callbacks=[
                     keras.callbacks.TensorBoard(
                         self.folder / "logs", write_graph=False
@@ -174,22 +192,31 @@ class Run:
         num_tasks: int,
         modes: Sequence[str] | None = None,
         verbose: int | None = None,
+        split: str = "test",
     ) -> list[Score]:
-        """Evaluates the newest learner on test tasks; writes evaluation.json.
+        """Evaluates the newest learner; writes what it found to the folder.
+
+        The file is evaluation.json for test tasks, and evaluation_SPLIT.json
+        for others. Nothing but this reads test classes.
 
         Args:
             num_tasks: the number of tasks, at least 2.
             modes: as of `MetaLearner.evaluate`.
             verbose: 1 shows a progress bar, 0 none; if None there is one on a
                 terminal.
+            split: "train", "validation" or "test"; all with the shots of an
+                evaluation.
 
         Returns:
             One score for each mode.
+
+        Raises:
+            ValueError: the split is unknown, or has no classes.
         """
+        tasks = self.tasks().evaluated(split)
         learner = self.learner()
-        _, test_tasks = self.tasks()
         scores = learner.evaluate(
-            test_tasks,
+            tasks,
             num_tasks,
             modes=modes,
             verbose=sys.stdout.isatty() if verbose is None else verbose,
@@ -199,20 +226,26 @@ class Run:
                 **score.as_dict(),
                 "ways": self.preset.ways,
                 "shots": self.preset.shots,
-                "split": self.preset.split,
+                "split": split,
                 "seed": self.seed,
                 "outer_iterations": learner.iteration,
                 "dataset": self.preset.dataset,
             }
             for score in scores
         ]
-        write_json(self.folder / "evaluation.json", results)
+        write_json(self.folder / evaluation_file(split), results)
         return scores
 
     def _cut_history(self, epochs: int) -> None:
         """Drops the lines of epochs that will be gone through again."""
         path = self.folder / "history.csv"
         if not path.exists():
+            return
+        config = json.loads((self.folder / "config.json").read_text())
+        if "along_the_way" not in config:
+            # Until version 0.2 the accuracies along the way were of test
+            # classes; lines of another kind are not written below them.
+            path.rename(self.folder / "history_of_test_classes.csv")
             return
         lines = path.read_text().splitlines(keepends=True)
         kept = [x for x in lines[1:] if int(x.split(",", 1)[0]) < epochs]
@@ -238,7 +271,8 @@ class Run:
         if not path.exists():
             return
         theirs = DEFAULTS | renamed(json.loads(path.read_text()))
-        free = (*DESCRIPTIONS, "data_dir")  # may change on a resume
+        # These may change on a resume.
+        free = (*DESCRIPTIONS, "data_dir", "manual_dir")
         contradictions = [
             f"{name}={ours[name]} (the run has {theirs.get(name)})"
             for name in ours
@@ -251,10 +285,28 @@ class Run:
                 "or another run_dir"
             )
 
-    def _write(self, settings: dict[str, Any]) -> None:
+    def _require_same_classes(self, tasks: TaskSplits) -> None:
+        """Refuses a data set that has changed since the run began."""
+        before = self.class_names()
+        for split, names in tasks.class_names.items():
+            if names != before.get(split, names):
+                gone = sorted(set(before[split]) - set(names))
+                new = sorted(set(names) - set(before[split]))
+                raise ValueError(
+                    f"dataset={self.preset.dataset} has other {split} classes "
+                    f"than when run_dir={self.folder} began: without "
+                    f"{gone[:3]}, with {new[:3]}; use another run_dir, or the "
+                    "data as they were"
+                )
+
+    def _write(self, settings: dict[str, Any], tasks: TaskSplits) -> None:
         """Makes the folder this run's, once nothing is left to refuse."""
+        # What the accuracies in history.csv are of.
+        settings = settings | {"along_the_way": tasks.along_the_way()}
         try:
             write_json(self.folder / "config.json", settings)
+            if tasks.class_names:
+                write_json(self.folder / "classes.json", tasks.class_names)
         except OSError as error:
             raise ValueError(
                 f"run_dir={self.folder} cannot be written to: {error}"

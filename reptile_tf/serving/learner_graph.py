@@ -7,12 +7,12 @@ before, by `reptile_tf.serving.graph_checks`.
 
 from collections.abc import Sequence
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from reptile_tf.models.functional import output_shape
 from reptile_tf.training.learner import MetaLearner
+from reptile_tf.training.outputs import Outputs
 from reptile_tf.utils import random
 
 
@@ -45,12 +45,7 @@ class ServedLearner:
                 "only functional and sequential models can be exported"
             )
         self.input_shape = tuple(model.input_shape[1:])
-        loss = keras.losses.get(learner.loss)
-        of_probabilities = loss is keras.losses.sparse_categorical_crossentropy
-        self.classifier = of_probabilities or isinstance(
-            loss, keras.losses.SparseCategoricalCrossentropy
-        )
-        self._logits = getattr(loss, "from_logits", not of_probabilities)
+        self.classifier, self._logits = Outputs.of(learner.loss)
         shape = output_shape(model, self.input_shape)
         self.outputs = shape[-1]
         statistics = model.non_trainable_variables

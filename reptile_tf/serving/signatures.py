@@ -38,7 +38,7 @@ from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
 
-from reptile_tf.data.images import to_float
+from reptile_tf.data.images import to_inputs
 from reptile_tf.serving import graph_checks
 from reptile_tf.serving.learner_graph import ServedLearner
 
@@ -196,7 +196,7 @@ class _ExampleSignatures:
 
     def _examples(self, given: _Tensors, name: str) -> tf.Tensor:
         shape, most = self._served.input_shape, self._limits.max_examples
-        return to_float(graph_checks.examples(given[name], shape, name, most))
+        return to_inputs(graph_checks.examples(given[name], shape, name, most))
 
     def _targets(self, given: _Tensors, x: tf.Tensor) -> tf.Tensor:
         y, outputs = given[self._target], self._served.outputs

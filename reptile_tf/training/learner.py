@@ -14,7 +14,7 @@ from reptile_tf.algorithms.inner_loop import (
     initial_state,
 )
 from reptile_tf.algorithms.optimizers import Adam, InnerOptimizer
-from reptile_tf.data.images import to_float
+from reptile_tf.data.images import to_inputs
 from reptile_tf.data.task import Tasks
 from reptile_tf.models.functional import FunctionalModel
 from reptile_tf.training import epochs, task_checks, task_metric
@@ -145,6 +145,7 @@ class MetaLearner(Saveable, Frozen):
         iterations_per_epoch: int = 100,
         validation_tasks: Tasks | None = None,
         num_validation_tasks: int = 100,
+        validation_prefix: str = "val",
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
         verbose: int | str = "auto",
     ) -> keras.callbacks.History:
@@ -168,6 +169,8 @@ class MetaLearner(Saveable, Frozen):
             iterations_per_epoch: outer iterations of an epoch, at least 1.
             validation_tasks: evaluated at the end of each epoch, if given.
             num_validation_tasks: how many of them, at least 2.
+            validation_prefix: of their names in the logs; another than "val"
+                where they are no validation tasks.
             callbacks: Keras callbacks; their `model` is the Keras model phi.
             verbose: 0 (silent), 1 or "auto" (a progress bar, and a line for
                 each epoch), or 2 (the lines alone).
@@ -206,9 +209,10 @@ class MetaLearner(Saveable, Frozen):
             if validation_tasks is None:
                 return {}
             scores = self.evaluate(validation_tasks, num_validation_tasks)
-            progress.validated(scores)
-            values = {f"val_{s.mode}_{s.metric}": s.value for s in scores}
-            return values | {f"val_{s.mode}_ci95": s.ci95 for s in scores}
+            progress.validated(scores, validation_prefix)
+            values = {f"{s.mode}_{s.metric}": s.value for s in scores}
+            values |= {f"{s.mode}_ci95": s.ci95 for s in scores}
+            return {f"{validation_prefix}_{n}": v for n, v in values.items()}
 
         return epochs.train(
             self.model,
@@ -297,7 +301,7 @@ class MetaLearner(Saveable, Frozen):
                 is below 0.
             FloatingPointError: the adapted weights are not finite.
         """
-        x = to_float(x)
+        x = to_inputs(x)
         task_checks.require_inputs(self.model, x.shape[1:], "x")
         y = task_checks.targets(self.model, x, y, self.functional.dtype)
         return self.evaluator.adapt(

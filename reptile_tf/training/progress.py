@@ -21,14 +21,19 @@ class Progress(keras.callbacks.Callback):
     def __init__(self, outer_iterations: int, bar: bool):
         super().__init__()
         self._total, self._show_bar = outer_iterations, bar
-        self._score: Score | None = None
+        self._score = ""
         self._bar: Any = None
         self._made = self._seen = 0
 
-    def validated(self, scores: list[Score]) -> None:
-        """Takes the scores of the epoch that is about to end."""
+    def validated(self, scores: list[Score], prefix: str) -> None:
+        """Takes the scores of the epoch that is about to end.
+
+        Args:
+            scores: one for each mode.
+            prefix: of their names in the logs, such as "val".
+        """
         # The last mode is the one that every model has.
-        self._score = scores[-1] if scores else None
+        self._score = f", {prefix} {scores[-1].short()}" if scores else ""
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Starts the epoch's bar."""
@@ -55,7 +60,5 @@ class Progress(keras.callbacks.Callback):
             print()  # the bar of an epoch that was stopped is still open
         made = self._made + self._seen
         line = f"{made:,} of {self._total:,}: loss {logs['loss']:.4f}"
-        if self._score is not None:
-            line += f", {self._score.short()}"
-        print(line, flush=True)
-        self._score = None
+        print(f"{line}{self._score}", flush=True)
+        self._score = ""

@@ -72,6 +72,38 @@ class Score:
         return f"{self.value:.4g} +- {self.ci95:.2g}"
 
 
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """How many of n answers were right; it prints as one line.
+
+    >>> from reptile_tf.training.score import Share
+    >>> print(Share(9, 10))
+    90.0% (95% interval 59.6% to 98.2%, 10 pictures)
+
+    Attributes:
+        right: the right answers.
+        total: all answers, at least 1.
+    """
+
+    right: int
+    total: int
+
+    def interval(self) -> tuple[float, float]:
+        """Returns Wilson's 95% interval, which holds for few answers too."""
+        n, p, z = self.total, self.right / self.total, 1.96
+        middle = p + z * z / (2 * n)
+        half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        scale = 1 + z * z / n
+        return (middle - half) / scale, (middle + half) / scale
+
+    def __str__(self) -> str:
+        low, high = self.interval()
+        return (
+            f"{self.right / self.total:.1%} (95% interval {low:.1%} to "
+            f"{high:.1%}, {self.total} pictures)"
+        )
+
+
 def table(scores: Sequence[Score]) -> str:
     """Returns the scores as aligned lines for people."""
     width = max(len(s.mode) for s in scores)
@@ -88,4 +120,9 @@ def read_entries(path: str | os.PathLike) -> list[dict[str, Any]]:
     for entry in entries:
         if "tasks" in entry:  # until version 0.1
             entry["num_tasks"] = entry.pop("tasks")
+        # Until version 0.2 all were of test tasks, and the word told how
+        # Omniglot was split.
+        if entry.get("split") in ("characters", "alphabets"):
+            entry["omniglot_split"] = entry["split"]
+            entry["split"] = "test"
     return entries

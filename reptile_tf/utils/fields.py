@@ -21,16 +21,17 @@ def setting(
     text: str,
     least: float | None = None,
     above_zero: bool = False,
-    choices: Sequence[str] | None = None,
+    choices: Sequence[Any] | None = None,
 ) -> Any:
     """Returns a dataclass field that knows what it means and may be.
 
     Args:
-        default: of the field; it must be given if left out.
+        default: of the field; it must be given if left out. None is always
+            allowed where it is the default.
         text: what it means, a whole sentence; the help of its flag.
         least: the smallest value there may be, if there is one.
         above_zero: whether it must be above 0.
-        choices: what a string may be, if that is limited.
+        choices: the values there may be, if they are few.
     """
     metadata = {
         "text": text,
@@ -72,6 +73,8 @@ def require_valid(settings: Any) -> None:
     """
     for field in dataclasses.fields(settings):
         limits, value = field.metadata, getattr(settings, field.name)
+        if value is None and field.default is None:
+            continue
         if limits.get("least") is not None:
             require_at_least(limits["least"], **{field.name: value})
         if limits.get("above_zero"):

@@ -1,6 +1,7 @@
 """Refusals of arguments, in one wording: the name, the value, what would do."""
 
 from collections.abc import Iterable
+from typing import Any
 
 
 def require_at_least(least: float, **values: float) -> None:
@@ -27,16 +28,16 @@ def require_positive(**values: float) -> None:
             raise ValueError(f"{name} must be above 0; received {value}")
 
 
-def require_choice(choices: Iterable[str], **values: str) -> None:
+def require_choice(choices: Iterable[Any], **values: Any) -> None:
     """Refuses values that are not among `choices`.
 
     Raises:
         ValueError: names the first such value.
     """
     choices = list(choices)
+    told = ", ".join(map(str, choices))
     for name, value in values.items():
         if value not in choices:
             raise ValueError(
-                f"{name} must be one of {', '.join(choices)}; received "
-                f"{value!r}"
+                f"{name} must be one of {told}; received {value!r}"
             )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from reptile_tf import ClassImages, Episodes, SineWaves
+from reptile_tf import Episodes, LabelledExamples, SineWaves
 from reptile_tf.algorithms import mini_batches
 from reptile_tf.data.task import Task
 from reptile_tf.utils import random
@@ -19,7 +19,7 @@ def episodes(seed=0):
     """Episodes of images of one pixel, whose value is the image's number."""
     images = np.arange(SIZES.sum(), dtype=np.uint8).reshape(-1, 1, 1, 1)
     offsets = np.concatenate([[0], np.cumsum(SIZES)])
-    classes = ClassImages(images, offsets)
+    classes = LabelledExamples(images, offsets)
     return Episodes(classes, WAYS, SHOTS, query_shots=QUERIES, seed=seed)
 
 

@@ -138,7 +138,7 @@ def test_the_adapted_clone_is_the_learner_of_the_support_mode(classes):
 def test_adapt_takes_images_as_they_are_stored(classes):
     """uint8 images mean what `Episodes` makes of them."""
     learner = MetaLearner(dense(), inner_steps=2, inner_batch_size=2)
-    images, labels = classes.images[:18:2], [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    images, labels = classes.examples[:18:2], [0, 0, 0, 1, 1, 1, 2, 2, 2]
     first = learner.adapt(images, labels)
     other = learner.adapt(images / np.float32(255), labels)
     for a, b in zip(first.get_weights(), other.get_weights(), strict=True):

@@ -11,15 +11,14 @@ from reptile_tf import (
     SGD,
     Adam,
     Checkpoint,
-    ClassImages,
     Episodes,
+    LabelledExamples,
     MetaLearner,
     Score,
     SineWaves,
     linear_decay,
     load_classes,
 )
-from reptile_tf.data.sources import omniglot
 
 
 def refused(*words):
@@ -171,12 +170,12 @@ def test_a_model_with_other_outputs_than_ways(learner, classes, use):
 
 
 def test_inputs_the_model_does_not_take(learner, classes):
-    smaller = ClassImages(classes.images[:, :7], classes.offsets)
+    smaller = LabelledExamples(classes.examples[:, :7], classes.offsets)
     tasks = Episodes(smaller, ways=3, shots=1)
     for use in (
         lambda: learner.fit(tasks, 1, verbose=0),
         lambda: learner.evaluate(tasks, 2),
-        lambda: learner.adapt(smaller.images[:3], [0, 1, 2]),
+        lambda: learner.adapt(smaller.examples[:3], [0, 1, 2]),
     ):
         with refused("7, 8, 1", "8, 8, 1"):
             use()
@@ -246,17 +245,17 @@ def test_impossible_evaluations(learner, classes, settings, words):
 )
 def test_impossible_labels(learner, classes, labels, words):
     with refused(*words):
-        learner.adapt(classes.images[:3], labels)
+        learner.adapt(classes.examples[:3], labels)
 
 
 def test_no_examples(learner, classes):
     with refused("at least 1", "0"):
-        learner.adapt(classes.images[:0], [])
+        learner.adapt(classes.examples[:0], [])
 
 
 def test_negative_steps_of_adapt(learner, classes):
     with refused("steps", "-1", "at least 0"):
-        learner.adapt(classes.images[:3], [0, 1, 2], steps=-1)
+        learner.adapt(classes.examples[:3], [0, 1, 2], steps=-1)
 
 
 def test_models_that_cannot_learn():
@@ -299,8 +298,6 @@ def test_a_model_that_clones_to_another():
 @pytest.mark.parametrize(
     "images, offsets, words",
     [
-        (np.zeros([4, 2, 2, 1]), [0, 4], ["uint8", "float64"]),
-        (np.zeros([4, 2, 2], np.uint8), [0, 4], ["height", "4, 2, 2"]),
         (np.zeros([4, 2, 2, 1], np.uint8), [0, 3], ["offsets", "4"]),
         (np.zeros([4, 2, 2, 1], np.uint8), [1, 4], ["offsets"]),
         (np.zeros([4, 2, 2, 1], np.uint8), [0, 2, 2, 4], ["offsets"]),
@@ -310,15 +307,15 @@ def test_a_model_that_clones_to_another():
 )
 def test_impossible_class_images(images, offsets, words):
     with refused(*words):
-        ClassImages(images, np.array(offsets))
+        LabelledExamples(images, np.array(offsets))
 
 
 def test_labels_of_another_length():
     images = np.zeros([4, 2, 2, 1], np.uint8)
     with refused("length", "4", "3"):
-        ClassImages.from_labels(images, [0, 1, 2])
+        LabelledExamples.from_labels(images, [0, 1, 2])
     with refused("length", "0"):
-        ClassImages.from_labels(images[:0], [])
+        LabelledExamples.from_labels(images[:0], [])
 
 
 @pytest.mark.parametrize("first", [0, -1, 12, 13])
@@ -334,8 +331,10 @@ def test_data_that_are_not_there(tmp_path):
     for name in ("omniglot", "tfds:mnist"):
         with refused("data_dir", str(missing)):
             load_classes(name, missing)
-    with refused("split", "'letters'", "characters", "alphabets"):
-        omniglot.load(tmp_path, "letters")
+    with refused("omniglot_split", "'letters'", "characters", "alphabets"):
+        load_classes("omniglot", tmp_path, omniglot_split="letters")
+    with refused("dataset", "folder:PATH", f"folder:{tmp_path}"):
+        load_classes(str(tmp_path))
 
 
 @pytest.mark.parametrize("seed", [-1, 1 << 32])

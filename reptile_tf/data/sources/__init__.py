@@ -4,9 +4,10 @@ Each is loaded when it is used: TFDS, and what draws the glyphs, take seconds
 to import.
 """
 
+import importlib
 import os
+from collections.abc import Callable
 
-from reptile_tf.data.classes import ClassImages
 from reptile_tf.data.sine import QUERIES, SineWaves
 from reptile_tf.data.sources.registry import (
     ClassSource,
@@ -14,8 +15,11 @@ from reptile_tf.data.sources.registry import (
     TaskSource,
     get,
     load_classes,
+    load_tasks,
     register,
 )
+from reptile_tf.data.splits import ClassSplits
+from reptile_tf.data.task_settings import TaskSettings
 
 __all__ = [
     "ClassSource",
@@ -23,33 +27,44 @@ __all__ = [
     "TaskSource",
     "get",
     "load_classes",
+    "load_tasks",
     "register",
 ]
 
-_Classes = tuple[ClassImages, ClassImages]
-_Folder = str | os.PathLike | None
+
+def _loader(module: str, function: str = "load") -> Callable[..., ClassSplits]:
+    """Returns a function of one of this folder's modules, imported when used.
+
+    Args:
+        module: its name.
+        function: (settings, seed, data_dir) -> the classes.
+    """
+
+    def load(
+        settings: TaskSettings, seed: int, data_dir: str | os.PathLike | None
+    ) -> ClassSplits:
+        found = importlib.import_module(f"{__name__}.{module}")
+        return getattr(found, function)(settings, seed, data_dir)
+
+    return load
 
 
-def _glyphs(name: str, data_dir: _Folder, split: str, seed: int) -> _Classes:
-    from reptile_tf.data.sources import glyphs
-
-    return glyphs.load(seed)
-
-
-def _omniglot(name: str, data_dir: _Folder, split: str, seed: int) -> _Classes:
-    from reptile_tf.data.sources import omniglot
-
-    return omniglot.load(data_dir, split, seed)
-
-
-def _tfds(name: str, data_dir: _Folder, split: str, seed: int) -> _Classes:
-    from reptile_tf.data.sources import tfds_images
-
-    return tfds_images.load_named(name.removeprefix("tfds:"), data_dir, seed)
-
-
-register(ClassSource("omniglot", load=_omniglot))
-register(ClassSource("glyphs", load=_glyphs))
+register(
+    ClassSource(
+        "folder:",
+        load=_loader("image_folder"),
+        resized=lambda settings: settings.resize,
+    )
+)
+register(ClassSource("omniglot", load=_loader("omniglot")))
+register(
+    ClassSource(
+        "mini_imagenet",
+        load=_loader("mini_imagenet"),
+        resized=lambda settings: "squash",
+    )
+)
+register(ClassSource("glyphs", load=_loader("glyphs")))
 register(
     TaskSource(
         "sine",
@@ -59,4 +74,4 @@ register(
         queries=QUERIES,
     )
 )
-register(ClassSource("tfds:", load=_tfds))
+register(ClassSource("tfds:", load=_loader("tfds_images", "load_named")))

@@ -8,6 +8,7 @@ that line, bent at random and traced with a pen of random width.
 import contextlib
 import functools
 import io
+import os
 import pathlib
 import unicodedata
 
@@ -15,8 +16,10 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from reptile_tf.data.classes import ClassImages
+from reptile_tf.data.raw_files import cache_folder
 from reptile_tf.data.sources import tfds_images
+from reptile_tf.data.splits import ClassSplits
+from reptile_tf.data.task_settings import TaskSettings
 from reptile_tf.utils.extras import extra
 
 with extra("plots"):
@@ -120,15 +123,20 @@ class Glyphs(tfds.core.GeneratorBasedBuilder):
                 yield label * DRAWINGS + i, {"image": image, "label": label}
 
 
-def load(seed: int = 0) -> tuple[ClassImages, ClassImages]:
-    """Returns the training and the test classes, four fifths and one fifth.
+def load(
+    settings: TaskSettings, seed: int, data_dir: str | os.PathLike | None
+) -> ClassSplits:
+    """Returns the training, the validation and the test classes, 64:16:20.
 
     They are drawn once on a machine, which takes about half a minute.
 
     Args:
+        settings: whose `validation_classes` counts.
         seed: of the split by class.
+        data_dir: not used; they are kept in the cache.
     """
-    folder = tfds_images.cache_folder() / "tfds"
+    del data_dir
+    folder = cache_folder() / "tfds"
     builder = Glyphs(data_dir=folder)
     if not builder.is_prepared():
         count = len(CHARACTERS) * DRAWINGS
@@ -139,7 +147,7 @@ def load(seed: int = 0) -> tuple[ClassImages, ClassImages]:
             contextlib.redirect_stderr(io.StringIO()),
         ):
             builder.download_and_prepare()
-    return tfds_images.load_split(builder, seed)
+    return tfds_images.load_split(builder, seed, settings.validation_classes)
 
 
 def draw(character: str) -> np.ndarray:

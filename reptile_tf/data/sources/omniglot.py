@@ -6,47 +6,43 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from reptile_tf.data.classes import ClassImages
 from reptile_tf.data.sources import tfds_images
+from reptile_tf.data.splits import ClassSplits, hold_out
+from reptile_tf.data.task_settings import TaskSettings
 
 CHARACTERS, DRAWINGS, TRAINING_CHARACTERS = 1623, 20, 1200
 
 
 def load(
-    data_dir: str | os.PathLike | None = None,
-    split: str = "characters",
-    seed: int = 0,
-) -> tuple[ClassImages, ClassImages]:
-    """Returns the training and the test classes, 28x28, paper 255 and ink 0.
+    settings: TaskSettings, seed: int, data_dir: str | os.PathLike | None
+) -> ClassSplits:
+    """Returns the classes, images 28x28, paper 255 and ink 0.
 
     Training characters turned by 90, 180 and 270 degrees are classes of their
-    own; test characters are not turned.
+    own; validation and test characters are not turned.
 
     Args:
+        settings: `omniglot_split` is "characters", the paper's: all characters
+            pooled, shuffled with `seed`, 1200 for training and 423 for testing;
+            or "alphabets", Omniglot's own background and evaluation alphabets.
+            `validation_classes` of the training characters, none if None, are
+            held out of training.
+        seed: of the shuffle.
         data_dir: TFDS's data_dir; TFDS's default if None. TFDS downloads
             Omniglot where it is not there.
-        split: "characters", the paper's: all characters pooled, shuffled with
-            `seed`, 1200 for training and 423 for testing; or "alphabets",
-            Omniglot's own background and evaluation alphabets.
-        seed: of the shuffle.
 
     Raises:
-        ValueError: `split` is unknown, or the data are not Omniglot's 1623
-            characters of 20 drawings.
+        ValueError: the data are not Omniglot's 1623 characters of 20 drawings.
     """
-    if split not in ("characters", "alphabets"):
-        raise ValueError(
-            f"split must be 'characters' or 'alphabets'; received {split!r}"
-        )
     tfds_images.require_folder(data_dir)
     builder = tfds.builder("omniglot", data_dir=data_dir)
     builder.download_and_prepare()
-    if split == "alphabets":
-        parts = [
+    if settings.omniglot_split == "alphabets":
+        train, test = (
             tfds_images.load(builder, [part], 28, _one_bit)
             for part in ("train", "test")
-        ]
-        sizes = np.concatenate([part.sizes for part in parts])
+        )
+        sizes = np.concatenate([train.sizes, test.sizes])
     else:
         pooled = tfds_images.load(builder, ["train", "test"], 28, _one_bit)
         sizes = pooled.sizes
@@ -56,10 +52,15 @@ def load(
             f"{sizes.min()} to {sizes.max()} drawings; Omniglot has "
             f"{CHARACTERS} of {DRAWINGS}. Remove it and prepare it again"
         )
-    if split == "characters":
-        parts = list(pooled.split(TRAINING_CHARACTERS, seed))
-    train, test = parts
-    return train.with_rotations(), test
+    if settings.omniglot_split == "characters":
+        train, test = pooled.split(TRAINING_CHARACTERS, seed)
+    elif settings.validation_classes:
+        order = np.random.RandomState(seed).permutation(train.num_classes)
+        train = train.subset(order)
+    train, validation, test = hold_out(
+        train, test, settings.validation_classes or 0
+    )
+    return ClassSplits(train.with_rotations(), validation, test)
 
 
 def _one_bit(image: tf.Tensor) -> tf.Tensor:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from reptile_tf import ClassImages, Episodes, SineWaves, load_classes
+import reptile_tf as rt
+from reptile_tf import Episodes, LabelledExamples, SineWaves, load_classes
 from reptile_tf.data import sources
 from reptile_tf.data.sources import registry
 from reptile_tf.experiments import build
@@ -32,23 +33,34 @@ def test_the_names_that_come_with_the_package():
 def test_a_source_of_labelled_images_of_ones_own(classes):
     given = []
 
-    def load(name, data_dir, split, seed):
-        given.append((name, data_dir, seed))
-        return classes.split(8, seed)
+    def load(settings, seed, data_dir):
+        given.append((settings.dataset, data_dir, seed))
+        train, test = classes.split(8, seed)
+        return train.subset(range(5)), train.subset(range(5, 8)), test
 
     sources.register(sources.ClassSource("mine:", load=load))
     preset = dataclasses.replace(
         PRESETS["glyphs"], dataset="mine:a", training_shots=4, shots=2, ways=3
     )
-    train, test = build.make_tasks(preset, 5, "folder")
+    tasks = build.make_tasks(preset, 5, "folder")
+    train, validation, test = tasks
     assert given == [("mine:a", "folder", 5)]
     assert isinstance(train, Episodes) and train.shots == 4
-    assert test.shots == 2 and test.query_shots == 1
+    assert train.classes.num_classes == 5
+    for each, count in ((validation, 3), (test, 4), (tasks.seen, 5)):
+        assert each.shots == 2 and each.query_shots == 1
+        assert each.classes.num_classes == count
+    assert tasks.held_out and tasks.along_the_way() == "validation classes"
+    assert len({each.seed for each in (*tasks, tasks.seen)}) == 4
+    names = [*train.classes.names, *validation.classes.names]
+    assert not set(names) & set(test.classes.names)
+    assert tasks.class_names["test"] == list(test.classes.names)
     learner = build.make_learner(preset, 0, build.input_shape(train))
     assert learner.model.input_shape == (None, 8, 8, 1)
     assert learner.model.output_shape == (None, 3)
     assert build.example_gradients(preset) == 5 * 5 * 10
-    assert isinstance(load_classes("mine:a")[0], ClassImages)
+    assert isinstance(load_classes("mine:a")[0], LabelledExamples)
+    assert rt.load_tasks("mine:a", ways=3, shots=1).train.shots == 1
 
 
 def test_a_source_of_tasks_of_ones_own():
@@ -72,12 +84,40 @@ def test_a_source_of_tasks_of_ones_own():
     preset = dataclasses.replace(
         PRESETS["sine"], dataset="lines", outer_iterations=2
     )
-    train, _ = build.make_tasks(preset, 0)
+    train, validation, test = build.make_tasks(preset, 0)
+    assert len({train.seed, validation.seed, test.seed}) == 3
     learner = build.make_learner(preset, 0, build.input_shape(train))
     assert learner.model.output_shape == (None, 2)
     [score] = learner.evaluate(train, 2, steps=1)
     assert score.metric == "mean_absolute_error"
     assert np.isfinite(score.value)
+
+
+def test_a_source_without_validation_classes(classes):
+    """Accuracies along the way then come from training classes, by name."""
+
+    def load(settings, seed, data_dir):
+        train, test = classes.split(8, seed)
+        return train, None, test
+
+    sources.register(sources.ClassSource("two", load=load))
+    tasks = rt.load_tasks("two", ways=3, shots=2)
+    assert not tasks.held_out and tasks.along_the_way() == "training classes"
+    assert tasks.validation is tasks.seen is tasks.evaluated("train")
+    assert tasks.seen.classes.names == tasks.train.classes.names
+    assert tasks.evaluated("test") is tasks.test
+    assert set(tasks.class_names) == {"train", "test"}
+    with pytest.raises(ValueError, match="no classes were held out"):
+        tasks.evaluated("validation")
+    with pytest.raises(ValueError, match="train, validation, test.*'all'"):
+        tasks.evaluated("all")
+
+
+def test_a_path_is_taken_for_a_folder_of_pictures(tmp_path):
+    with pytest.raises(ValueError, match=f"write folder:{tmp_path}"):
+        sources.get(str(tmp_path))
+    with pytest.raises(ValueError, match="received 'nowhere'$"):
+        sources.get("nowhere")
 
 
 def test_a_name_is_taken_once():

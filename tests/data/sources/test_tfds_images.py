@@ -46,6 +46,44 @@ class UnequalImages(TinyImages):
     SHAPE = (None, None, 1)
 
 
+class OtherLabels(TinyImages):
+    """5 classes of 2 images, by a text and by a number."""
+
+    def _info(self):
+        return tfds.core.DatasetInfo(
+            builder=self,
+            features=tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Image(shape=(2, 2, 1)),
+                    "kind": tfds.features.Text(),
+                    "number": tfds.features.Scalar(np.int64),
+                }
+            ),
+        )
+
+    def _split_generators(self, dl_manager):
+        return {"all": self._examples(0)}
+
+    def _examples(self, part):
+        for i in range(10):
+            image = np.full((2, 2, 1), i % 5, np.uint8)
+            kind = "abcde"[i % 5]
+            yield i, {"image": image, "kind": kind, "number": i % 5 + 5}
+
+    _generate_examples = _examples
+
+
+class Unlabelled(TinyImages):
+    """4 classes of one image, and a part whose labels nobody knows."""
+
+    def _examples(self, part):
+        for i in range(2 if part else 4):
+            image = np.full((6, 4, 1), i, np.uint8)
+            yield i, {"image": image, "label": -1 if part else i}
+
+    _generate_examples = _examples
+
+
 class NotImages(TinyImages):
     """Labelled numbers."""
 
@@ -66,18 +104,25 @@ class NotImages(TinyImages):
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tfds")
-    for builder in (TinyImages, UnequalImages, NotImages):
+    for builder in (
+        *(TinyImages, UnequalImages, NotImages),
+        *(OtherLabels, Unlabelled),
+    ):
         builder(data_dir=folder).download_and_prepare()
     return folder
 
 
 def test_all_parts_are_pooled_and_split_by_class(data_dir):
-    train, test = load_classes("tfds:tiny_images", data_dir, seed=0)
-    assert (train.num_classes, test.num_classes) == (8, 2)
+    splits = load_classes("tfds:tiny_images", data_dir, seed=0)
+    assert [part.num_classes for part in splits] == [6, 2, 2]
     labels = []
-    for part in (train, test):
+    for part in splits:
+        assert all(
+            (part[c] // 16 == int(name)).all()
+            for c, name in enumerate(part.names)
+        )
         assert (part.sizes == 4).all()
-        values = part.images[:, 0, 0, 0].reshape(-1, 4)
+        values = part.examples[:, 0, 0, 0].reshape(-1, 4)
         # All four images of a class, of both of TFDS's parts.
         np.testing.assert_array_equal(
             np.sort(values % 16), [[0, 1, 2, 3]] * len(values)
@@ -88,19 +133,75 @@ def test_all_parts_are_pooled_and_split_by_class(data_dir):
 
 
 def test_a_second_load_takes_the_cached_copy(data_dir, monkeypatch):
-    first, _ = load_classes("tfds:tiny_images", data_dir)
+    first, _, _ = load_classes("tfds:tiny_images", data_dir)
 
     def decode(*_, **__):
         raise AssertionError("decoded again")
 
     monkeypatch.setattr(tfds_images.tf.data.Dataset, "map", decode)
-    second, _ = load_classes("tfds:tiny_images", data_dir)
-    np.testing.assert_array_equal(first.images, second.images)
+    second, _, _ = load_classes("tfds:tiny_images", data_dir)
+    np.testing.assert_array_equal(first.examples, second.examples)
 
 
 def test_images_without_a_common_size_are_resized(data_dir):
-    train, _ = load_classes("tfds:unequal_images", data_dir)
-    assert train.images.shape[1:] == (84, 84, 1)
+    train, _, _ = load_classes("tfds:unequal_images", data_dir)
+    assert train.example_shape == (84, 84, 1)
+    train, _, _ = load_classes("tfds:unequal_images", data_dir, image_size=9)
+    assert train.example_shape == (9, 9, 1)
+
+
+def test_some_of_the_parts(data_dir):
+    """Which are named as TFDS names them; the classes are still divided."""
+    splits = load_classes("tfds:tiny_images[test]", data_dir)
+    for part in splits:
+        assert (part.sizes == 2).all()
+        assert set(part.examples.ravel() % 16) == {2, 3}
+    both = load_classes("tfds:tiny_images[train+test]", data_dir)
+    every = load_classes("tfds:tiny_images", data_dir)
+    for a, b in zip(both, every, strict=True):
+        assert a.names == b.names
+        # The order within a class is that of the parts.
+        np.testing.assert_array_equal(
+            np.sort(a[0].ravel()), np.sort(b[0].ravel())
+        )
+    with pytest.raises(ValueError, match="no split 'valid'.*'test', 'train'"):
+        load_classes("tfds:tiny_images[valid]", data_dir)
+    with pytest.raises(ValueError, match=r"such as tfds:NAME\[train\+test\]"):
+        load_classes("tfds:tiny_images[10%]", data_dir)
+
+
+@pytest.mark.parametrize("key, names", [("kind", "abcde"), ("number", "56789")])
+def test_labels_of_another_name_and_kind(data_dir, key, names):
+    splits = load_classes("tfds:other_labels", data_dir, label_key=key)
+    assert sorted(n for part in splits for n in part.names) == list(names)
+    for part in splits:
+        for c, name in enumerate(part.names):
+            assert part[c][:, 0, 0, 0].tolist() == [names.index(name)] * 2
+    with pytest.raises(ValueError, match="give --label_key.*kind"):
+        load_classes("tfds:other_labels", data_dir)
+
+
+def test_examples_without_a_label_are_refused(data_dir):
+    with pytest.raises(ValueError, match=r"2 of 6 .*have no label.*\[train\]"):
+        load_classes("tfds:unlabelled", data_dir)
+    splits = load_classes("tfds:unlabelled[train]", data_dir)
+    assert [part.num_classes for part in splits] == [2, 1, 1]
+
+
+def test_a_data_set_that_lies_ready_is_only_read(data_dir, tmp_path):
+    """As on a disk that cannot be written to."""
+    folder = tmp_path / "disk"
+    shutil.copytree(data_dir, folder)
+    before = {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
+    for path in (*before, folder):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        load_classes("tfds:tiny_images", folder)
+        after = {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
+        assert after == before
+    finally:
+        for path in (folder, *before):
+            path.chmod(0o755)
 
 
 def test_images_of_different_sizes_are_refused_without_one(data_dir):
@@ -120,10 +221,11 @@ def test_nearest_takes_the_middle_of_each_source_cell():
     "name, message",
     [
         ("tfds:no_such_set", "tfds:no_such_set is not a data set"),
-        ("tfds:not_images", "must have the features 'image' and 'label'"),
+        ("tfds:not_images", "must have a feature 'image', an image"),
         (
             "mnist",
-            "must be one of omniglot, glyphs, sine, tfds:NAME; .*'mnist'",
+            "must be one of folder:PATH, omniglot, mini_imagenet, glyphs, sine,"
+            " tfds:NAME; .*'mnist'",
         ),
     ],
 )

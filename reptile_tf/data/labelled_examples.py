@@ -1,0 +1,328 @@
+"""Labelled examples of any kind, class by class, in memory or in a file."""
+
+import functools
+import os
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+
+class _Stored:
+    """All examples of a data set; its parts share it, so none is held twice.
+
+    Args:
+        rows: `[examples, ...]`.
+        path: of the file that holds the rows and nothing else; None if they
+            are in memory.
+    """
+
+    def __init__(self, rows: np.ndarray, path: pathlib.Path | None = None):
+        self.rows, self.path = rows, path
+
+    @functools.cached_property
+    def tensor(self) -> tf.Tensor:
+        """The rows as one tensor, to which compiled functions refer."""
+        with tf.init_scope():  # also where a function is being traced
+            if self.path is None:
+                return tf.constant(self.rows)
+        # The operation maps the file: pages are read when they are gathered
+        # from, and given back when memory runs short. It lives on the CPU.
+        with tf.init_scope(), tf.device("CPU"):
+            return tf.raw_ops.ImmutableConst(
+                dtype=self.rows.dtype,
+                shape=self.rows.shape,
+                memory_region_name=str(self.path),
+            )
+
+
+class LabelledExamples:
+    """Examples of labelled classes, of any dtype and shape.
+
+    Images, rows of a table, token ids, spectrograms: whatever a Keras model
+    takes. Models are given uint8 images (examples of two or more dimensions)
+    as float32 between 0 and 1, and other numbers as they are: as float32, or
+    as int32.
+
+    >>> import numpy as np
+    >>> import reptile_tf as rt
+    >>> rows = np.random.default_rng(0).normal(size=[5, 3])
+    >>> animals = ["cat", "cat", "ant", "ant", "ant"]
+    >>> classes = rt.LabelledExamples.from_labels(rows, animals)
+    >>> classes
+    LabelledExamples(2 classes of 2 to 3 examples, float32 [3])
+    >>> classes.names, classes[0].shape
+    (('ant', 'cat'), (3, 3))
+
+    Args:
+        examples: `[examples, ...]`, sorted by class. Floats of 64 bits become
+            float32, and integers of 64 bits int32.
+        offsets: integers `[classes + 1]`; class c owns the rows from
+            offsets[c] up to offsets[c + 1].
+        names: of the classes; "0", "1", ... if None.
+
+    Attributes:
+        names: of the classes, in their order.
+        starts: the row of each class's first example, int64 `[classes]`.
+        sizes: the number of examples of each class, int64 `[classes]`.
+
+    Raises:
+        ValueError: an argument does not fit the others, or the examples are
+            nothing that a model could take.
+    """
+
+    def __init__(
+        self,
+        examples: npt.ArrayLike,
+        offsets: npt.ArrayLike,
+        names: Sequence[str] | None = None,
+    ):
+        self._set(_Stored(_plain(examples)), np.asarray(offsets), names)
+
+    @classmethod
+    def from_labels(
+        cls,
+        examples: npt.ArrayLike,
+        labels: npt.ArrayLike,
+        names: Sequence[str] | None = None,
+    ) -> "LabelledExamples":
+        """Sorts examples by label, keeping the order within a class.
+
+        Args:
+            examples: `[examples, ...]`.
+            labels: integers or strings `[examples]`; the values that occur are
+                the classes, in rising order.
+            names: of those classes; the labels themselves if None.
+
+        Raises:
+            ValueError: there is not one label for each example.
+        """
+        examples, labels = np.asarray(examples), np.asarray(labels)
+        if labels.ndim != 1 or labels.dtype.kind not in "iuUSOb":
+            raise ValueError(
+                "labels must be integers or strings, one for each example; "
+                f"received {labels.dtype} {list(labels.shape)}"
+            )
+        if not examples.ndim or len(examples) != len(labels) or not len(labels):
+            raise ValueError(
+                "examples and labels must have the same length, at least 1; "
+                f"received {len(examples) if examples.ndim else 'a scalar'} "
+                f"and {len(labels)}"
+            )
+        if labels.dtype.kind == "O":  # as strings of pandas are
+            labels = labels.astype(str)
+        found, starts = np.unique(np.sort(labels), return_index=True)
+        order = np.argsort(labels, kind="stable")
+        if names is None:
+            names = [_name(label) for label in found.tolist()]
+        return cls(examples[order], [*starts, len(labels)], names)
+
+    @classmethod
+    def from_file(
+        cls,
+        path: str | os.PathLike,
+        dtype: npt.DTypeLike,
+        shape: Sequence[int],
+        offsets: npt.ArrayLike,
+        names: Sequence[str] | None = None,
+    ) -> "LabelledExamples":
+        """Returns examples that lie in a file, and are mapped, not read.
+
+        They may be more than there is memory for. The file must not change
+        while it is in use.
+
+        Args:
+            path: of the file, which holds the bytes of the examples, one after
+                another, sorted by class, and nothing else.
+            dtype: of the examples, at most 32 bits wide.
+            shape: of one example.
+            offsets: as of `LabelledExamples`.
+            names: as of `LabelledExamples`.
+
+        Raises:
+            ValueError: the file is not as long as the examples.
+        """
+        path, dtype = pathlib.Path(path), np.dtype(dtype)
+        if dtype.kind not in "uif" or dtype.itemsize > 4:
+            raise ValueError(
+                f"dtype={dtype} cannot be mapped; use numbers of at most 32 "
+                "bits, such as uint8 or float32"
+            )
+        offsets = np.asarray(offsets)
+        total = int(offsets[-1]) if offsets.size else 0
+        length = dtype.itemsize * total * int(np.prod(shape))
+        if not total or path.stat().st_size != length:
+            raise ValueError(
+                f"{path} must have {length} bytes, for {total} examples of "
+                f"{dtype} {list(shape)}; it has {path.stat().st_size}"
+            )
+        rows = np.memmap(path, dtype, "r", shape=(total, *shape))
+        made = cls.__new__(cls)
+        made._set(_Stored(rows, path), offsets, names)
+        return made
+
+    def _set(self, stored, offsets, names):
+        if (
+            offsets.ndim != 1
+            or len(offsets) < 2
+            or offsets[0] != 0
+            or offsets[-1] != len(stored.rows)
+            or np.any(np.diff(offsets) < 1)
+        ):
+            raise ValueError(
+                "offsets must rise from 0 to the number of examples "
+                f"({len(stored.rows)}), one class after another; received "
+                f"{offsets}"
+            )
+        if names is None:
+            names = [str(c) for c in range(len(offsets) - 1)]
+        self.names = tuple(names)
+        if len(self.names) != len(offsets) - 1:
+            raise ValueError(
+                f"names must be {len(offsets) - 1}, one for each class; "
+                f"received {len(self.names)}"
+            )
+        self._stored = stored
+        self.starts = offsets[:-1].astype(np.int64)
+        self.sizes = np.diff(offsets).astype(np.int64)
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes."""
+        return len(self.sizes)
+
+    @property
+    def example_shape(self) -> tuple[int, ...]:
+        """The shape of one example."""
+        return self._stored.rows.shape[1:]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype of the examples, as they are stored."""
+        return self._stored.rows.dtype
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """Where each class begins and ends in `examples`, `[classes + 1]`."""
+        return np.concatenate([[0], np.cumsum(self.sizes)])
+
+    @property
+    def examples(self) -> np.ndarray:
+        """All examples, class by class, `[n, ...]`.
+
+        For looking at: of a part of a data set it is a copy in memory.
+        """
+        rows = self._stored.rows
+        if self.sizes.sum() == len(rows) and np.all(np.diff(self.starts) > 0):
+            return rows
+        return np.concatenate([self[c] for c in range(self.num_classes)])
+
+    def gather(self, rows: tf.Tensor) -> tf.Tensor:
+        """Returns the examples of the given rows, `[n, ...]`.
+
+        Args:
+            rows: integers `[n]`; `starts` says where each class has its own.
+        """
+        if self._stored.path is None:
+            return tf.gather(self._stored.tensor, rows)
+        with tf.device("CPU"):  # a GPU would be given the whole file
+            return tf.gather(self._stored.tensor, rows)
+
+    def __getitem__(self, c: int) -> np.ndarray:
+        """Returns the examples of class number c, `[n, ...]`."""
+        start = self.starts[c]
+        return self._stored.rows[start : start + self.sizes[c]]
+
+    def __repr__(self) -> str:
+        least, most = self.sizes.min(), self.sizes.max()
+        sizes = f"{least}" if least == most else f"{least} to {most}"
+        return (
+            f"LabelledExamples({self.num_classes} classes of {sizes} examples, "
+            f"{self.dtype} {list(self.example_shape)})"
+        )
+
+    def subset(self, classes: npt.ArrayLike) -> "LabelledExamples":
+        """Returns the given classes (integers `[n]`), in the order given.
+
+        The examples are not copied.
+        """
+        chosen = np.asarray(classes, np.int64)
+        part = type(self).__new__(type(self))
+        part._stored = self._stored
+        part.starts, part.sizes = self.starts[chosen], self.sizes[chosen]
+        part.names = tuple(self.names[c] for c in chosen)
+        return part
+
+    def split(
+        self, first: int, seed: int
+    ) -> tuple["LabelledExamples", "LabelledExamples"]:
+        """Shuffles the classes; returns the first `first`, and the rest.
+
+        Args:
+            first: number of classes of the first part, 1..num_classes - 1.
+            seed: of the shuffle, 0..2**32 - 1.
+
+        Raises:
+            ValueError: `first` or `seed` is out of its range.
+        """
+        if not 0 < first < self.num_classes:
+            raise ValueError(
+                f"first must be 1 to {self.num_classes - 1}, so that both "
+                f"parts of {self.num_classes} classes have some; received "
+                f"{first}"
+            )
+        if not 0 <= seed < 1 << 32:
+            raise ValueError(f"seed must be 0 to 2**32 - 1; received {seed}")
+        # NumPy promises never to change what RandomState returns for a seed.
+        order = np.random.RandomState(seed).permutation(self.num_classes)
+        return self.subset(order[:first]), self.subset(order[first:])
+
+    def with_rotations(self) -> "LabelledExamples":
+        """Adds each class turned by 90, 180 and 270 degrees as new classes.
+
+        The examples must be images; they are copied into memory.
+        """
+        images = self.examples
+        turned = [np.rot90(images, k, axes=(1, 2)) for k in range(4)]
+        sizes = np.tile(self.sizes, 4)
+        names = [*self.names]
+        for degrees in (90, 180, 270):
+            names += [f"{name} turned by {degrees}" for name in self.names]
+        offsets = np.concatenate([[0], np.cumsum(sizes)])
+        return LabelledExamples(np.concatenate(turned), offsets, names)
+
+
+# The name until version 0.2, when all examples were images.
+ClassImages = LabelledExamples
+
+
+def _name(label: str | bytes | int) -> str:
+    return label.decode() if isinstance(label, bytes) else str(label)
+
+
+def _plain(examples: npt.ArrayLike) -> np.ndarray:
+    """Returns examples in a dtype that models take; refuses what has none."""
+    given = np.asarray(examples)
+    kind, wide = given.dtype.kind, given.dtype.itemsize > 4
+    if kind in "USO":
+        kinds = set() if kind != "O" else {type(x) for x in given.flat}
+        if kinds <= {str, bytes}:
+            return given
+    elif kind == "b" or (kind == "f" and wide):
+        return given.astype(np.float32)
+    elif kind == "f" or (kind in "iu" and given.dtype.itemsize < 4):
+        return given
+    elif kind in "iu":
+        least, most = (given.min(), given.max()) if given.size else (0, 0)
+        if np.iinfo(np.int32).min <= least and most <= np.iinfo(np.int32).max:
+            return given.astype(np.int32)
+        raise ValueError(
+            "examples must be integers of 32 bits, or floats; received "
+            f"{least} to {most}"
+        )
+    raise ValueError(
+        "examples must be an array of numbers or of strings, all of one shape; "
+        f"received {given.dtype} {list(given.shape)}"
+    )
