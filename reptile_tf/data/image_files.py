@@ -1,36 +1,80 @@
 """A user's own pictures: files in folders, as arrays a model takes."""
 
+import collections
+import hashlib
 import os
 import pathlib
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
-from reptile_tf.data.images import nearest
+from reptile_tf.data import visible_files
+from reptile_tf.data.picture import (
+    RESIZES,
+    Preparation,
+    UnreadablePictureError,
+    decode,
+    decode_in_thread,
+    without_warnings,
+)
+
+__all__ = [
+    "RESIZES",
+    "SUFFIXES",
+    "Preparation",
+    "UnreadablePictureError",
+    "decode",
+    "decode_all",
+    "find",
+    "find_all",
+    "find_classes",
+    "load",
+]
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
+
+# Pictures that wait for a core: so many that a huge one does not hold up the
+# others, and so few that they take no memory.
+_WAITING = 64
 
 
 def find(folder: str | os.PathLike) -> list[pathlib.Path]:
     """Returns the pictures in a folder and its folders, sorted by path.
 
+    Symbolic links are followed. What is hidden, by a dot before its name, is
+    left alone.
+
     Raises:
         ValueError: there is no such folder, or no picture in it.
     """
-    folder = pathlib.Path(folder)
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is not a folder")
-    paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and path.is_file()
-    )
-    if not paths:
+    _require_folder(folder)
+    pictures, _ = visible_files.survey(folder, SUFFIXES)
+    if not pictures:
         raise ValueError(
             f"{folder} holds no picture; pictures end in {', '.join(SUFFIXES)}"
         )
-    return paths
+    return pictures
+
+
+def find_all(places: Iterable[str | os.PathLike]) -> list[pathlib.Path]:
+    """Returns the pictures that are named, or lie in folders that are.
+
+    Args:
+        places: paths of pictures and of folders.
+
+    Raises:
+        ValueError: one of them does not exist, or there is no picture.
+    """
+    found: list[pathlib.Path] = []
+    for path in map(pathlib.Path, places):
+        if not path.exists():
+            raise ValueError(f"{path} is neither a picture nor a folder")
+        found += find(path) if path.is_dir() else [path]
+    if not found:
+        raise ValueError("name a picture at least, or a folder of pictures")
+    return found
 
 
 def find_classes(folder: str | os.PathLike) -> dict[str, list[pathlib.Path]]:
@@ -40,12 +84,8 @@ def find_classes(folder: str | os.PathLike) -> dict[str, list[pathlib.Path]]:
         ValueError: there is no such folder, or one without a class folder, or
             a class folder without a picture.
     """
-    folder = pathlib.Path(folder)
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is not a folder")
-    folders = sorted(
-        p for p in folder.iterdir() if p.is_dir() and p.name[0] != "."
-    )
+    _require_folder(folder)
+    folders, _ = visible_files.inside(folder)
     if not folders:
         raise ValueError(
             f"{folder} must hold a folder for each class, with its pictures"
@@ -54,33 +94,96 @@ def find_classes(folder: str | os.PathLike) -> dict[str, list[pathlib.Path]]:
 
 
 def load(
-    paths: Iterable[str | os.PathLike], height: int, width: int, channels: int
+    paths: Iterable[str | os.PathLike], preparation: Preparation
 ) -> np.ndarray:
     """Returns pictures as uint8 `[n, height, width, channels]`.
 
-    They are resized by nearest neighbour, as the data sets' images are.
+    Args:
+        paths: of the files.
+        preparation: how they become arrays.
+
+    Raises:
+        UnreadablePictureError: a file is no picture that can be read.
+    """
+    paths = list(paths)
+    rows = np.empty((len(paths), *preparation.shape), np.uint8)
+    _, unreadable = decode_all(paths, preparation, rows, verbose=0)
+    if unreadable:
+        first, *others = unreadable.values()
+        more = f" (and {len(others):,} more pictures)" if others else ""
+        raise UnreadablePictureError(first + more)
+    return rows
+
+
+def decode_all(
+    paths: Sequence[str | os.PathLike],
+    preparation: Preparation,
+    rows: np.ndarray,
+    verbose: int = 1,
+) -> tuple[np.ndarray, dict[int, str]]:
+    """Decodes many pictures, on all cores.
 
     Args:
         paths: of the files.
-        height: of the arrays.
-        width: of the arrays.
-        channels: 1 for grey, 3 for colours.
+        preparation: how they become arrays.
+        rows: uint8 `[n, height, width, channels]` to write to, in memory or
+            mapped; zeros are written for what cannot be read.
+        verbose: 1 shows a progress bar, on a terminal only.
+
+    Returns:
+        (digests, unreadable): uint64 `[n]`, equal where the pixels are, and 0
+        for what cannot be read; and what is wrong with each picture that
+        cannot be read, by its row.
 
     Raises:
-        ValueError: a file is no picture that can be read.
+        ValueError: `rows` does not fit the pictures.
     """
-    mode = {1: "L", 3: "RGB"}[channels]
-    images = []
-    for path in paths:
-        try:
-            with Image.open(path) as image:
-                # What is transparent is paper.
-                paper = Image.new("RGBA", image.size, "white")
-                paper.alpha_composite(image.convert("RGBA"))
-        except (OSError, UnidentifiedImageError) as error:
-            raise ValueError(f"{path} cannot be read: {error}") from error
-        pixels = np.asarray(paper.convert(mode)).reshape(
-            (*paper.size[::-1], channels)
+    if rows.shape != (len(paths), *preparation.shape) or rows.dtype != np.uint8:
+        raise ValueError(
+            f"rows must be uint8 {[len(paths), *preparation.shape]}; received "
+            f"{rows.dtype} {list(rows.shape)}"
         )
-        images.append(nearest(pixels, height, width))
-    return np.stack(images)
+    digests = np.zeros(len(paths), np.uint64)
+    unreadable: dict[int, str] = {}
+
+    def one(row: int, path: str | os.PathLike) -> None:
+        try:
+            pixels = decode_in_thread(path, preparation)
+        except UnreadablePictureError as error:
+            rows[row], unreadable[row] = 0, str(error)
+            return
+        rows[row] = pixels
+        digest = hashlib.blake2b(pixels.tobytes(), digest_size=8).digest()
+        digests[row] = int.from_bytes(digest, "little")
+
+    cores, waiting = os.cpu_count() or 1, collections.deque[Future]()
+    show = _progress(len(paths), verbose)
+    with without_warnings(), ThreadPoolExecutor(cores) as pool:
+        try:
+            for row, path in enumerate(paths):
+                waiting.append(pool.submit(one, row, path))
+                if len(waiting) == _WAITING * cores:
+                    waiting.popleft().result()
+                    show(row + 1 - len(waiting))
+            while waiting:
+                waiting.popleft().result()
+                show(len(paths) - len(waiting))
+        except BaseException:  # Ctrl-C is no Exception
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return digests, dict(sorted(unreadable.items()))
+
+
+def _progress(count: int, verbose: int) -> Callable[[int], object]:
+    """Returns a function that shows how many of the pictures are done."""
+    if not (verbose and count and sys.stdout.isatty()):
+        return lambda done: None
+    import keras  # which takes seconds
+
+    bar = keras.utils.Progbar(count, unit_name="picture")
+    return bar.update
+
+
+def _require_folder(folder: str | os.PathLike) -> None:
+    if not os.path.isdir(folder):
+        raise ValueError(f"{folder} is not a folder")

@@ -10,14 +10,12 @@ from collections.abc import Callable
 
 from reptile_tf.data.sine import QUERIES, SineWaves
 from reptile_tf.data.sources.registry import (
-    ClassSource,
-    Source,
-    TaskSource,
     get,
     load_classes,
     load_tasks,
     register,
 )
+from reptile_tf.data.sources.source import ClassSource, Source, TaskSource
 from reptile_tf.data.splits import ClassSplits
 from reptile_tf.data.task_settings import TaskSettings
 

@@ -118,13 +118,13 @@ class MiniImagenet(tfds.core.GeneratorBasedBuilder):
     def _split_generators(self, dl_manager):
         folder = _subfolder(pathlib.Path(dl_manager.manual_dir))
         found = mini_imagenet_files.find(folder, SPLITS)
-        if self.builder_config.name == "whole":
-            _require_whole(folder, found)
         if not any(found.values()):
             raise ValueError(
                 f"manual_dir={folder} holds no picture of mini-ImageNet. "
                 f"{INSTRUCTIONS}"
             )
+        if self.builder_config.name == "whole":
+            _require_whole(folder, found)
         return {
             split: self._generate_examples(examples)
             for split, examples in found.items()
@@ -210,6 +210,8 @@ def prepare(
         with _bars_on_a_terminal_only():
             builder.download_and_prepare(download_config=wanted)
     except OSError as error:  # of reading, there are only ValueErrors
+        if builder.data_path.exists():  # another process was faster
+            return MiniImagenet(data_dir=data_dir, config=config)
         raise ValueError(
             f"data_dir={root} cannot be written to: {error}. Name a folder "
             "that can be, or one where mini_imagenet is prepared already"
@@ -241,7 +243,9 @@ def _require_whole(
     for split, names in SPLITS.items():
         counts = Counter(example.label for example in found[split])
         short = [name for name in names if counts[name] != IMAGES]
-        if short:
+        if not counts:
+            wrong.append(f"{split}: nothing is there")
+        elif short:
             told = [f"{name} has {counts[name]}" for name in short[:5]]
             if len(short) > 5:
                 told.append(f"{len(short) - 5} more classes have not {IMAGES}")

@@ -1,55 +1,43 @@
-"""The files in which people have mini-ImageNet: csv, folders, zip, pickles.
+"""The files in which people have mini-ImageNet: csv, folders, zip, pickles."""
 
-Archives are read member by member; nothing is ever written under a name that
-stands in one.
-"""
-
-import abc
 import csv
 import io
-import os
 import pathlib
 import re
-import tarfile
-import tempfile
 import warnings
-import weakref
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from reptile_tf.data.image_files import SUFFIXES
 from reptile_tf.data.sources import plain_pickle
+from reptile_tf.data.sources.picture_archives import (
+    ARCHIVES,
+    Pictures,
+    open_pictures,
+    read_bounded,
+)
 
 SIZE = 84  # height and width of an image
 
+# Of files and folders, split by split.
 _SPELLINGS = {
     "train": ("train",),
     "validation": ("val", "validation", "valid"),
     "test": ("test",),
 }
-_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
-_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")  # that Pillow is asked for
 _WORDNET_ID = re.compile(r"n\d{8}")
-# No picture of ImageNet has a quarter of this; what has more is an attack.
-_MOST_BYTES = 1 << 26
-_DAMAGES = (
-    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError),
-    # Of zipfile: a password, or a compression that it does not know.
-    *(RuntimeError, NotImplementedError),
-)
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")  # that Pillow may try
+_JPEGS = ("L", "RGB")  # modes that TensorFlow decodes as Pillow does
 
 
 class Example(NamedTuple):
     """A picture that is still where the user put it."""
 
     label: str
-    pictures: "_Pictures"
+    pictures: Pictures
     name: str
 
     def encoded(self) -> bytes:
@@ -75,57 +63,46 @@ def find(
         ValueError: a file is not what it should be, or has a class of another
             split.
     """
-    return _Folder(folder, splits).find()
+    return _Finder(folder, splits).find()
 
 
-class _Folder:
-    """Where the user's files lie, and what has been opened of them."""
-
+class _Finder:
     def __init__(
         self, folder: pathlib.Path, splits: Mapping[str, Sequence[str]]
     ):
         self._folder, self._splits = folder, splits
-        self._opened: dict[pathlib.Path, _Pictures] = {}
+        self._opened: dict[str, Pictures | None] = {}
 
     def find(self) -> dict[str, list[Example]]:
-        return {split: self._find(split) for split in self._splits}
+        return {
+            split: self._sorted(split, self._find(_SPELLINGS[split]))
+            for split in self._splits
+        }
 
-    def _find(self, split: str) -> list[Example]:
-        own = [
-            spelling + ending
-            for spelling in _SPELLINGS[split]
-            for ending in ("", *_ARCHIVES)
-        ]
-        for spelling in _SPELLINGS[split]:
-            table = self._folder / f"{spelling}.csv"
-            if table.is_file():
-                shared = [f"images{ending}" for ending in ("", *_ARCHIVES)]
-                found = self._listed(table, [*shared, *own])
-                break
+    def _find(self, spellings: Sequence[str]) -> Sequence[Example]:
+        own = [name + end for name in spellings for end in ("", *ARCHIVES)]
+        table = self._first(f"{name}.csv" for name in spellings)
+        if table:
+            shared = [f"images{end}" for end in ("", *ARCHIVES)]
+            found = self._listed(table, [*shared, *own])
         else:
             found = self._in_class_folders(own)
-        for spelling in _SPELLINGS[split]:
-            path = self._folder / f"mini-imagenet-cache-{spelling}.pkl"
-            if not found and path.is_file():
-                cache = _Cache(path)
-                found = [
-                    Example(label, cache, row) for label, row in cache.rows
-                ]
-        return self._sorted(split, found)
+        cache = self._first(f"mini-imagenet-cache-{s}.pkl" for s in spellings)
+        if cache and not found:
+            found = _Cache(cache).examples()
+        return found
 
-    def _open(self, names: Iterable[str]) -> Iterator["_Pictures"]:
+    def _first(self, names: Iterable[str]) -> pathlib.Path | None:
+        paths = (self._folder / name for name in names)
+        return next(filter(pathlib.Path.is_file, paths), None)
+
+    def _open(self, names: Iterable[str]) -> Iterator[Pictures]:
         for name in names:
-            path = self._folder / name
-            if path not in self._opened:
-                if path.is_dir():
-                    self._opened[path] = _Files(path)
-                elif not path.is_file():
-                    continue
-                elif path.suffix == ".zip":
-                    self._opened[path] = _Zip(path)
-                else:
-                    self._opened[path] = _Tar(path)
-            yield self._opened[path]
+            if name not in self._opened:
+                self._opened[name] = open_pictures(self._folder / name)
+            pictures = self._opened[name]
+            if pictures:
+                yield pictures
 
     def _listed(
         self, table: pathlib.Path, names: Sequence[str]
@@ -135,10 +112,9 @@ class _Folder:
         found: dict[int, Example] = {}
         for pictures in self._open(names):
             for number, (filename, label) in enumerate(rows):
-                if number not in found:
-                    name = pictures.find(filename, label)
-                    if name:
-                        found[number] = Example(label, pictures, name)
+                name = _find_listed(pictures, filename, label)
+                if name and number not in found:
+                    found[number] = Example(label, pictures, name)
             if len(found) == len(rows):
                 break
         return [found[number] for number in sorted(found)]
@@ -159,7 +135,7 @@ class _Folder:
                 return found
         return []
 
-    def _sorted(self, split: str, found: list[Example]) -> list[Example]:
+    def _sorted(self, split: str, found: Sequence[Example]) -> list[Example]:
         """Sorts by class, and refuses the classes of other splits."""
         order = {name: i for i, name in enumerate(self._splits[split])}
         for label, pictures, _ in found:
@@ -167,161 +143,38 @@ class _Folder:
                 others = [s for s in self._splits if label in self._splits[s]]
                 whose = f"of {others[0]}" if others else "not of mini-ImageNet"
                 raise ValueError(
-                    f"{self._folder} has pictures of {label} for {split}, in "
-                    f"{pictures.path}; that class is {whose}, by Ravi and "
-                    "Larochelle's split"
+                    f"{pictures.path} has pictures of {label} for {split}; "
+                    f"that class is {whose}, by Ravi and Larochelle's split"
                 )
         return sorted(found, key=lambda example: order[example.label])
 
 
-def _rows(table: pathlib.Path) -> list[tuple[str, str]]:
-    """Returns the (filename, label) pairs of a csv file."""
-    try:
-        with table.open("rb") as file:
-            text = _bounded(file, table).decode("utf-8-sig")
-        rows = list(csv.DictReader(io.StringIO(text), skipinitialspace=True))
-        pairs = [(row["filename"].strip(), row["label"].strip()) for row in rows]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{table} cannot be read: {error}") from error
-    except (KeyError, AttributeError) as error:
-        raise ValueError(
-            f"{table} must have the header filename,label and both in each row"
-        ) from error
-    if len(set(pairs)) < len(pairs):
-        twice = next(pair for pair in pairs if pairs.count(pair) > 1)
-        raise ValueError(f"{table} lists {twice[0]} twice")
-    return pairs
-
-
-class _Pictures(abc.ABC):
-    """A place with pictures, by name."""
-
-    def __init__(self, path: pathlib.Path, names: Iterable[str]):
-        self.path = path
-        self.names = sorted(filter(_is_picture, names))
-        self._by_file: dict[str, list[str]] = {}
-        for name in self.names:
-            self._by_file.setdefault(name.split("/")[-1], []).append(name)
-
-    def find(self, filename: str, label: str) -> str | None:
-        """Returns the name of the picture that a csv file lists, if any."""
-        names = [
-            name
-            for name in self._by_file.get(filename.split("/")[-1], [])
-            if _class_folder(name) in (None, label)
-        ]
-        if len(names) > 1:
-            raise ValueError(
-                f"{self.path} has {filename} of {label} twice: {names[0]} and "
-                f"{names[1]}"
-            )
-        return names[0] if names else None
-
-    def read(self, name: str) -> bytes | np.ndarray:
-        try:
-            return self._read(name)
-        except (*_DAMAGES, KeyError) as error:
-            raise ValueError(
-                f"{self.path}: {name} cannot be read: {error}"
-            ) from error
-
-    @abc.abstractmethod
-    def _read(self, name: str) -> bytes | np.ndarray: ...
-
-
-class _Files(_Pictures):
-    """A folder, with the folders in it."""
-
-    def __init__(self, path: pathlib.Path):
-        names = (p.relative_to(path).as_posix() for p in path.rglob("*"))
-        super().__init__(path, names)
-
-    def _read(self, name: str) -> bytes:
-        with (self.path / name).open("rb") as file:
-            return _bounded(file, self.path / name)
-
-
-class _Zip(_Pictures):
-    def __init__(self, path: pathlib.Path):
-        try:
-            self._file = zipfile.ZipFile(path)
-        except _DAMAGES as error:
-            raise _damaged(path, error) from error
-        super().__init__(path, self._file.namelist())
-
-    def _read(self, name: str) -> bytes:
-        size = self._file.getinfo(name).file_size
-        with self._file.open(name) as file:
-            return _bounded(file, f"{self.path}: {name}", size)
-
-
-class _Tar(_Pictures):
-    """A tar archive; its pictures are copied out if it is compressed.
-
-    They are wanted in another order than the archive's.
-    """
-
-    def __init__(self, path: pathlib.Path):
-        self._places: dict[str, tuple[int, int]] = {}
-        try:
-            self._file = path.open("rb")
-            packed = self._file.read(2) == b"\x1f\x8b"
-            if packed:
-                self._file.close()
-                self._file = tempfile.TemporaryFile()
-            weakref.finalize(self, self._file.close)
-            with tarfile.open(path, "r:gz" if packed else "r:") as archive:
-                for member in archive:
-                    self._take(archive, member, path, packed)
-        except _DAMAGES as error:
-            raise _damaged(path, error) from error
-        super().__init__(path, self._places)
-
-    def _take(
-        self,
-        archive: tarfile.TarFile,
-        member: tarfile.TarInfo,
-        path: pathlib.Path,
-        packed: bool,
-    ) -> None:
-        where = f"{path}: {member.name}"
-        _require_sane(member.size, where)
-        if not member.isreg() or member.issparse():
-            return
-        at = member.offset_data
-        if packed and _is_picture(member.name):
-            at = self._file.tell()
-            stream = archive.extractfile(member)
-            assert stream is not None  # it is a regular file
-            self._file.write(_bounded(stream, where, member.size))
-        self._places[member.name] = at, member.size
-
-    def _read(self, name: str) -> bytes:
-        at, size = self._places[name]
-        self._file.seek(at)
-        return _bounded(self._file, f"{self.path}: {name}", size)
-
-
-class _Cache(_Pictures):
+class _Cache(Pictures):
     """A pickle of the images and of their rows by class."""
 
     def __init__(self, path: pathlib.Path):
         super().__init__(path, [])
-        self._images, classes = self._load()
-        self.rows = [
-            (label, str(row)) for label in classes for row in classes[label]
+        # Only looked at now: 800 MB, which are read again when wanted.
+        self._images: Any = None
+
+    def examples(self) -> list[Example]:
+        images, classes = self._load()
+        found = [
+            Example(label, self, str(row))
+            for label, rows in classes.items()
+            for row in rows
         ]
-        rows = {row for _, row in self.rows}
-        if len(rows) < len(self.rows) or not rows <= set(
-            map(str, range(len(self._images)))
+        rows = {name for _, _, name in found}
+        if len(rows) < len(found) or not rows <= set(
+            map(str, range(len(images)))
         ):
             raise ValueError(
-                f"{path}: class_dict must list rows of image_data, of which "
-                f"there are {len(self._images)}, and none twice"
+                f"{self.path}: class_dict must list rows of image_data, of "
+                f"which there are {len(images)}, and none twice"
             )
-        self._images = None  # until they are wanted: 800 MB
+        return found
 
-    def _load(self) -> tuple[Any, dict[str, list]]:
+    def _load(self) -> tuple[np.ndarray, dict[str, Any]]:
         content = plain_pickle.load(self.path)
         images = classes = None
         if isinstance(content, dict):
@@ -332,10 +185,11 @@ class _Cache(_Pictures):
             or images.dtype != np.uint8
             or images.shape[1:] != (SIZE, SIZE, 3)
             or not isinstance(classes, dict)
+            or not all(isinstance(r, list | tuple) for r in classes.values())
         ):
             raise ValueError(
-                f"{self.path} must be a dict with image_data, uint8 [n, 84, "
-                "84, 3], and class_dict, which lists the rows of each class"
+                f"{self.path} must hold a dict with image_data, uint8 [n, 84, "
+                "84, 3], and class_dict, with a list of rows for each class"
             )
         return images, classes
 
@@ -367,15 +221,14 @@ def encode(content: bytes | np.ndarray, name: str) -> bytes:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
                 fits = image.size == (SIZE, SIZE)
-                if fits and image.format == "JPEG" and image.mode in ("L", "RGB"):
+                if fits and image.format == "JPEG" and image.mode in _JPEGS:
+                    # Whoever reads it will decode it by TensorFlow.
                     tf.io.decode_jpeg(content, channels=3)
                     return content
-                image.load()
                 colours = image.convert("RGB")
-                if not fits:
-                    box = Image.Resampling.BOX
-                    colours = colours.resize((SIZE, SIZE), box)
-                return _png(colours)
+        if not fits:
+            colours = colours.resize((SIZE, SIZE), Image.Resampling.BOX)
+        return _png(colours)
     # Decoders fail in many ways on what is no picture.
     except Exception as error:
         raise ValueError(f"{name} cannot be decoded: {error}") from error
@@ -387,33 +240,44 @@ def _png(image: Image.Image) -> bytes:
     return file.getvalue()
 
 
-def _is_picture(name: str) -> bool:
-    hidden = any(
-        part.startswith(".") and part.strip(".") or part == "__MACOSX"
-        for part in name.split("/")
-    )
-    return name.lower().endswith(SUFFIXES) and not hidden
+def _rows(table: pathlib.Path) -> list[tuple[str, str]]:
+    """Returns the (filename, label) pairs of a csv file."""
+    try:
+        with table.open("rb") as file:
+            text = read_bounded(file, table).decode("utf-8-sig")
+        rows = list(csv.DictReader(io.StringIO(text), skipinitialspace=True))
+        pairs = [(r["filename"].strip(), r["label"].strip()) for r in rows]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{table} cannot be read: {error}") from error
+    except (KeyError, AttributeError) as error:
+        raise ValueError(
+            f"{table} must have the header filename,label and both in each row"
+        ) from error
+    if len(set(pairs)) < len(pairs):
+        twice = next(pair for pair in pairs if pairs.count(pair) > 1)
+        raise ValueError(f"{table} lists {twice[0]} of {twice[1]} twice")
+    return pairs
+
+
+def _find_listed(pictures: Pictures, filename: str, label: str) -> str | None:
+    """Returns the name of the picture that a csv file lists, if it is there.
+
+    It may lie in any folder but another class's.
+    """
+    names = [
+        name
+        for name in pictures.by_file.get(filename.split("/")[-1], [])
+        if _class_folder(name) in (None, label)
+    ]
+    if len(names) > 1:
+        raise ValueError(
+            f"{pictures.path} has {filename} of {label} twice: {names[0]} and "
+            f"{names[1]}"
+        )
+    return names[0] if names else None
 
 
 def _class_folder(name: str) -> str | None:
     """Returns the class of a picture that lies in a class folder."""
     folders = name.split("/")[:-1]
     return next(filter(_WORDNET_ID.fullmatch, folders), None)
-
-
-def _damaged(path: pathlib.Path, error: BaseException) -> ValueError:
-    return ValueError(f"{path} is no archive that can be read: {error}")
-
-
-def _require_sane(size: int, where: object) -> None:
-    if size > _MOST_BYTES:
-        raise ValueError(
-            f"{where} has {size:,} bytes; at most {_MOST_BYTES:,} are read"
-        )
-
-
-def _bounded(file: IO[bytes], where: object, size: int | None = None) -> bytes:
-    if size is None:
-        size = os.fstat(file.fileno()).st_size
-    _require_sane(size, where)
-    return file.read(size)

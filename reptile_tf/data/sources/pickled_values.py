@@ -62,7 +62,9 @@ class Dtype:
 def find(module: str, name: str) -> Named:
     """Returns what a pickle gets by a name."""
     if (module, name) not in _NAMES:
-        raise Refused(f"names {shown(f'{module}.{name}')}, which is not plain")
+        raise Refused(
+            f"names {shown(f'{module}.{name}')}, which is no plain data"
+        )
     return _NAMES[module, name]
 
 
@@ -99,7 +101,8 @@ def set_content(blank: np.ndarray, state: Any) -> None:
     _, shape, dtype, fortran, content = state
     content = _content(content)
     _require_array(shape, dtype, content)
-    blank.__setstate__((1, shape, dtype.value, bool(fortran), bytes(content)))
+    whole: Any = (1, shape, dtype.value, bool(fortran), bytes(content))
+    blank.__setstate__(whole)
 
 
 def require_finished(content: Any) -> None:

@@ -194,7 +194,10 @@ class _Unpickler(pickle._Unpickler):
 
 def _refuse(opcode: str) -> Callable[[Any], None]:
     def refuse(_: Any) -> None:
-        raise Refused(f"has the instruction {opcode}, which is not for data")
+        raise Refused(
+            f"has the instruction {opcode}, which plain data do without, or "
+            "is no pickle"
+        )
 
     return refuse
 

@@ -210,7 +210,8 @@ def _require_labelled_images(builder, name: str, label_key: str) -> None:
     label = named.get(label_key)
     # A class or a whole number, or a text.
     if (
-        getattr(label, "shape", None) != ()
+        label is None
+        or label.shape != ()
         or np.dtype(label.np_dtype).kind not in "iuSUO"
     ):
         raise ValueError(

@@ -1,0 +1,218 @@
+"""One picture, in any format that people have, as an array a model takes."""
+
+import contextlib
+import dataclasses
+import numbers
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import IO, Any
+
+import numpy as np
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from reptile_tf.utils.validation import require_choice
+
+RESIZES = ("crop", "squash", "nearest")
+
+# Those that Pillow may try: some of its others start programs.
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
+
+# What makes a picture upright, by the number that its camera wrote.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class UnreadablePictureError(ValueError):
+    """A file is no picture that can be read."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Preparation:
+    """How a picture becomes an array.
+
+    Attributes:
+        height: of the array.
+        width: of the array.
+        channels: 1 for grey, 3 for colours.
+        resize: "squash" makes a pixel the average of what it covers, whatever
+            the picture's proportions are; "crop" does the same with the middle
+            of the picture, as much of it as has the array's proportions;
+            "nearest" takes the nearest pixels, as with the drawings of
+            Omniglot, whatever the proportions are.
+
+    Raises:
+        ValueError: one of them is not what it may be.
+    """
+
+    height: int
+    width: int
+    channels: int
+    resize: str
+
+    def __post_init__(self) -> None:
+        for name in ("height", "width"):
+            value = getattr(self, name)
+            if not isinstance(value, numbers.Integral) or value < 1:
+                raise ValueError(
+                    f"{name} must be a whole number of pixels, at least 1; "
+                    f"received {value!r}"
+                )
+        require_choice((1, 3), channels=self.channels)
+        require_choice(RESIZES, resize=self.resize)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape of the array: height, width, channels."""
+        return int(self.height), int(self.width), int(self.channels)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns what `of_dict` takes, as JSON can hold it."""
+        height, width, channels = self.shape  # which may have been NumPy's
+        return {
+            "height": height,
+            "width": width,
+            "channels": channels,
+            "resize": self.resize,
+        }
+
+    @classmethod
+    def of_dict(cls, values: Mapping[str, Any]) -> "Preparation":
+        """Returns the preparation of which `as_dict` returned `values`.
+
+        Raises:
+            ValueError: `as_dict` returned no such thing.
+        """
+        names = [field.name for field in dataclasses.fields(cls)]
+        if not isinstance(values, Mapping) or set(values) != set(names):
+            raise ValueError(
+                f"a preparation must have {', '.join(names)}; received "
+                f"{values!r}"
+            )
+        return cls(**values)
+
+
+def decode(
+    picture: str | os.PathLike | IO[bytes], preparation: Preparation
+) -> np.ndarray:
+    """Returns a picture as uint8 `[height, width, channels]`.
+
+    It is turned as its camera says; an animation is its first frame; and what
+    is transparent is white, as paper is.
+
+    Args:
+        picture: path of a BMP, GIF, JPEG, PNG or WebP file, or the open file.
+        preparation: how it becomes an array.
+
+    Raises:
+        UnreadablePictureError: it is no picture that can be read.
+    """
+    with without_warnings():
+        return decode_in_thread(picture, preparation)
+
+
+@contextlib.contextmanager
+def without_warnings() -> Iterator[None]:
+    """Silences Pillow, which warns of huge pictures and of broken notes.
+
+    Python's warnings are a state of the process, not of a thread: one thread
+    does this for all.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def decode_in_thread(
+    picture: str | os.PathLike | IO[bytes], preparation: Preparation
+) -> np.ndarray:
+    """Does what `decode` does, inside of `without_warnings`."""
+    try:
+        with contextlib.ExitStack() as stack:
+            if isinstance(picture, str | os.PathLike):
+                file: IO[bytes] = stack.enter_context(open(picture, "rb"))
+            else:
+                file = picture
+            if not file.seek(0, os.SEEK_END):
+                raise EOFError("it is empty")
+            image = stack.enter_context(Image.open(file, formats=_FORMATS))
+            return _prepared(image, preparation)
+    # Each decoder has errors of its own, and for all of them the file is at
+    # fault.
+    except Exception as error:
+        if isinstance(error, UnidentifiedImageError):
+            reason = f"it is none of {', '.join(_FORMATS)}"
+        else:
+            reason = getattr(error, "strerror", None) or str(error)
+        name = getattr(picture, "name", "the picture")
+        if isinstance(picture, str | os.PathLike):
+            name = os.fspath(picture)
+        raise UnreadablePictureError(
+            f"{name} cannot be read: {reason or type(error).__name__}"
+        ) from error
+
+
+def _prepared(image: Image.Image, preparation: Preparation) -> np.ndarray:
+    height, width, channels = preparation.shape
+    if preparation.resize != "nearest":
+        # A JPEG file can be decoded at a half, a quarter or an eighth of its
+        # size. At least twice the array's is left to average.
+        side = 2 * max(height, width)
+        image.draft(None, (side, side))
+    image.load()
+    turn = _TURNS.get(_orientation(image))
+    image = _opaque(image).convert("L" if channels == 1 else "RGB")
+    if turn is not None:
+        image = image.transpose(turn)
+    if preparation.resize == "nearest":
+        pixels = np.asarray(image)
+        rows = _nearest(height, image.height)
+        columns = _nearest(width, image.width)
+        return pixels[rows][:, columns].reshape(preparation.shape)
+    left, top = 0.0, 0.0
+    if preparation.resize == "crop":
+        left = max(0.0, image.width - image.height * width / height) / 2
+        top = max(0.0, image.height - image.width * height / width) / 2
+    resized = image.resize(
+        (width, height),
+        Image.Resampling.BOX,
+        box=(left, top, image.width - left, image.height - top),
+    )
+    return np.asarray(resized).reshape(preparation.shape)
+
+
+def _nearest(size: int, side: int) -> np.ndarray:
+    """Returns what `reptile_tf.data.images.nearest` takes, without TensorFlow.
+
+    For a single picture, and in many threads, NumPy is faster.
+    """
+    return ((np.arange(size) + 0.5) / size * side).astype(np.int64)
+
+
+def _orientation(image: Image.Image) -> Any:
+    """Returns the number that says how the camera was held, or nothing."""
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # the camera's notes are broken, the picture need not be
+        return None
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """Returns an image of 8 bits without transparency, on white paper."""
+    if image.mode == "I" or image.mode.startswith("I;"):  # grey of 16 bits
+        values = np.asarray(image).astype(np.int64)
+        grey = (values + 128) // 257
+        grey[values == image.info.get("transparency")] = 255
+        return Image.fromarray(grey.astype(np.uint8))
+    if image.mode in ("L", "RGB") and "transparency" not in image.info:
+        return image
+    paper = Image.new("RGBA", image.size, "white")
+    paper.alpha_composite(image.convert("RGBA"))
+    return paper

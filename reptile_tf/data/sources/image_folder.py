@@ -1,0 +1,280 @@
+"""A folder of a user's own pictures as a data set."""
+
+import os
+import pathlib
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+
+from reptile_tf.data import image_files, raw_files
+from reptile_tf.data.image_files import Preparation
+from reptile_tf.data.labelled_examples import LabelledExamples
+from reptile_tf.data.sources import folder_listing
+from reptile_tf.data.splits import ClassSplits, divided
+from reptile_tf.data.task_settings import TaskSettings
+
+# Bump when what is computed from a picture changes.
+_CONVERSION = 1
+
+# Files named in a message; there may be thousands.
+_SHOWN = 10
+
+_Pictures = dict[str, list[pathlib.Path]]  # class name -> its pictures
+
+
+def load(
+    settings: TaskSettings, seed: int, data_dir: str | os.PathLike | None
+) -> ClassSplits:
+    """Returns the classes of a folder of pictures.
+
+    Pictures are decoded once; the copy in the cache is keyed by their paths,
+    sizes and times and by how they are prepared.
+
+    Args:
+        settings: `dataset` is "folder:" and the path; `csv`, `csv_columns`,
+            `merge_splits`, `image_size`, `channels`, `resize`,
+            `skip_unreadable` and `validation_classes` count too.
+        seed: of the division of the classes, where the folder has none.
+        data_dir: not used.
+
+    Raises:
+        ValueError: the folder is laid out in another way, its classes or
+            pictures are too few for the tasks, or pictures cannot be read.
+    """
+    del data_dir
+    folder = pathlib.Path(settings.dataset.removeprefix("folder:")).expanduser()
+    listing = folder_listing.scan(
+        folder,
+        csv=settings.csv,
+        csv_columns=settings.csv_columns,
+        merge_splits=settings.merge_splits,
+    )
+    splits = _divided(listing.splits, seed, settings)
+    _require_enough(splits, settings)
+    pooled: _Pictures = {}
+    for classes in splits.values():
+        pooled |= classes
+    preparation = Preparation(
+        settings.image_size,
+        settings.image_size,
+        settings.channels,
+        settings.resize,
+    )
+    examples, digests = _decoded(
+        folder, pooled, preparation, settings.skip_unreadable
+    )
+    if listing.ignored:
+        print(f"{folder}: {listing.ignored:,} files are no pictures")
+    if listing.unused:
+        print(f"{folder}: {listing.unused:,} pictures are of no class")
+    _warn_of_copies(splits, digests)
+    place = {name: c for c, name in enumerate(examples.names)}
+    parts = {
+        split: examples.subset([place[n] for n in classes if n in place])
+        for split, classes in splits.items()
+    }
+    return ClassSplits(parts["train"], parts.get("validation"), parts["test"])
+
+
+def load_all(
+    folder: str | os.PathLike,
+    preparation: Preparation,
+    *,
+    csv: str | None = None,
+    csv_columns: str | None = None,
+    skip_unreadable: bool = False,
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Reads a small folder of class folders, a support set, into memory.
+
+    Args:
+        folder: its path.
+        preparation: how a picture becomes an example.
+        csv: as of `TaskSettings`.
+        csv_columns: as of `TaskSettings`.
+        skip_unreadable: as of `TaskSettings`.
+
+    Returns:
+        (pictures, labels, names): uint8 `[S, height, width, channels]`, the
+        integers `[S]`, and the classes' names.
+
+    Raises:
+        ValueError: the folder is laid out in another way, has a single class,
+            or has pictures that cannot be read.
+    """
+    listing = folder_listing.scan(folder, csv=csv, csv_columns=csv_columns)
+    classes = listing.splits.get("all")
+    if classes is None or len(classes) < 2:
+        raise ValueError(
+            f"support=folder:{folder} must be a folder with a folder of "
+            f"pictures for each class, at least two; found "
+            f"{sorted(classes or listing.splits)}"
+        )
+    paths = [path for found in classes.values() for path in found]
+    rows = np.empty((len(paths), *preparation.shape), np.uint8)
+    _, unreadable = image_files.decode_all(paths, preparation, rows)
+    _report(unreadable, skip_unreadable)
+    sizes = [len(found) for found in classes.values()]
+    labels = np.repeat(np.arange(len(classes)), sizes)
+    kept = np.delete(np.arange(len(paths)), list(unreadable))
+    left = np.bincount(labels[kept], minlength=len(classes))
+    if not left.all():
+        empty = [n for n, count in zip(classes, left, strict=True) if not count]
+        raise ValueError(f"no picture can be read of the classes {empty}")
+    return rows[kept], labels[kept], list(classes)
+
+
+def _divided(
+    found: Mapping[str, _Pictures], seed: int, settings: TaskSettings
+) -> dict[str, _Pictures]:
+    """Returns training, validation (or not) and test classes."""
+    if "all" in found:
+        every = found["all"]
+        names = sorted(every)
+        if len(names) < 3 * settings.ways:
+            raise ValueError(_too_few(settings, len(names)))
+        numbers = divided(len(names), seed, settings.validation_classes)
+        parts = dict(zip(("train", "validation", "test"), numbers, strict=True))
+        return {
+            split: {names[c]: every[names[c]] for c in chosen}
+            for split, chosen in parts.items()
+            if len(chosen)
+        }
+    splits = dict(found)
+    if "test" not in splits or "train" not in splits:
+        raise ValueError(
+            f"dataset={settings.dataset} has folders for "
+            f"{', '.join(splits)}; there must be train and test"
+        )
+    if "validation" not in splits and settings.validation_classes != 0:
+        names = sorted(splits["train"])
+        # The shuffle of `divided`, of these alone.
+        order = np.random.RandomState(seed).permutation(len(names))
+        held = settings.validation_classes or max(1, round(len(names) / 5))
+        split = [names[c] for c in order]
+        splits["validation"] = {n: splits["train"][n] for n in split[-held:]}
+        splits["train"] = {n: splits["train"][n] for n in split[:-held]}
+    return splits
+
+
+def _too_few(settings: TaskSettings, count: int) -> str:
+    folder = settings.dataset
+    return (
+        f"dataset={folder} has {count} classes, too few to meta-train on with "
+        f"ways={settings.ways}: training, validation and test classes are "
+        f"others each, so there must be {6 * settings.ways} or so. To teach "
+        "these classes to a model that is trained already, use\n"
+        "  reptile-tf adapt --model=RUN_OR_EXPORT "
+        f"--support={folder} --output=FILE.keras"
+    )
+
+
+def _require_enough(
+    splits: Mapping[str, _Pictures], settings: TaskSettings
+) -> None:
+    """Refuses what has too few classes or pictures, before it is decoded."""
+    for split, classes in splits.items():
+        shots, queries = settings.shots, 1
+        if split == "train":
+            shots, queries = settings.training_shots, settings.query_shots
+        ways = settings.ways
+        if settings.max_ways is not None:  # one to see, and one to be asked
+            ways, shots, queries = settings.max_ways, 1, 1
+        folder_listing.require_enough(classes, ways, shots, queries, split)
+
+
+def _decoded(
+    folder: pathlib.Path,
+    classes: _Pictures,
+    preparation: Preparation,
+    skip_unreadable: bool,
+) -> tuple[LabelledExamples, dict[pathlib.Path, int]]:
+    """Returns all examples, from the cache where they are, and digests."""
+    names = sorted(classes)
+    paths = [path for name in names for path in classes[name]]
+    sizes = [len(classes[name]) for name in names]
+    stats = [path.stat() for path in paths]
+    key = [
+        _CONVERSION,
+        preparation.as_dict(),
+        skip_unreadable,
+        [names, sizes],
+        [
+            [str(path.absolute()), stat.st_size, stat.st_mtime_ns]
+            for path, stat in zip(paths, stats, strict=True)
+        ],
+    ]
+
+    def fill(rows: np.ndarray) -> dict:
+        print(f"Decoding {len(paths):,} pictures of {folder}, once", flush=True)
+        digests, unreadable = image_files.decode_all(paths, preparation, rows)
+        _report(unreadable, skip_unreadable)
+        return {
+            "unreadable": sorted(unreadable),
+            "digests": digests.tolist(),
+        }
+
+    examples, info = raw_files.load_or_write(
+        f"folder-{folder.absolute().name or 'root'}",
+        key,
+        preparation.shape,
+        lambda: (np.repeat(np.arange(len(names)), sizes), names),
+        fill,
+    )
+    if info["unreadable"]:
+        print(
+            f"{folder}: {len(info['unreadable']):,} pictures that cannot be "
+            "read are left out"
+        )
+    left_out = set(info["unreadable"])
+    digests = {
+        path: digest
+        for row, (path, digest) in enumerate(
+            zip(paths, info["digests"], strict=True)
+        )
+        if row not in left_out
+    }
+    return examples, digests
+
+
+def _report(unreadable: Mapping[int, str], skip: bool) -> None:
+    """Refuses pictures that cannot be read, or lets them be left out."""
+    if not unreadable or skip:
+        return
+    messages = [unreadable[row] for row in sorted(unreadable)]
+    more = len(messages) - _SHOWN
+    raise ValueError(
+        f"{len(messages):,} pictures cannot be read:\n  "
+        + "\n  ".join(messages[:_SHOWN])
+        + (f"\n  and {more:,} more" if more > 0 else "")
+        + "\nMend or remove them, or leave them out with --skip_unreadable"
+    )
+
+
+def _warn_of_copies(
+    splits: Mapping[str, _Pictures], digests: Mapping[pathlib.Path, int]
+) -> None:
+    """Warns of identical pictures in two splits."""
+    if len(splits) < 2:
+        return
+    pairs = folder_listing.duplicates_across(
+        {
+            split: [
+                (path, digests[path])
+                for paths in classes.values()
+                for path in paths
+                if path in digests
+            ]
+            for split, classes in splits.items()
+        }
+    )
+    if pairs:
+        shown = [f"{one} and {other}" for one, other in pairs[:_SHOWN]]
+        more = len(pairs) - len(shown)
+        warnings.warn(
+            f"{len(pairs):,} pairs of identical pictures lie in two splits, "
+            "which makes accuracies look better than they are:\n  "
+            + "\n  ".join(shown)
+            + (f"\n  and {more:,} more" if more else ""),
+            stacklevel=2,
+        )
