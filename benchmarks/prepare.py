@@ -7,7 +7,7 @@ import venv
 import numpy as np
 
 from reptile_tf.data.labelled_examples import LabelledExamples
-from reptile_tf.data.sources import omniglot
+from reptile_tf.data.sources import load_classes, omniglot
 
 
 def torch_python() -> pathlib.Path:
@@ -38,7 +38,8 @@ def write_data(path, data_dir=None) -> str:
             shape and number if None.
     """
     if data_dir:
-        parts = omniglot.load(data_dir)
+        train, _, test = load_classes("omniglot", data_dir)
+        parts = [train, test]
     else:
         draw = np.random.RandomState(0)
         parts = [

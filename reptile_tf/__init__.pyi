@@ -7,9 +7,11 @@ from .algorithms.optimizers import SGD, Adam, InnerOptimizer
 from .algorithms.reptile import Reptile
 from .data.episodes import Episodes
 from .data.labelled_examples import ClassImages, LabelledExamples
+from .data.python_tasks import PythonTasks, tasks_from_function
 from .data.sine import SineWaves
 from .data.sources.registry import load_classes, load_tasks
 from .data.task import Task
+from .data.varied_episodes import VariedEpisodes
 from .training.checkpoints import Checkpoint
 from .training.learner import MetaLearner
 from .training.meta_optimizer import linear_decay
@@ -31,14 +33,17 @@ __all__ = [
     "LabelledExamples",
     "Lesson",
     "MetaLearner",
+    "PythonTasks",
     "Reptile",
     "Score",
     "Settings",
     "SineWaves",
     "Task",
+    "VariedEpisodes",
     "algorithms",
     "linear_decay",
     "load_classes",
     "load_tasks",
     "models",
+    "tasks_from_function",
 ]

@@ -13,7 +13,7 @@ from reptile_tf.algorithms.inner_loop import (
     adapt_to_support,
     mini_batches,
 )
-from reptile_tf.data.task import Task
+from reptile_tf.data.task import Task, num_examples
 from reptile_tf.utils import random
 from reptile_tf.utils.validation import require_choice
 
@@ -70,20 +70,20 @@ class FOMAML(Algorithm):
         if self.last_batch == "query":
             weights, state, loss = adapt_to_support(loop, phi, state, task)
             x, y = task.query_x, task.query_y
-            last = tf.range(x.shape[0])[tf.newaxis]
+            last = tf.range(num_examples(x))[tf.newaxis]
             after, state, _ = adapt(
                 loop, weights, state, x, y, last, task.key, loop.steps
             )
             # W~ is adapted to the support set, not to what it is tested on.
             return Lesson(weights - after, weights, state, loss)
-        size, shared = task.support_x.shape[0], self.last_batch == "shared"
-        choose = mini_batches if shared else _last_apart
+        size = num_examples(task.support_x)
+        choose = mini_batches if self.last_batch == "shared" else _last_apart
         batches = choose(task.key, size, loop.steps, loop.batch_size)
         weights = [0.0] * (loop.steps - 1) + [1.0]
         return weighted_steps(weights, batches, loop, phi, state, task)
 
 
-def _last_apart(key, size: int, steps: int, batch_size: int) -> tf.Tensor:
+def _last_apart(key, size, steps: int, batch_size: int) -> tf.Tensor:
     """Returns mini-batches of which the last shares no example with others."""
     order_key, batches_key = random.split(key, 2)
     order = tf.squeeze(random.permutations(order_key, 1, size), 0)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from reptile_tf.algorithms.algorithm import Algorithm, Lesson
 from reptile_tf.algorithms.inner_loop import InnerLoop, adapt, mini_batches
 from reptile_tf.algorithms.optimizers import InnerOptimizer
-from reptile_tf.data.task import Task
+from reptile_tf.data.task import Task, num_examples
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +65,7 @@ class GradientCombination(Algorithm):
     ) -> Lesson:
         """Takes k steps and weighs their changes."""
         batches = mini_batches(
-            task.key, task.support_x.shape[0], loop.steps, loop.batch_size
+            task.key, num_examples(task.support_x), loop.steps, loop.batch_size
         )
         return weighted_steps(self.weights, batches, loop, phi, state, task)
 

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from reptile_tf.algorithms.optimizers import InnerOptimizer
-from reptile_tf.data.task import Task
+from reptile_tf.data.task import Task, num_examples
 from reptile_tf.models.functional import FunctionalModel
 from reptile_tf.utils import random
 
@@ -220,7 +220,9 @@ def adapt_to_support(
         task: the task.
     """
     x, y = task.support_x, task.support_y
-    batches = mini_batches(task.key, x.shape[0], loop.steps, loop.batch_size)
+    batches = mini_batches(
+        task.key, num_examples(x), loop.steps, loop.batch_size
+    )
     return adapt(loop, phi, state, x, y, batches, task.key)
 
 

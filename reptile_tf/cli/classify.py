@@ -1,41 +1,79 @@
-r"""Adapts an exported model to pictures of your own, and classifies others.
+r"""Classifies pictures of yours.
 
 Example:
     reptile-tf classify --model=saved_models/omniglot_5shot_5way \
-        --support=examples/characters/support \
-        --query=examples/characters/query
+        --support=examples/characters/support examples/characters/query/*.png
+    reptile-tf classify --model=mine.keras examples/characters/query/*.png
+
+The model is an exported one, which is adapted to the pictures of --support
+first, or a file that adapt wrote, which knows its classes already. Pictures are
+prepared exactly as in the training of the model.
 """
 
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
 from absl import flags
 
 from reptile_tf.cli import flags as shared_flags
 
-MODEL = shared_flags.define_model()
+WORDS = (
+    "Words that are no flags are the pictures to classify, or folders of them."
+)
+MODEL = shared_flags.define_model(
+    " Or a FILE.keras that adapt wrote, which needs no --support."
+)
 SUPPORT = flags.DEFINE_string(
     "support",
     None,
-    "The pictures to learn from: a folder with a folder for each class.",
-    required=True,
+    "The pictures to learn from: folder:PATH, a folder with a folder for each "
+    "class.",
 )
 QUERY = flags.DEFINE_string(
-    "query", None, "The folder of the pictures to classify.", required=True
+    "query", None, "A folder of pictures to classify; or name them as words."
 )
 STEPS = flags.DEFINE_integer(
-    "steps", 50, "The inner steps that the model adapts with.", 0
+    "steps", 50, "The inner steps that an exported model adapts with.", 0
 )
 
 
-def main() -> None:
+def main(words: Sequence[str]) -> None:
     """Classifies, and prints a table."""
     from reptile_tf.data import image_files
     from reptile_tf.serving import client
+    from reptile_tf.training.picture_classifier import PictureClassifier
 
-    classes = image_files.find_classes(SUPPORT.value)
-    queries = image_files.find(QUERY.value)
-    model = client.connect(MODEL.value)
-    answer = client.classify(model, classes, queries, STEPS.value)
-    names = list(classes)
-    shown = [str(path.relative_to(QUERY.value)) for path in queries]
+    given = [*words, *([QUERY.value] if QUERY.value else [])]
+    queries = image_files.find_all(given)
+    if MODEL.value.endswith(".keras"):
+        if SUPPORT.value:
+            raise ValueError(
+                f"support={SUPPORT.value} has no use: {MODEL.value} knows its "
+                "classes already"
+            )
+        classifier = PictureClassifier.load(MODEL.value)
+        names = classifier.class_names
+        answer = classifier.classify(queries)
+    else:
+        if not SUPPORT.value:
+            raise ValueError(
+                f"model={MODEL.value} has to learn its classes from pictures: "
+                "give --support=folder:PATH, or adapt it once with reptile-tf "
+                "adapt and give the file"
+            )
+        folder = SUPPORT.value.removeprefix("folder:")
+        classes = image_files.find_classes(folder)
+        names = list(classes)
+        model = client.connect(MODEL.value)
+        answer = client.classify(model, classes, queries, STEPS.value)
+    _print(queries, names, answer)
+
+
+def _print(
+    queries: Sequence[pathlib.Path], names: Sequence[str], answer: np.ndarray
+) -> None:
+    shown = [str(path) for path in queries]
     width = max(map(len, shown))
     columns = [max(len(name), 6) for name in names]
     head = "  ".join(f"{n:>{w}}" for n, w in zip(names, columns, strict=True))

@@ -38,7 +38,7 @@ def main() -> None:
     run = Run.open(RUN_DIR.value, DATA_DIR.value)
     modes = None if MODE.value == "all" else [MODE.value]
     scores = run.evaluate(NUM_TASKS.value, modes, split=SPLIT.value)
-    names = run.tasks().class_names.get(SPLIT.value, [])
+    names = list(run.tasks().class_sizes.get(SPLIT.value, ()))
     if names:
         print(f"{len(names):,} {SPLIT.value} classes: {_some(names)}")
     print(score.table(scores))

@@ -33,13 +33,16 @@ MAX_EXAMPLES = flags.DEFINE_integer(
 
 def main() -> None:
     """Exports."""
-    from reptile_tf.data import sources
+    from reptile_tf.experiments import trained
     from reptile_tf.experiments.run import Run
 
     run = Run.open(RUN_DIR.value)
+    pictures = trained.preparation_of(run)
     version = run.learner().export(
         OUTPUT.value,
-        uint8_images=sources.get(run.preset.dataset).uint8_images,
+        uint8_images=pictures is not None,
+        pictures=pictures,
+        class_names=list(run.class_sizes().get("train", ())),
         max_steps=MAX_STEPS.value,
         max_examples=MAX_EXAMPLES.value,
     )

@@ -28,13 +28,17 @@ def define_run_dir(
     return flags.DEFINE_string("run_dir", None, text, required=True)
 
 
-def define_model() -> flags.FlagHolder[str]:
-    """Defines --model, which must be given."""
+def define_model(more: str = "") -> flags.FlagHolder[str]:
+    """Defines --model, which must be given.
+
+    Args:
+        more: what it may be besides.
+    """
     return flags.DEFINE_string(
         "model",
         None,
         "The exported model: a folder that export wrote, or a server's "
-        "http://HOST:8501/v1/models/NAME.",
+        f"http://HOST:8501/v1/models/NAME.{more}",
         required=True,
     )
 
@@ -94,12 +98,33 @@ def define_settings(
         if field.name in but:
             continue
         default = instead.get(field.name, "the preset's")
-        text = f"{field.metadata['text']} Default: {default}."
-        choices = list(field.metadata["choices"] or ())
-        if choices and field.type is str:
-            flags.DEFINE_enum(field.name, None, choices, text)
-        else:
-            _DEFINE[field.type](field.name, None, text)
+        _define(field, f"{field.metadata['text']} Default: {default}.")
+
+
+def define_folder_settings() -> None:
+    """Defines the settings that say how a folder of pictures is read."""
+    for field in SETTINGS:
+        if field.name in ("csv", "csv_columns", "skip_unreadable"):
+            _define(field, field.metadata["text"])
+
+
+def folder_settings() -> dict[str, Any]:
+    """Returns the settings that `define_folder_settings` defined."""
+    given = flags.FLAGS
+    return {
+        "csv": given.csv,
+        "csv_columns": given.csv_columns,
+        "skip_unreadable": bool(given.skip_unreadable),
+    }
+
+
+def _define(field: dataclasses.Field, text: str) -> None:
+    """Defines a setting's flag, unset by default."""
+    choices = list(field.metadata["choices"] or ())
+    if choices and field.type is str:
+        flags.DEFINE_enum(field.name, None, choices, text)
+    else:
+        _DEFINE[field.type](field.name, None, text)
 
 
 def preset(name: str, **defaults: Any) -> Preset:

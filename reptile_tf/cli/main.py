@@ -17,11 +17,12 @@ from reptile_tf.utils import log
 COMMANDS = {
     "tour": "Learn to learn characters, in a few minutes, with pictures.",
     "train": "Meta-train a preset into a run folder, or resume one.",
-    "evaluate": "Evaluate a run on test tasks.",
+    "evaluate": "Evaluate a run on test, validation or training tasks.",
     "export": "Export a run as a SavedModel that adapts inside the server.",
     "evaluate_export": "Evaluate an exported model as a client would.",
     "serve": "Serve exported models over TF Serving's REST API.",
-    "classify": "Adapt an exported model to your pictures; classify others.",
+    "adapt": "Learn your classes from a few pictures; write a Keras model.",
+    "classify": "Classify pictures of yours.",
     "sine": "Measure and draw how sine waves are learned (Figure 1).",
     "compare_gradients": "Compare combinations of inner gradients (Figure 3).",
     "compare_algorithms": "Compare MAML, FOMAML and Reptile on Omniglot.",
@@ -74,9 +75,9 @@ def _main(words: list[str]) -> None:
         print(help_of(name, command))
         return
     app.run(
-        lambda _: _run(name, command),
+        lambda argv: _run(name, command, argv[1:]),
         [f"reptile-tf {name}", *rest],
-        flags_parser=_parse,
+        flags_parser=lambda argv: _parse(argv, command),
     )
 
 
@@ -102,7 +103,10 @@ def help_of(name: str, command: ModuleType) -> str:
     own = flags.FLAGS.get_key_flags_for_module(command)
     threads = [flags.FLAGS[f"{x}_op_threads"] for x in ("intra", "inter")]
     own = [flag for flag in own if flag not in threads]
-    told = [(command.__doc__ or "").strip(), "", "Flags:"]
+    told = [(command.__doc__ or "").strip(), ""]
+    if words := getattr(command, "WORDS", ""):
+        told += [words, ""]
+    told.append("Flags:")
     for flag in [*sorted(own, key=lambda flag: flag.name), *threads]:
         told.append(_flag_help(flag))
     told.append("  --verbosity=1\n      Shows TensorFlow's own messages, too.")
@@ -123,26 +127,32 @@ def _flag_help(flag: flags.Flag) -> str:
     return f"{head}\n{flags.text_wrap(text, 80, '      ')}"
 
 
-def _parse(argv: Sequence[str]) -> list[str]:
-    """Gives the flags their values; ends the command if that cannot be."""
+def _parse(argv: Sequence[str], command: ModuleType) -> list[str]:
+    """Gives the flags their values; ends the command if that cannot be.
+
+    Returns:
+        The name, and the words that are no flags, where the command takes some
+        as it says by `WORDS`.
+    """
     name = argv[0]
     try:
-        _, *stray = flags.FLAGS(argv)
+        _, *words = flags.FLAGS(argv)
+        stray = [] if hasattr(command, "WORDS") else words
         problem = "settings are flags, as in --seed=1" if stray else ""
     except flags.Error as error:
-        stray, problem = [], str(error)
+        words, stray, problem = [], [], str(error)
     if problem:
         problem = _NOT_GIVEN.sub(r"--\1 must be given", problem)
         problem = ": ".join([*stray, problem])
         sys.exit(f"{name}: {problem}\n{name} --help explains the flags")
-    return [name]
+    return [name, *words]
 
 
-def _run(name: str, command: ModuleType) -> None:
+def _run(name: str, command: ModuleType, words: Sequence[str]) -> None:
     """Runs a command; what goes wrong as users' work does is one line."""
     try:
         _start_tensorflow()
-        command.main()
+        command.main(*([words] if hasattr(command, "WORDS") else []))
     except (
         ValueError,
         FloatingPointError,

@@ -32,7 +32,7 @@ class Episodes:
     >>> task.support_x.shape, sorted(task.support_y.numpy().tolist())
     (TensorShape([6, 8, 8, 1]), [0, 0, 0, 1, 1, 1])
     >>> tasks.class_names(0)
-    ['cat', 'bee']
+    ['ant', 'bee']
 
     Args:
         classes: the examples to sample from.

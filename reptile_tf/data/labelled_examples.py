@@ -1,6 +1,5 @@
 """Labelled examples of any kind, class by class, in memory or in a file."""
 
-import functools
 import os
 import pathlib
 from collections.abc import Sequence
@@ -9,33 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-
-class _Stored:
-    """All examples of a data set; its parts share it, so none is held twice.
-
-    Args:
-        rows: `[examples, ...]`.
-        path: of the file that holds the rows and nothing else; None if they
-            are in memory.
-    """
-
-    def __init__(self, rows: np.ndarray, path: pathlib.Path | None = None):
-        self.rows, self.path = rows, path
-
-    @functools.cached_property
-    def tensor(self) -> tf.Tensor:
-        """The rows as one tensor, to which compiled functions refer."""
-        with tf.init_scope():  # also where a function is being traced
-            if self.path is None:
-                return tf.constant(self.rows)
-        # The operation maps the file: pages are read when they are gathered
-        # from, and given back when memory runs short. It lives on the CPU.
-        with tf.init_scope(), tf.device("CPU"):
-            return tf.raw_ops.ImmutableConst(
-                dtype=self.rows.dtype,
-                shape=self.rows.shape,
-                memory_region_name=str(self.path),
-            )
+from reptile_tf.data.stored import Stored, plain
 
 
 class LabelledExamples:
@@ -79,7 +52,7 @@ class LabelledExamples:
         offsets: npt.ArrayLike,
         names: Sequence[str] | None = None,
     ):
-        self._set(_Stored(_plain(examples)), np.asarray(offsets), names)
+        self._set(Stored(plain(examples)), np.asarray(offsets), names)
 
     @classmethod
     def from_labels(
@@ -100,16 +73,16 @@ class LabelledExamples:
             ValueError: there is not one label for each example.
         """
         examples, labels = np.asarray(examples), np.asarray(labels)
+        lengths = [x.shape[0] if x.ndim else 0 for x in (examples, labels)]
+        if lengths[0] != lengths[1] or not lengths[0]:
+            raise ValueError(
+                "examples and labels must have the same length, at least 1; "
+                f"received {lengths[0]} and {lengths[1]}"
+            )
         if labels.ndim != 1 or labels.dtype.kind not in "iuUSOb":
             raise ValueError(
                 "labels must be integers or strings, one for each example; "
                 f"received {labels.dtype} {list(labels.shape)}"
-            )
-        if not examples.ndim or len(examples) != len(labels) or not len(labels):
-            raise ValueError(
-                "examples and labels must have the same length, at least 1; "
-                f"received {len(examples) if examples.ndim else 'a scalar'} "
-                f"and {len(labels)}"
             )
         if labels.dtype.kind == "O":  # as strings of pandas are
             labels = labels.astype(str)
@@ -160,7 +133,7 @@ class LabelledExamples:
             )
         rows = np.memmap(path, dtype, "r", shape=(total, *shape))
         made = cls.__new__(cls)
-        made._set(_Stored(rows, path), offsets, names)
+        made._set(Stored(rows, path), offsets, names)
         return made
 
     def _set(self, stored, offsets, names):
@@ -300,29 +273,3 @@ ClassImages = LabelledExamples
 
 def _name(label: str | bytes | int) -> str:
     return label.decode() if isinstance(label, bytes) else str(label)
-
-
-def _plain(examples: npt.ArrayLike) -> np.ndarray:
-    """Returns examples in a dtype that models take; refuses what has none."""
-    given = np.asarray(examples)
-    kind, wide = given.dtype.kind, given.dtype.itemsize > 4
-    if kind in "USO":
-        kinds = set() if kind != "O" else {type(x) for x in given.flat}
-        if kinds <= {str, bytes}:
-            return given
-    elif kind == "b" or (kind == "f" and wide):
-        return given.astype(np.float32)
-    elif kind == "f" or (kind in "iu" and given.dtype.itemsize < 4):
-        return given
-    elif kind in "iu":
-        least, most = (given.min(), given.max()) if given.size else (0, 0)
-        if np.iinfo(np.int32).min <= least and most <= np.iinfo(np.int32).max:
-            return given.astype(np.int32)
-        raise ValueError(
-            "examples must be integers of 32 bits, or floats; received "
-            f"{least} to {most}"
-        )
-    raise ValueError(
-        "examples must be an array of numbers or of strings, all of one shape; "
-        f"received {given.dtype} {list(given.shape)}"
-    )

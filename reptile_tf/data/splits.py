@@ -40,15 +40,15 @@ class TaskSplits:
             are held out for them.
         test: the tasks that nothing is chosen by.
         seen: tasks of the training classes, as large as a test task.
-        class_names: split -> the names of its classes; empty where there are
-            no classes.
+        class_sizes: split -> name of a class -> number of its examples; empty
+            where there are no classes.
     """
 
     train: Tasks
     validation: Tasks
     test: Tasks
     seen: Tasks
-    class_names: Mapping[str, list[str]] = dataclasses.field(
+    class_sizes: Mapping[str, dict[str, int]] = dataclasses.field(
         default_factory=dict
     )
 
@@ -62,7 +62,7 @@ class TaskSplits:
 
     def along_the_way(self) -> str:
         """Returns what accuracies along a training are measured on."""
-        kind = "classes" if self.class_names else "tasks"
+        kind = "classes" if self.class_sizes else "tasks"
         return f"{'validation' if self.held_out else 'training'} {kind}"
 
     def evaluated(self, split: str) -> Tasks:

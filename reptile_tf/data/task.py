@@ -35,6 +35,16 @@ class Task(NamedTuple):
     key: tf.Tensor
 
 
+def num_examples(x: tf.Tensor) -> int | tf.Tensor:
+    """Returns how many examples `[n, ...]` are, where the graph knows it.
+
+    The sets of tasks that vary in size are as large as they are when the graph
+    runs; then it is an int32 scalar.
+    """
+    known = x.shape[0]
+    return tf.shape(x)[0] if known is None else known
+
+
 class Tasks(Protocol):
     """A distribution of tasks."""
 

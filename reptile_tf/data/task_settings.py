@@ -41,6 +41,13 @@ class TaskSettings:
         choices=("characters", "alphabets"),
     )
     ways: int = setting(5, text="N, the classes of a task.", least=2)
+    max_ways: int = setting(
+        None,
+        text="The most classes of a task, where they are to vary: tasks then "
+        "have `ways` to so many classes, and shots that vary up to what a "
+        "class holds, as Meta-Dataset samples them.",
+        least=2,
+    )
     shots: int = setting(
         5,
         text="K, the examples of each class in the support set of an "

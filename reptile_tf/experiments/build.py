@@ -27,8 +27,12 @@ def require_possible(preset: Preset) -> None:
     algorithm = algorithms.from_name(preset.algorithm)
     inner = INNER_OPTIMIZERS[preset.inner_optimizer](preset.learning_rate)
     algorithm.require(preset.inner_steps, inner)
+    size = source.support_size(preset)
     algorithm.require_examples(
-        source.support_size(preset), preset.inner_steps, preset.inner_batch_size
+        # Where it varies, a mini-batch may hold examples more than once.
+        preset.inner_batch_size if size is None else size,
+        preset.inner_steps,
+        preset.inner_batch_size,
     )
     if algorithm.needs_query:
         require_at_least(1, query_shots=preset.query_shots)

@@ -1,7 +1,7 @@
 """A run folder: train into it, resume from it, evaluate what it holds.
 
 config.json       settings, seed and where the data were
-classes.json      the classes of each split, by name
+classes.json      the classes of each split, with their numbers of examples
 checkpoints/      the newest learners; the last one is the result
 logs/             TensorBoard
 history.csv       one line for each epoch
@@ -31,6 +31,16 @@ from reptile_tf.training import checkpoints
 from reptile_tf.training.learner import MetaLearner
 from reptile_tf.training.score import Score
 from reptile_tf.utils.files import whole_file, write_json
+
+
+class _EpochLog(keras.callbacks.CSVLogger):
+    """Keras's, without an empty second column where none begins with val_."""
+
+    keys: list[str] | None
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self.keys = self.keys or sorted(logs or {})
+        super().on_epoch_end(epoch, logs)
 
 
 def evaluation_file(split: str) -> str:
@@ -97,8 +107,8 @@ class Run:
             raise ValueError(f"run_dir={self.folder} has no checkpoint yet")
         return self._learner
 
-    def class_names(self) -> dict[str, list[str]]:
-        """Returns split -> the names of its classes, as they were trained on.
+    def class_sizes(self) -> dict[str, dict[str, int]]:
+        """Returns split -> class -> examples, as they were trained on.
 
         Empty where there are no classes, or the run is of version 0.1.
         """
@@ -159,7 +169,6 @@ class Run:
             print(f"{self.folder}: resuming at iteration {learner.iteration}")
         self._cut_history(learner.iteration // iterations_per_epoch)
         self._write(settings, tasks)
-        prefix = "val" if tasks.held_out else "train"
         print(f"Accuracies along the way: {tasks.along_the_way()}")
         with checkpoints.Checkpoint(
             learner, self.folder / "checkpoints", checkpoint_every
@@ -170,14 +179,12 @@ class Run:
                 iterations_per_epoch=iterations_per_epoch,
                 validation_tasks=tasks.validation,
                 num_validation_tasks=num_validation_tasks,
-                validation_prefix=prefix,
+                validation_prefix="val" if tasks.held_out else "train",
                 callbacks=[
                     keras.callbacks.TensorBoard(
                         self.folder / "logs", write_graph=False
                     ),
-                    keras.callbacks.CSVLogger(
-                        self.folder / "history.csv", append=True
-                    ),
+                    _EpochLog(self.folder / "history.csv", append=True),
                     checkpoint,
                     *callbacks,
                 ],
@@ -287,16 +294,16 @@ class Run:
 
     def _require_same_classes(self, tasks: TaskSplits) -> None:
         """Refuses a data set that has changed since the run began."""
-        before = self.class_names()
-        for split, names in tasks.class_names.items():
-            if names != before.get(split, names):
-                gone = sorted(set(before[split]) - set(names))
-                new = sorted(set(names) - set(before[split]))
+        before = self.class_sizes()
+        for split, now in tasks.class_sizes.items():
+            then = before.get(split, now)
+            if list(now.items()) != list(then.items()):
+                other = dict(sorted(now.items() ^ then.items())[:3])
                 raise ValueError(
-                    f"dataset={self.preset.dataset} has other {split} classes "
-                    f"than when run_dir={self.folder} began: without "
-                    f"{gone[:3]}, with {new[:3]}; use another run_dir, or the "
-                    "data as they were"
+                    f"dataset={self.preset.dataset} has other {split} classes, "
+                    "or other numbers of their examples, than when "
+                    f"run_dir={self.folder} began, such as {other}; use "
+                    "another run_dir, or the data as they were"
                 )
 
     def _write(self, settings: dict[str, Any], tasks: TaskSplits) -> None:
@@ -305,8 +312,8 @@ class Run:
         settings = settings | {"along_the_way": tasks.along_the_way()}
         try:
             write_json(self.folder / "config.json", settings)
-            if tasks.class_names:
-                write_json(self.folder / "classes.json", tasks.class_names)
+            if tasks.class_sizes:
+                write_json(self.folder / "classes.json", tasks.class_sizes)
         except OSError as error:
             raise ValueError(
                 f"run_dir={self.folder} cannot be written to: {error}"

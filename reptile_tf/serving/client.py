@@ -3,6 +3,8 @@
 The server is one with TF Serving's REST API: TF Serving, or `reptile-tf serve`.
 """
 
+import base64
+import json
 import os
 import pathlib
 import urllib.error
@@ -15,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from reptile_tf.data import image_files
+from reptile_tf.data.image_files import Preparation
 from reptile_tf.data.task import Tasks
 from reptile_tf.serving import graph_checks
 from reptile_tf.serving.server import json_codec
@@ -174,7 +177,7 @@ def classify(
     signature = model.metadata().get(name)
     if signature is None:
         raise ValueError(f"the model does not classify pictures: no {name}")
-    height, width, channels = _shape(signature["inputs"]["query_images"])
+    preparation = _preparation(model, signature)
     [ways] = _shape(signature["outputs"]["probabilities"])
     if len(classes) > ways:
         raise ValueError(
@@ -186,13 +189,24 @@ def classify(
     answer = model.predict(
         name,
         {
-            "support_images": image_files.load(shown, height, width, channels),
+            "support_images": image_files.load(shown, preparation),
             "support_labels": np.array(labels, np.int32),
-            "query_images": image_files.load(queries, height, width, channels),
+            "query_images": image_files.load(queries, preparation),
             "steps": np.int32(steps),
         },
     )
     return answer["probabilities"][:, : len(classes)]
+
+
+def _preparation(model: Model, signature: Mapping[str, Any]) -> Preparation:
+    """Returns how a picture becomes an input, as in the model's training."""
+    defaults = model.metadata()["limits"].get("defaults", {})
+    if "pictures" in defaults:
+        [told] = defaults["pictures"]["string_val"]
+        return Preparation.of_dict(json.loads(base64.b64decode(told)))
+    # Models exported until version 0.2 were trained on drawings.
+    height, width, channels = _shape(signature["inputs"]["query_images"])
+    return Preparation(height, width, channels, "nearest")
 
 
 # The evaluation modes that can be asked for, and the signatures that have them.

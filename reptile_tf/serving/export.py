@@ -6,20 +6,23 @@ its `assets.extra/learner.json`: the shapes, the limits, and the names and
 shapes of the parts of `weights`.
 """
 
+import contextlib
 import json
 import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from reptile_tf.data.image_files import Preparation
 from reptile_tf.serving import warmup
 from reptile_tf.serving.learner_graph import ServedLearner
 from reptile_tf.serving.signatures import Limits, Signature, make_signatures
 from reptile_tf.training.learner import MetaLearner
+from reptile_tf.utils.files import write_json
 from reptile_tf.utils.validation import require_at_least
 
 
@@ -28,6 +31,8 @@ def export(
     folder: str | os.PathLike,
     *,
     uint8_images: bool,
+    pictures: Preparation | None,
+    class_names: Sequence[str],
     max_steps: int,
     max_examples: int,
 ) -> pathlib.Path:
@@ -48,10 +53,16 @@ def export(
     part = pathlib.Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
     try:
         tf.saved_model.save(module, str(part), signatures=functions)
-        _declare(part / "saved_model.pb", signatures, limits)
-        description = json.dumps(_describe(learner, served, limits), indent=1)
-        (part / "assets.extra").mkdir()
-        (part / "assets.extra" / "learner.json").write_text(description + "\n")
+        _declare(part / "saved_model.pb", signatures, limits, pictures)
+        description = _describe(learner, served, limits)
+        description["pictures"] = pictures and pictures.as_dict()
+        description["trained_on"] = list(class_names)
+        extra = part / "assets.extra"
+        extra.mkdir()
+        write_json(extra / "learner.json", description)
+        # What no file can hold, such as a lambda, the graph holds all the same.
+        with contextlib.suppress(ValueError):
+            learner.save(extra / "learner.zip")
         warmup.write(
             part / warmup.PLACE,
             folder.name,
@@ -64,9 +75,12 @@ def export(
 
 
 def _declare(
-    path: pathlib.Path, signatures: Mapping[str, Signature], limits: Limits
+    path: pathlib.Path,
+    signatures: Mapping[str, Signature],
+    limits: Limits,
+    pictures: Preparation | None,
 ) -> None:
-    """Tells clients the shapes and limits that the graph checks by itself."""
+    """Tells clients what the graph checks by itself, and of pictures."""
     model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
     [graph] = model.meta_graphs
     for name, signature in signatures.items():
@@ -77,6 +91,9 @@ def _declare(
     for name, limit in limits._asdict().items():
         value = tf.make_tensor_proto(limit, tf.int32)
         graph.signature_def["limits"].defaults[name].CopyFrom(value)
+    if pictures is not None:
+        value = tf.make_tensor_proto(json.dumps(pictures.as_dict()))
+        graph.signature_def["limits"].defaults["pictures"].CopyFrom(value)
     path.write_bytes(model.SerializeToString())
 
 

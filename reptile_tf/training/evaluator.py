@@ -151,18 +151,16 @@ class Evaluator:
             weights = self.adapted_weights(
                 phi, state, steps, task.support_x, task.support_y, task.key
             )
-            return tf.stack(
-                [
-                    task_metric.measure(
-                        self._metric,
-                        task.query_y,
-                        evaluation_modes.MODES[mode](
-                            model, weights, task.support_x, task.query_x
-                        ),
-                    )
-                    for mode in modes
-                ]
-            )
+            values = []
+            for mode in modes:
+                outputs = evaluation_modes.MODES[mode](
+                    model, weights, task.support_x, task.query_x
+                )
+                outputs = task_metric.of_the_task(outputs, task, tasks)
+                values.append(
+                    task_metric.measure(self._metric, task.query_y, outputs)
+                )
+            return tf.stack(values)
 
         def measure(phi, state, steps, indices):
             return tf.map_fn(

@@ -109,7 +109,7 @@ class OuterLoop:
             "loss": tf.TensorSpec([], phi.dtype),
             "finite": tf.TensorSpec([], tf.bool),
         }
-        if tasks.sample(first).query_x.shape[0]:
+        if tasks.sample(first).query_x.shape[0] != 0:
             report[query_metric] = tf.TensorSpec([])
 
         def train_on_task(index, state):
@@ -126,6 +126,7 @@ class OuterLoop:
             }
             if query_metric in report:
                 outputs = model.by_batch(lesson.weights, task.query_x)
+                outputs = task_metric.of_the_task(outputs, task, tasks)
                 values[query_metric] = task_metric.measure(
                     self._metric, task.query_y, outputs
                 )

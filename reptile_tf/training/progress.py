@@ -30,10 +30,11 @@ class Progress(keras.callbacks.Callback):
 
         Args:
             scores: one for each mode.
-            prefix: of their names in the logs, such as "val".
+            prefix: of their names in the logs; said if it is not "val".
         """
         # The last mode is the one that every model has.
-        self._score = f", {prefix} {scores[-1].short()}" if scores else ""
+        said = "" if prefix == "val" else f"{prefix} "
+        self._score = f", {said}{scores[-1].short()}" if scores else ""
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Starts the epoch's bar."""

@@ -15,7 +15,8 @@ import pathlib
 import tempfile
 import zipfile
 import zlib
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import keras
 import numpy as np
@@ -25,6 +26,9 @@ from reptile_tf import algorithms
 from reptile_tf.algorithms.optimizers import INNER_OPTIMIZERS
 from reptile_tf.utils.fields import values_of
 from reptile_tf.utils.files import whole_file
+
+if TYPE_CHECKING:  # it needs Pillow, and is for pictures alone
+    from reptile_tf.data.picture import Preparation
 
 _FORMAT = 2
 _KNOWN_FORMATS = (1, 2)
@@ -56,6 +60,8 @@ class Saveable:
         folder: str | os.PathLike,
         *,
         uint8_images: bool = False,
+        pictures: "Preparation | None" = None,
+        class_names: Sequence[str] = (),
         max_steps: int = 1000,
         max_examples: int = 1000,
     ) -> pathlib.Path:
@@ -69,6 +75,9 @@ class Saveable:
             folder: of the model's versions; its name is the model's name.
             uint8_images: whether to add signatures that take raw uint8 images,
                 which are divided by 255, as the data sets' are.
+            pictures: how picture files become its inputs, for clients and for
+                `reptile-tf adapt`; None if they do not.
+            class_names: of the classes that were trained on, to be told.
             max_steps: the most inner steps that a request may ask for.
             max_examples: the most support examples, and the most query
                 examples, that a request may hold.
@@ -88,6 +97,8 @@ class Saveable:
             learner,
             folder,
             uint8_images=uint8_images,
+            pictures=pictures,
+            class_names=class_names,
             max_steps=max_steps,
             max_examples=max_examples,
         )

@@ -68,10 +68,13 @@ def require_examples(
         algorithm: that learns from it.
         settings: the learner's.
     """
+    size = _example(tasks).support_x.shape[0]
+    if getattr(tasks, "varied", False):
+        # The smallest sets may be smaller than a mini-batch, which then holds
+        # examples more than once.
+        size = settings.inner_batch_size
     algorithm.require_examples(
-        _example(tasks).support_x.shape[0],
-        settings.inner_steps,
-        settings.inner_batch_size,
+        size, settings.inner_steps, settings.inner_batch_size
     )
     if algorithm.needs_query:
         require_queries(tasks, "tasks", f"algorithm={algorithm}")

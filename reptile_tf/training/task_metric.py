@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from reptile_tf.data.task import Task, Tasks
+
 
 def resolve(metric: Any, loss: Any) -> keras.metrics.Metric:
     """Returns the metric that was asked for.
@@ -27,6 +29,23 @@ def resolve(metric: Any, loss: Any) -> keras.metrics.Metric:
             "such as keras.metrics.MeanSquaredError()"
         )
     return keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+
+
+def of_the_task(outputs: tf.Tensor, task: Task, tasks: Tasks) -> tf.Tensor:
+    """Returns outputs without those of classes that a task does not have.
+
+    Where tasks vary in their number of classes, the model has outputs for the
+    most; a class that is not in the support set is no answer.
+
+    Args:
+        outputs: of the adapted model, `[Q, outputs]`.
+        task: that they are of.
+        tasks: the distribution that it comes from.
+    """
+    if not getattr(tasks, "varied", False):
+        return outputs
+    present = tf.reduce_max(tf.one_hot(task.support_y, outputs.shape[-1]), 0)
+    return tf.where(present > 0, outputs, outputs.dtype.min)
 
 
 def measure(

@@ -9,6 +9,8 @@ from reptile_tf import SGD, Adam
 from reptile_tf.algorithms import NAMED
 from reptile_tf.algorithms.inner_loop import REDUCTIONS
 from reptile_tf.algorithms.optimizers import INNER_OPTIMIZERS
+from reptile_tf.data.augmentation import NAMED as AUGMENTATIONS
+from reptile_tf.data.picture import RESIZES
 from reptile_tf.experiments import build
 from reptile_tf.experiments.preset import SETTINGS, Preset
 from reptile_tf.experiments.presets import PRESETS
@@ -17,7 +19,7 @@ from reptile_tf.training.evaluation_modes import MODES
 from reptile_tf.training.meta_optimizer import META_OPTIMIZERS
 from reptile_tf.training.settings import EVALUATION_MODES
 
-# Tables 3 and 5: the rows in their order; each preset is a column.
+# Tables 3, 4 and 5: the rows in their order; each preset is a column.
 ROWS = (
     "learning_rate",
     "inner_batch_size",
@@ -37,15 +39,26 @@ TABLES = {
     "omniglot_1shot_5way_transductive": (
         *(1e-3, 25, 3, 15, 1.0, 100_000, 10, 25, 5),
     ),
+    "mini_imagenet_1shot_5way": (
+        *(1.2e-3, 3, 19, 12, 0.235, 200_000, 2, 3, 59),
+    ),
+    "mini_imagenet_5shot_5way": (
+        *(2.2e-4, 10, 8, 15, 1.0, 200_000, 5, 15, 88),
+    ),
+    "mini_imagenet_1shot_5way_transductive": (
+        *(1e-3, 5, 15, 15, 1.0, 100_000, 10, 5, 10),
+    ),
 }
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_omniglots_presets_are_the_papers_columns(name):
+def test_the_presets_are_the_papers_columns(name):
     preset = PRESETS[name]
     assert tuple(getattr(preset, row) for row in ROWS) == TABLES[name]
     assert f"{preset.shots}shot_{preset.ways}way" in name
-    assert (preset.dataset, preset.split) == ("omniglot", "characters")
+    [dataset] = [d for d in ("omniglot", "mini_imagenet") if d in name]
+    assert (preset.dataset, preset.network) == (dataset, f"{dataset}_cnn")
+    assert preset.omniglot_split == "characters"
     assert preset.inner_optimizer == "adam"
     assert preset.meta_batch_mode == "serial"
     assert preset.loss_reduction == "sum"
@@ -78,9 +91,27 @@ def test_mamls_presets_are_finns(shots):
     assert preset.loss_reduction == "mean"
 
 
+@pytest.mark.parametrize("shots, meta_batch", [(1, 4), (5, 2)])
+def test_mamls_presets_for_mini_imagenet_are_finns(shots, meta_batch):
+    preset = PRESETS[f"mini_imagenet_{shots}shot_5way_maml"]
+    assert (preset.inner_optimizer, preset.learning_rate) == ("sgd", 0.01)
+    assert (preset.inner_steps, preset.eval_inner_steps) == (5, 10)
+    assert (preset.training_shots, preset.query_shots) == (shots, 15)
+    assert preset.inner_batch_size == preset.eval_inner_batch_size == 5 * shots
+    assert (preset.meta_optimizer, preset.outer_step_size) == ("adam", 1e-3)
+    assert preset.outer_iterations == 60_000
+    assert preset.meta_batch_size == meta_batch
+    assert preset.network == "mini_imagenet_cnn"
+    assert preset.loss_reduction == "mean"
+
+
 def test_every_preset_says_where_it_is_from_and_what_to_expect():
-    maml = {f"omniglot_{shots}shot_5way_maml" for shots in (1, 5)}
-    others = {"omniglot_gradients", "sine", "glyphs", *maml}
+    maml = {
+        f"{dataset}_{shots}shot_5way_maml"
+        for dataset in ("omniglot", "mini_imagenet")
+        for shots in (1, 5)
+    }
+    others = {"omniglot_gradients", "sine", "glyphs", "photos", *maml}
     assert set(PRESETS) == {*TABLES, *others}
     for preset in PRESETS.values():
         assert preset.source
@@ -118,9 +149,12 @@ def test_a_seed_makes_the_same_learner_again():
 
 
 def test_the_tests_tasks_are_not_the_trainings():
-    train, test = build.make_tasks(PRESETS["sine"], 0)
-    first, other = (t.sample(tf.constant(0, tf.int64)) for t in (train, test))
-    assert (first.query_y.numpy() != other.query_y.numpy()).any()
+    tasks = build.make_tasks(PRESETS["sine"], 0)
+    firsts = {
+        each.sample(tf.constant(0, tf.int64)).query_y.numpy().tobytes()
+        for each in (*tasks, tasks.seen)
+    }
+    assert len(firsts) == 4
 
 
 @pytest.mark.parametrize(
@@ -148,6 +182,7 @@ def test_the_choices_of_settings_are_what_there_is():
         "inner_optimizer": INNER_OPTIMIZERS,
         "meta_optimizer": META_OPTIMIZERS,
         "loss_reduction": REDUCTIONS,
+        "augmentation": AUGMENTATIONS,
     }
     fields = {field.name: field for field in dataclasses.fields(Preset)}
     for name, there in known.items():
@@ -156,6 +191,7 @@ def test_the_choices_of_settings_are_what_there_is():
             dataclasses.replace(PRESETS["sine"], **{name: "other"})
     for algorithm in NAMED:
         assert algorithm in fields["algorithm"].metadata["text"]
+    assert set(fields["resize"].metadata["choices"]) < set(RESIZES)
     assert tuple(MODES) == EVALUATION_MODES
     assert all(mode.__name__ == name for name, mode in MODES.items())
 

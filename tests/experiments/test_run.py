@@ -9,7 +9,10 @@ import signal
 import keras
 import pytest
 
-from reptile_tf import MetaLearner, Score
+from reptile_tf import LabelledExamples, MetaLearner, Score, VariedEpisodes
+from reptile_tf.data import sources, splits
+from reptile_tf.data.sources import registry
+from reptile_tf.experiments import plots
 from reptile_tf.experiments.presets import PRESETS
 from reptile_tf.experiments.run import Run
 
@@ -113,3 +116,120 @@ def test_epochs_of_another_length_contradict_the_run(tmp_path, monkeypatch):
     run.train(eval_every=4, num_validation_tasks=2)
     with pytest.raises(ValueError, match=r"eval_every=2 \(the run has 4\)"):
         run.train(eval_every=2, num_validation_tasks=2)
+
+
+@pytest.fixture
+def own_source(classes, monkeypatch):
+    """A data set "own" of 12 classes, with or without validation classes."""
+    monkeypatch.setattr(registry, "_SOURCES", dict(registry._SOURCES))
+    data = {"classes": classes}
+
+    def load(settings, seed, data_dir):
+        return splits.divide(data["classes"], seed, settings.validation_classes)
+
+    sources.register(sources.ClassSource("own", load=load))
+    return data
+
+
+OWN = dataclasses.replace(
+    PRESETS["glyphs"],
+    **{"dataset": "own", "ways": 2, "shots": 2, "training_shots": 2},
+    **{"inner_steps": 1, "inner_batch_size": 2, "eval_inner_steps": 1},
+    outer_iterations=2,
+)
+
+
+@pytest.mark.parametrize(
+    "held, prefix, name",
+    [(None, "val", "validation classes"), (0, "train", "training classes")],
+)
+def test_accuracies_along_the_way_are_of_no_test_class(
+    tmp_path, own_source, monkeypatch, capsys, held, prefix, name
+):
+    """And are called by what they are of: in the history, and in the file."""
+    used = []
+    evaluate = MetaLearner.evaluate
+
+    def spy(self, tasks, *arguments, **named):
+        used.append(tasks)
+        return evaluate(self, tasks, *arguments, **named)
+
+    monkeypatch.setattr(MetaLearner, "evaluate", spy)
+    preset = dataclasses.replace(OWN, validation_classes=held)
+    run = Run(tmp_path, preset, 0)
+    run.train(eval_every=1, num_validation_tasks=2)
+    tasks = run.tasks()
+    assert used == [tasks.validation] * 2
+    assert not set(tasks.validation.classes.names) & set(
+        tasks.test.classes.names
+    )
+    header = (tmp_path / "history.csv").read_text().splitlines()[0]
+    assert f",{prefix}_support_accuracy" in header
+    assert len(header.split(",")) == 10
+    assert (
+        json.loads((tmp_path / "config.json").read_text())["along_the_way"]
+        == name
+    )
+    assert f"along the way: {name}" in capsys.readouterr().out
+    kept = json.loads((tmp_path / "classes.json").read_text())
+    assert kept["test"] == dict.fromkeys(tasks.test.classes.names, 6)
+    assert len(kept) == (3 if held is None else 2)
+    plots.learning_curve(tmp_path / "history.csv", tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").exists()
+
+
+def test_each_split_is_evaluated_to_a_file_of_its_own(tmp_path, own_source):
+    run = Run(tmp_path, OWN, 0)
+    run.train(eval_every=2, num_validation_tasks=2)
+    for split, name in (
+        ("test", "evaluation.json"),
+        ("validation", "evaluation_validation.json"),
+        ("train", "evaluation_train.json"),
+    ):
+        run.evaluate(3, split=split, verbose=0)
+        entries = json.loads((tmp_path / name).read_text())
+        assert {entry["split"] for entry in entries} == {split}
+    values = {p.read_text() for p in tmp_path.glob("evaluation*.json")}
+    assert len(values) == 3
+    with pytest.raises(ValueError, match="split must be one of train, valid"):
+        run.evaluate(3, split="all")
+
+
+def test_a_data_set_that_has_changed_is_refused(tmp_path, own_source):
+    """A resumed training would mix two divisions, and test what it learned."""
+    Run(tmp_path, OWN, 0).train(eval_every=2, num_validation_tasks=2)
+    whole = own_source["classes"]
+    smaller = LabelledExamples(whole.examples[1:], [0, *whole.offsets[1:] - 1])
+    for other in (whole.subset(range(11)), smaller):
+        own_source["classes"] = other
+        for use in (Run.tasks, lambda run: run.evaluate(2, verbose=0)):
+            with pytest.raises(ValueError, match="other .* classes, .* began"):
+                use(Run.open(tmp_path))
+
+
+def test_a_history_of_test_classes_is_put_aside(tmp_path, own_source):
+    """As version 0.2 wrote it; other columns must not go on below."""
+    run = Run(tmp_path, OWN, 0)
+    run.train(eval_every=1, num_validation_tasks=2)
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["along_the_way"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    newest = max((tmp_path / "checkpoints").iterdir())
+    learner = MetaLearner.load(newest)
+    learner.iteration = 1
+    learner.save(newest.with_name("iteration-00000001.zip"))
+    newest.unlink()
+    before = (tmp_path / "history.csv").read_text()
+    Run(tmp_path, OWN, 0).train(eval_every=1, num_validation_tasks=2)
+    assert (tmp_path / "history_of_test_classes.csv").read_text() == before
+    [header, line] = (tmp_path / "history.csv").read_text().splitlines()
+    assert header.startswith("epoch") and line.startswith("1,")
+
+
+def test_tasks_of_varying_size(tmp_path, own_source):
+    preset = dataclasses.replace(OWN, max_ways=2, inner_batch_size=5)
+    run = Run(tmp_path, preset, 0)
+    run.train(eval_every=2, num_validation_tasks=2)
+    scores = run.evaluate(3, verbose=0)
+    assert {score.num_tasks for score in scores} == {3}
+    assert isinstance(run.tasks().test, VariedEpisodes)

@@ -54,7 +54,7 @@ def test_a_source_of_labelled_images_of_ones_own(classes):
     assert len({each.seed for each in (*tasks, tasks.seen)}) == 4
     names = [*train.classes.names, *validation.classes.names]
     assert not set(names) & set(test.classes.names)
-    assert tasks.class_names["test"] == list(test.classes.names)
+    assert tasks.class_sizes["test"] == dict.fromkeys(test.classes.names, 6)
     learner = build.make_learner(preset, 0, build.input_shape(train))
     assert learner.model.input_shape == (None, 8, 8, 1)
     assert learner.model.output_shape == (None, 3)
@@ -106,7 +106,7 @@ def test_a_source_without_validation_classes(classes):
     assert tasks.validation is tasks.seen is tasks.evaluated("train")
     assert tasks.seen.classes.names == tasks.train.classes.names
     assert tasks.evaluated("test") is tasks.test
-    assert set(tasks.class_names) == {"train", "test"}
+    assert set(tasks.class_sizes) == {"train", "test"}
     with pytest.raises(ValueError, match="no classes were held out"):
         tasks.evaluated("validation")
     with pytest.raises(ValueError, match="train, validation, test.*'all'"):

@@ -1,0 +1,94 @@
+r"""Learns the classes of a few pictures of yours; writes a Keras model.
+
+Example:
+    reptile-tf adapt --model=saved_models/omniglot_5shot_5way \
+        --support=folder:examples/characters/support --output=mine.keras
+    reptile-tf classify --model=mine.keras examples/characters/query/*.png
+
+The model is a trained one: a run folder, or a folder that export wrote. The
+support set is a folder with a folder of pictures for each class, of which
+there may be fewer or more than the model was trained with. The file is an
+ordinary Keras model that takes pixels and returns probabilities; it also holds
+the names of the classes, and how pictures are prepared, so that classify needs
+nothing else. How good it is on your pictures is measured by leaving some of
+them out in turn.
+"""
+
+from absl import flags
+
+from reptile_tf.cli import flags as shared_flags
+
+MODEL = flags.DEFINE_string(
+    "model",
+    None,
+    "The trained model: a run folder that train wrote, or a folder that export "
+    "wrote.",
+    required=True,
+)
+SUPPORT = flags.DEFINE_string(
+    "support",
+    None,
+    "The pictures to learn from: folder:PATH, a folder with a folder for each "
+    "class.",
+    required=True,
+)
+OUTPUT = flags.DEFINE_string(
+    "output", None, "The file to write, which ends in .keras.", required=True
+)
+STEPS = flags.DEFINE_integer(
+    "steps",
+    None,
+    "The inner steps that the model adapts with; as many as in the model's "
+    "evaluation if not given.",
+    0,
+)
+SEED = shared_flags.define_seed("the mini-batches and of what is left out")
+shared_flags.define_folder_settings()
+
+
+def main() -> None:
+    """Adapts, measures, and writes the model."""
+    from reptile_tf.data.sources import image_folder
+    from reptile_tf.experiments.trained import Trained
+    from reptile_tf.training import cross_validation, picture_classifier, ways
+    from reptile_tf.training.outputs import Outputs
+
+    if not OUTPUT.value.endswith(".keras"):
+        raise ValueError(
+            f"output={OUTPUT.value} must end in .keras, as Keras's files do"
+        )
+    trained = Trained.open(MODEL.value)
+    pictures, labels, names = image_folder.load_all(
+        SUPPORT.value.removeprefix("folder:"),
+        trained.preparation,
+        **shared_flags.folder_settings(),
+    )
+    learner = ways.with_ways(trained.learner, len(names))
+    print(
+        f"Adapting to {len(labels)} pictures of {len(names)} classes: "
+        f"{', '.join(names)}"
+    )
+    found = cross_validation.leave_out(
+        learner, pictures, labels, STEPS.value, SEED.value
+    )
+    if found is None:
+        print(
+            "A class has a single picture, which cannot be left out: how good "
+            "the model is cannot be told from these pictures."
+        )
+    else:
+        share, folds = found
+        print(f"support accuracy on pictures left out, {folds} folds: {share}")
+        if share.interval()[0] <= 1 / len(names):
+            print(
+                f"These are too few pictures to tell this from guessing "
+                f"({1 / len(names):.1%})."
+            )
+    adapted = learner.adapt(
+        pictures, labels, steps=STEPS.value, seed=SEED.value
+    )
+    picture_classifier.of_adapted(
+        adapted, names, trained.preparation, Outputs.of(learner.loss).logits
+    ).save(OUTPUT.value)
+    print(f"Wrote {OUTPUT.value}; classify pictures with it by")
+    print(f"  reptile-tf classify --model={OUTPUT.value} PICTURE...")

@@ -1,0 +1,265 @@
+"""Tasks that are made by a function of Python or NumPy."""
+
+import collections.abc
+import inspect
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from reptile_tf.data.images import to_inputs
+from reptile_tf.data.task import Task
+from reptile_tf.utils import random
+from reptile_tf.utils.validation import require_at_least
+
+_PARTS = Task._fields[:4]  # what a function returns: all but the key
+
+_A_FUNCTION = """
+    def task(index):
+        rng = np.random.default_rng([seed, index])
+        ...  # draws from rng alone
+        return support_x, support_y, query_x, query_y"""
+
+
+class PythonTasks:
+    """Tasks that a Python function returns; see `tasks_from_function`.
+
+    >>> import numpy as np
+    >>> import reptile_tf as rt
+    >>> def line(index):
+    ...     a = np.random.default_rng(index).uniform(-1, 1)
+    ...     x = np.linspace(-5, 5, 8)[:, np.newaxis]
+    ...     return x[::2], a * x[::2], x[1::2], a * x[1::2]
+    >>> tasks = rt.tasks_from_function(line)
+    >>> tasks.input_shape, tasks.sample(7).support_y.shape
+    ((1,), TensorShape([4, 1]))
+
+    Args:
+        function: as of `tasks_from_function`.
+        seed: as of `tasks_from_function`.
+    """
+
+    def __init__(self, function: Callable[[int], Any], seed: int = 0):
+        _require_function(function)
+        require_at_least(0, seed=seed)
+        self.seed = seed
+        self._function = function
+        self._lock = threading.Lock()
+        self._like, again = self._arrays(0), self._arrays(0)
+        for name, one, other in zip(_PARTS, self._like, again, strict=True):
+            if not _same(one, other):
+                raise ValueError(
+                    "function must return the same task for the same number; "
+                    f"asked for task 0 again, it returned another {name}. Draw "
+                    "random numbers from np.random.default_rng(index), made "
+                    "inside the function, and not from a generator that calls "
+                    "share"
+                )
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input."""
+        return self._like[0].shape[1:]
+
+    def sample(self, index: tf.Tensor) -> Task:
+        """Returns task `index`: inputs as models see them, and targets."""
+        index = tf.cast(index, tf.int64)
+        # Stateless: TensorFlow may leave out a call that nothing depends on,
+        # and run the tasks of a loop side by side.
+        support_x, support_y, query_x, query_y = (
+            tf.ensure_shape(part, like.shape)
+            for part, like in zip(
+                tf.numpy_function(
+                    self._checked,
+                    [index],
+                    [tf.as_dtype(like.dtype) for like in self._like],
+                    stateful=False,
+                ),
+                self._like,
+                strict=True,
+            )
+        )
+        key = random.fold_in(self.seed, index)
+        return Task(
+            to_inputs(support_x), support_y, to_inputs(query_x), query_y, key
+        )
+
+    def _checked(self, index: np.ndarray) -> list[np.ndarray]:
+        """Returns task `index`, which has the shapes and dtypes of task 0."""
+        arrays = self._arrays(int(index))
+        for name, array, like in zip(_PARTS, arrays, self._like, strict=True):
+            if array.shape != like.shape or array.dtype != like.dtype:
+                raise ValueError(
+                    f"function must return {name} of one shape and dtype for "
+                    f"all tasks; task 0 has {_kind(like)}, and task {index} "
+                    f"has {_kind(array)}"
+                )
+        return arrays
+
+    def _arrays(self, index: int) -> list[np.ndarray]:
+        """Returns what the function returns for a number, as four arrays."""
+        # One call at a time, and copies: TensorFlow asks from several threads,
+        # and functions may write into arrays or read files that calls share.
+        with self._lock:
+            try:
+                returned = self._function(index)
+            except Exception as error:
+                error.add_note(f"This was task {index} of {self._function!r}.")
+                raise
+            arrays = [
+                _array(part, name, index)
+                for part, name in zip(
+                    _four(returned, index), _PARTS, strict=True
+                )
+            ]
+        _require_examples(index, *arrays)
+        return arrays
+
+
+def tasks_from_function(
+    function: Callable[[int], Any], seed: int = 0
+) -> PythonTasks:
+    """Makes a distribution of tasks of a Python or NumPy function.
+
+    Trainings, resumed ones among them, and evaluations ask for a task by its
+    number, several times or in any order. So the arrays that are returned must
+    follow from the number alone. Random numbers do if they come from
+    `np.random.default_rng(index)`, made inside the function.
+
+    It is called once for each task, by one thread at a time, which is slower
+    than tasks made of TensorFlow operations. Models see its inputs as they see
+    those of `reptile_tf.LabelledExamples`: uint8 images as float32 between 0
+    and 1, floats as float32, whole numbers as int32.
+
+    Args:
+        function: of the number of a task, a Python int. It returns the arrays
+            (support_x, support_y, query_x, query_y), or the same in pairs,
+            ((support_x, support_y), (query_x, query_y)). Targets are integer
+            labels, or floats; floats `[n]` become `[n, 1]`. All tasks have the
+            shapes of task 0.
+        seed: of what learners do at random with a task, such as the order of
+            its mini-batches; any whole number from 0. The function does not
+            see it.
+
+    Raises:
+        ValueError: `function` is a generator or no function, it returns
+            something else than the four arrays, or it returns another task
+            when it is called with the same number again.
+    """
+    return PythonTasks(function, seed)
+
+
+def _require_function(function: Any) -> None:
+    if (
+        isinstance(function, collections.abc.Iterator)
+        or inspect.isgeneratorfunction(function)
+        or inspect.isgeneratorfunction(type(function).__call__)
+    ):
+        raise ValueError(_no_iterator(function))
+    if not callable(function):
+        raise ValueError(
+            "function must be a function of the number of a task; received a "
+            f"{type(function).__name__}. Write one such as{_A_FUNCTION}"
+        )
+
+
+def _no_iterator(received: Any) -> str:
+    return (
+        "function must return the task of a number; received a generator or "
+        f"an iterator, {received!r}. It cannot be asked for task number i "
+        "again, so a training could not be resumed exactly, nor could two "
+        "learners be evaluated on the same tasks. Write it as a function such "
+        f"as{_A_FUNCTION}"
+    )
+
+
+def _four(returned: Any, index: int) -> list[Any]:
+    """Returns the four parts of a task that a function returned."""
+    if isinstance(returned, collections.abc.Iterator):
+        raise ValueError(_no_iterator(returned))
+    found = type(returned).__name__
+    if isinstance(returned, (tuple, list)):
+        parts = list(returned)
+        if len(parts) == 2 and all(
+            isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in parts
+        ):
+            parts = [*parts[0], *parts[1]]
+        if len(parts) == 4:
+            return parts
+        found += f" of {len(parts)}"
+    raise ValueError(
+        "function must return (support_x, support_y, query_x, query_y) or "
+        "((support_x, support_y), (query_x, query_y)); for task "
+        f"{index} it returned a {found}"
+    )
+
+
+def _array(values: Any, name: str, index: int) -> np.ndarray:
+    """Returns a part as a new array, in a dtype that models take."""
+    try:
+        array = np.asarray(values)
+        found = _kind(array)
+    except ValueError:
+        array, found = np.empty([]), "a list of rows of unequal lengths"
+    kind, targets = array.dtype.kind, name.endswith("_y")
+    if not array.ndim or kind not in "fbiu":
+        raise ValueError(
+            f"{name} must be an array of numbers, one row for each example; "
+            f"for task {index} it is {found}"
+        )
+    if kind in "fb":
+        array = array.astype(np.float32)
+        # As models return them: of one dimension, Keras's functions would
+        # take the examples for the outputs of a single one.
+        return array[:, np.newaxis] if targets and array.ndim == 1 else array
+    if array.dtype == np.uint8 and array.ndim > 2 and not targets:
+        return array.copy()  # images, see `to_inputs`
+    if array.size and not (
+        np.iinfo(np.int32).min <= array.min()
+        and array.max() <= np.iinfo(np.int32).max
+    ):
+        raise ValueError(
+            f"{name} must be whole numbers of 32 bits, or floats; for task "
+            f"{index} it has {array.min()} to {array.max()}"
+        )
+    return array.astype(np.int32)
+
+
+def _require_examples(index, support_x, support_y, query_x, query_y) -> None:
+    """Refuses sets that nothing can be learned from, or asked about."""
+    for name, x, y in (
+        ("support", support_x, support_y),
+        ("query", query_x, query_y),
+    ):
+        if len(x) != len(y):
+            raise ValueError(
+                f"{name}_x and {name}_y must have the same length; for task "
+                f"{index} they have {len(x)} and {len(y)}"
+            )
+    if not len(support_x):
+        raise ValueError(
+            "support_x must have at least 1 example to learn from; for task "
+            f"{index} it is {_kind(support_x)}"
+        )
+    for name, support, query in (
+        ("x", support_x, query_x),
+        ("y", support_y, query_y),
+    ):
+        if support.shape[1:] != query.shape[1:] or support.dtype != query.dtype:
+            raise ValueError(
+                f"support_{name} and query_{name} must have examples of one "
+                f"shape and dtype; for task {index} they are "
+                f"{_kind(support)} and {_kind(query)}; for a task without "
+                f"queries return support_{name}[:0]"
+            )
+
+
+def _kind(array: np.ndarray) -> str:
+    return f"{array.dtype} {list(array.shape)}"
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    nan = one.dtype.kind == "f"
+    return one.dtype == other.dtype and np.array_equal(one, other, nan)

@@ -1,0 +1,62 @@
+"""How the examples of a data set are held: in memory, or in a mapped file."""
+
+import functools
+import pathlib
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+
+class Stored:
+    """All examples of a data set; its parts share it, so none is held twice.
+
+    Args:
+        rows: `[examples, ...]`.
+        path: of the file that holds the rows and nothing else; None if they
+            are in memory.
+    """
+
+    def __init__(self, rows: np.ndarray, path: pathlib.Path | None = None):
+        self.rows, self.path = rows, path
+
+    @functools.cached_property
+    def tensor(self) -> tf.Tensor:
+        """The rows as one tensor, to which compiled functions refer."""
+        with tf.init_scope():  # also where a function is being traced
+            if self.path is None:
+                return tf.constant(self.rows)
+        # The operation maps the file: pages are read when they are gathered
+        # from, and given back when memory runs short. It lives on the CPU.
+        with tf.init_scope(), tf.device("CPU"):
+            return tf.raw_ops.ImmutableConst(
+                dtype=self.rows.dtype,
+                shape=self.rows.shape,
+                memory_region_name=str(self.path),
+            )
+
+
+def plain(examples: npt.ArrayLike) -> np.ndarray:
+    """Returns examples in a dtype that models take; refuses what has none."""
+    given = np.asarray(examples)
+    kind, wide = given.dtype.kind, given.dtype.itemsize > 4
+    if kind in "USO":
+        kinds = set() if kind != "O" else {type(x) for x in given.flat}
+        if kinds <= {str, bytes}:
+            return given
+    elif kind == "b" or (kind == "f" and wide):
+        return given.astype(np.float32)
+    elif kind == "f" or (kind in "iu" and given.dtype.itemsize < 4):
+        return given
+    elif kind in "iu":
+        least, most = (given.min(), given.max()) if given.size else (0, 0)
+        if np.iinfo(np.int32).min <= least and most <= np.iinfo(np.int32).max:
+            return given.astype(np.int32)
+        raise ValueError(
+            "examples must be integers of 32 bits, or floats; received "
+            f"{least} to {most}"
+        )
+    raise ValueError(
+        "examples must be an array of numbers or of strings, all of one shape; "
+        f"received {given.dtype} {list(given.shape)}"
+    )

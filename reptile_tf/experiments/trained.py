@@ -1,0 +1,95 @@
+"""Trained models of pictures, to adapt: run folders, and exported models."""
+
+import json
+import os
+import pathlib
+from typing import NamedTuple
+
+from reptile_tf.data import sources
+from reptile_tf.data.image_files import Preparation
+from reptile_tf.experiments.run import Run
+from reptile_tf.training.learner import MetaLearner
+from reptile_tf.training.outputs import Outputs
+
+
+class Trained(NamedTuple):
+    """A trained model of pictures.
+
+    Attributes:
+        learner: the meta-learner.
+        preparation: how a picture becomes one of its inputs.
+    """
+
+    learner: MetaLearner
+    preparation: Preparation
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike) -> "Trained":
+        """Returns the trained model of a folder.
+
+        Args:
+            folder: a run folder, or one that `MetaLearner.export` wrote: of a
+                model's versions, whose newest is taken, or of a version.
+
+        Raises:
+            ValueError: it is neither, or no model of pictures.
+        """
+        folder = pathlib.Path(folder)
+        if (folder / "config.json").is_file():
+            return _of_run(Run.open(folder))
+        versions = [
+            path.parents[1]
+            for path in folder.glob("*/assets.extra/learner.json")
+            if path.parents[1].name.isdigit()
+        ]
+        newest = max(versions, key=lambda path: int(path.name), default=folder)
+        return _of_export(newest / "assets.extra", folder)
+
+
+def preparation_of(run: Run) -> Preparation | None:
+    """Returns how a picture becomes an input of a run's model.
+
+    None if its inputs are no pictures.
+    """
+    source = sources.get(run.preset.dataset)
+    if not source.uint8_images:
+        return None
+    height, width, channels = run.learner().model.input_shape[1:]
+    return Preparation(height, width, channels, source.resize(run.preset))
+
+
+def _of_run(run: Run) -> Trained:
+    preparation = preparation_of(run)
+    if preparation is None:
+        raise ValueError(
+            f"model={run.folder} was trained on {run.preset.dataset}, which "
+            "has no pictures"
+        )
+    return _classifier(run.learner(), preparation, run.folder)
+
+
+def _of_export(extra: pathlib.Path, folder: pathlib.Path) -> Trained:
+    if not (extra / "learner.json").is_file():
+        raise ValueError(
+            f"model={folder} is neither a run folder, which has a config.json, "
+            "nor a folder that reptile-tf export wrote"
+        )
+    about = json.loads((extra / "learner.json").read_text())
+    if not about.get("pictures") or not (extra / "learner.zip").is_file():
+        raise ValueError(
+            f"model={folder} is an export that does not say how it was trained "
+            "on pictures; export the run again, or give the run folder"
+        )
+    return _classifier(
+        MetaLearner.load(extra / "learner.zip"),
+        Preparation.of_dict(about["pictures"]),
+        folder,
+    )
+
+
+def _classifier(
+    learner: MetaLearner, preparation: Preparation, folder: pathlib.Path
+) -> Trained:
+    if not Outputs.of(learner.loss).classifier:
+        raise ValueError(f"model={folder} does not tell classes apart")
+    return Trained(learner, preparation)

@@ -1,0 +1,123 @@
+"""Adapted models of pictures as files: ordinary Keras models, with names.
+
+FILE.keras takes pictures as uint8 or float pixels from 0 to 255, and returns
+the probability of each class. Any program can load it with Keras alone. One
+entry more in the archive, pictures.json, holds the names of the classes and how
+pictures become its input.
+"""
+
+import json
+import os
+import pathlib
+import zipfile
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from reptile_tf.data import image_files
+from reptile_tf.data.image_files import Preparation
+from reptile_tf.models.batch_normalization import BatchNormalization
+from reptile_tf.utils.files import whole_file
+
+_ENTRY = "pictures.json"
+
+
+class PictureClassifier(NamedTuple):
+    """A model that classifies pictures.
+
+    Attributes:
+        model: pixels `[n, height, width, channels]`, 0 to 255, to
+            probabilities `[n, classes]`.
+        class_names: of the classes, in the order of the probabilities.
+        preparation: how a picture becomes an input.
+    """
+
+    model: keras.Model
+    class_names: list[str]
+    preparation: Preparation
+
+    def classify(self, paths: Sequence[str | os.PathLike]) -> np.ndarray:
+        """Returns the probabilities `[n, classes]` of picture files.
+
+        Raises:
+            ValueError: a file is no picture that can be read.
+        """
+        pictures = image_files.load(paths, self.preparation)
+        return self.model.predict(pictures, verbose=0)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes the file, whole or not at all.
+
+        Args:
+            path: of the file, which ends in `.keras`.
+        """
+        about = {
+            "class_names": self.class_names,
+            "preparation": self.preparation.as_dict(),
+        }
+        with whole_file(path) as part:
+            self.model.save(part)
+            with zipfile.ZipFile(part, "a") as archive:
+                archive.writestr(_ENTRY, json.dumps(about, indent=1))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "PictureClassifier":
+        """Reads what `save` wrote.
+
+        Raises:
+            ValueError: it is no such file.
+        """
+        path = pathlib.Path(path)
+        try:
+            with zipfile.ZipFile(path) as archive:
+                about = json.loads(archive.read(_ENTRY))
+            model = keras.saving.load_model(path, compile=False)
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"{path} is no model that reptile-tf adapt wrote: {error}"
+            ) from error
+        preparation = Preparation.of_dict(about["preparation"])
+        return cls(model, about["class_names"], preparation)
+
+
+def of_adapted(
+    model: keras.Model,
+    class_names: Sequence[str],
+    preparation: Preparation,
+    logits: bool,
+) -> PictureClassifier:
+    """Returns an adapted model of images in [0, 1] as one of pictures.
+
+    Args:
+        model: that `MetaLearner.adapt` returned.
+        class_names: of its outputs.
+        preparation: how pictures became its inputs.
+        logits: whether it returns logits, and not probabilities.
+    """
+    pixels = keras.Input(
+        (preparation.height, preparation.width, preparation.channels),
+        name="pixels",
+    )
+    outputs = _plain(model)(keras.layers.Rescaling(1 / 255)(pixels))
+    if logits:
+        outputs = keras.layers.Softmax(name="probabilities")(outputs)
+    whole = keras.Model(pixels, outputs, name=model.name)
+    return PictureClassifier(whole, list(class_names), preparation)
+
+
+def _plain(model: keras.Model) -> keras.Model:
+    """Returns a clone without layers of ours, for programs without them."""
+
+    def cloned(layer: keras.layers.Layer) -> keras.layers.Layer:
+        kind = type(layer)
+        if kind is BatchNormalization:  # in inference the same function
+            kind = keras.layers.BatchNormalization
+        return kind.from_config(layer.get_config())
+
+    copy = keras.models.clone_model(
+        model, clone_function=cloned, recursive=True
+    )
+    copy.set_weights(model.get_weights())
+    return copy
