@@ -10,6 +10,7 @@ first, or a file that adapt wrote, which knows its classes already. Pictures are
 prepared exactly as in the training of the model.
 """
 
+import os
 import pathlib
 from collections.abc import Sequence
 
@@ -73,7 +74,9 @@ def main(words: Sequence[str]) -> None:
 def _print(
     queries: Sequence[pathlib.Path], names: Sequence[str], answer: np.ndarray
 ) -> None:
-    shown = [str(path) for path in queries]
+    # Of folders that all are in, nobody needs to be told.
+    base = os.path.commonpath([path.parent for path in queries])
+    shown = [os.path.relpath(path, base) for path in queries]
     width = max(map(len, shown))
     columns = [max(len(name), 6) for name in names]
     head = "  ".join(f"{n:>{w}}" for n, w in zip(names, columns, strict=True))

@@ -77,7 +77,7 @@ def _main(words: list[str]) -> None:
     app.run(
         lambda argv: _run(name, command, argv[1:]),
         [f"reptile-tf {name}", *rest],
-        flags_parser=lambda argv: _parse(argv, command),
+        flags_parser=lambda argv: _parse(argv, hasattr(command, "WORDS")),
     )
 
 
@@ -127,17 +127,16 @@ def _flag_help(flag: flags.Flag) -> str:
     return f"{head}\n{flags.text_wrap(text, 80, '      ')}"
 
 
-def _parse(argv: Sequence[str], command: ModuleType) -> list[str]:
+def _parse(argv: Sequence[str], takes_words: bool = False) -> list[str]:
     """Gives the flags their values; ends the command if that cannot be.
 
     Returns:
-        The name, and the words that are no flags, where the command takes some
-        as it says by `WORDS`.
+        The name of the command, and the words that are no flags.
     """
     name = argv[0]
     try:
         _, *words = flags.FLAGS(argv)
-        stray = [] if hasattr(command, "WORDS") else words
+        stray = [] if takes_words else words
         problem = "settings are flags, as in --seed=1" if stray else ""
     except flags.Error as error:
         words, stray, problem = [], [], str(error)
@@ -148,8 +147,14 @@ def _parse(argv: Sequence[str], command: ModuleType) -> list[str]:
     return [name, *words]
 
 
-def _run(name: str, command: ModuleType, words: Sequence[str]) -> None:
-    """Runs a command; what goes wrong as users' work does is one line."""
+def _run(name: str, command: ModuleType, words: Sequence[str] = ()) -> None:
+    """Runs a command; what goes wrong as users' work does is one line.
+
+    Args:
+        name: of the command.
+        command: its module.
+        words: that are no flags; a command that takes some says so by `WORDS`.
+    """
     try:
         _start_tensorflow()
         command.main(*([words] if hasattr(command, "WORDS") else []))

@@ -207,7 +207,7 @@ def _orientation(image: Image.Image) -> Any:
 def _opaque(image: Image.Image) -> Image.Image:
     """Returns an image of 8 bits without transparency, on white paper."""
     if image.mode == "I" or image.mode.startswith("I;"):  # grey of 16 bits
-        values = np.asarray(image).astype(np.int64)
+        values = np.asarray(image).astype(np.int32)
         grey = (values + 128) // 257
         grey[values == image.info.get("transparency")] = 255
         return Image.fromarray(grey.astype(np.uint8))

@@ -18,8 +18,9 @@ class Command:
 
     def run(self, *args):
         flags.FLAGS.unparse_flags()
-        flags.FLAGS([self.name, *args])
-        return self.module.main()
+        _, *words = flags.FLAGS([self.name, *args])
+        takes_words = hasattr(self.module, "WORDS")
+        return self.module.main(*([words] if takes_words else []))
 
     def forget_flags(self):
         # Two commands may have a flag of the same name.

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 from absl import flags
 from command import Command, run_command
+from PIL import Image
 
 from reptile_tf import MetaLearner
 from reptile_tf.cli import main as cli
@@ -213,6 +215,37 @@ def test_glyphs_from_training_to_tables(tmp_path, capsys):
     ]
     assert len(printed) == 16 and printed[1].startswith("anchor-1.png")
 
+    for trained in (run, model):
+        file = tmp_path / "mine.keras"
+        run_command(
+            *("adapt", f"--model={trained}", f"--output={file}", "--steps=2"),
+            f"--support=folder:{examples / 'support'}",
+        )
+        printed = capsys.readouterr().out
+        assert "5 classes: anchor, fish, gate, kite, spiral" in printed
+        assert re.search(
+            r"support accuracy on pictures left out, 5 folds: [\d.]+% "
+            r"\(95% interval [\d.]+% to [\d.]+%, 25 pictures\)",
+            printed,
+        )
+        asked = [
+            str(examples / "query" / f"{x}.png") for x in ("kite-1", "fish-2")
+        ]
+        run_command("classify", f"--model={file}", *asked)
+        printed = capsys.readouterr().out.splitlines()
+        assert [line.split()[0] for line in printed[1:]] == [
+            "kite-1.png",
+            "fish-2.png",
+        ]
+        assert all(len(line.split()) == 7 for line in printed)
+
+    run_command(
+        *("evaluate", f"--run_dir={run}", "--num_tasks=2"),
+        *("--split=validation", "--mode=support"),
+    )
+    assert "162 validation classes: " in capsys.readouterr().out
+    assert (run / "evaluation_validation.json").exists()
+
     readme = tmp_path / "README.md"
     readme.write_text(
         "before\n<!-- accuracies: made by reptile-tf record -->\nold\n"
@@ -228,11 +261,78 @@ def test_glyphs_from_training_to_tables(tmp_path, capsys):
     text = readme.read_text()
     assert "old" not in text and text.startswith("before\n")
     assert text.endswith("<!-- end -->\nafter\n")
-    assert f"| tiny | 5-way 5-shot | 6 of 6 | {entries[0]['mode']} |" in text
+    mode = entries[0]["mode"]
+    assert f"| tiny | 5-way 5-shot | 6 of 6 | test | {mode} |" in text
     assert (
         "data_dir"
         not in (tmp_path / "results" / "tiny" / "config.json").read_text()
     )
+
+
+def test_what_classify_and_adapt_cannot_do(tmp_path):
+    run, model = tmp_path / "run", tmp_path / "m.keras"
+    picture = str(ROOT / "examples" / "characters" / "query" / "kite-1.png")
+    model.touch()
+    support = f"--support=folder:{tmp_path}"
+    for words, message in (
+        (["classify", f"--model={run}", picture], "give --support=folder:PATH"),
+        (["classify", f"--model={model}", picture, support], "has no use"),
+        (["classify", f"--model={model}", picture], "no model that reptile-tf"),
+        (["classify", f"--model={model}"], "name a picture"),
+        (["classify", f"--model={model}", str(model) + "x"], "neither a pict"),
+        (
+            ["adapt", f"--model={run}", support, "--output=x.h5"],
+            "output=x.h5 must end in .keras",
+        ),
+        (
+            ["adapt", f"--model={run}", support, "--output=x.keras"],
+            "neither a run folder, .* nor a folder that reptile-tf export",
+        ),
+    ):
+        with pytest.raises(ValueError, match=message):
+            run_command(*words)
+
+
+def test_pictures_of_a_folder_from_training_to_an_answer(tmp_path, capsys):
+    """Photos of one's own: trained on, exported, and new ones classified."""
+    photos = tmp_path / "my photos"
+    for c in range(29):
+        (photos / f"thing {c}").mkdir(parents=True)
+        for i in range(6):
+            Image.new("RGB", (9 + i, 12), (8 * c, 255 - 8 * c, 40 * i)).save(
+                photos / f"thing {c}" / f"{i}.jpg"
+            )
+    run, model = tmp_path / "run", tmp_path / "models" / "mine"
+    run_command(
+        *("train", "--preset=photos", f"--dataset=folder:{photos}"),
+        *(f"--run_dir={run}", "--image_size=16", "--training_shots=4"),
+        *(*TINY, "--eval_every=3", "--resize=squash", "--inner_batch_size=2"),
+    )
+    run_command("evaluate", f"--run_dir={run}", "--num_tasks=2")
+    assert "6 test classes: thing" in capsys.readouterr().out
+    run_command("export", f"--run_dir={run}", f"--output={model}")
+    about = (model / "1" / "assets.extra" / "learner.json").read_text()
+    assert json.loads(about)["pictures"] == {
+        **{"height": 16, "width": 16, "channels": 3, "resize": "squash"}
+    }
+    assert len(json.loads(about)["trained_on"]) == 18
+    few = tmp_path / "few"
+    for c in (3, 8):
+        shutil.copytree(photos / f"thing {c}", few / f"thing {c}")
+    capsys.readouterr()
+    new = str(photos / "thing 3" / "0.jpg")
+    run_command(
+        *("classify", f"--model={model}", new, f"--support=folder:{few}")
+    )
+    assert capsys.readouterr().out.splitlines()[0].split()[1:] == [
+        *("thing", "3", "thing", "8", "answer")
+    ]
+    with pytest.raises(ValueError, match="(?s)2 classes.*reptile-tf adapt"):
+        run_command(
+            *("train", "--preset=photos", f"--dataset=folder:{few}"),
+            f"--run_dir={tmp_path / 'other'}",
+        )
+    assert not (tmp_path / "other").exists()
 
 
 def test_tour_makes_a_new_run_each_time(tmp_path, capsys):

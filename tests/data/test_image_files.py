@@ -232,9 +232,10 @@ def test_the_order_is_that_of_the_paths(many, tmp_path):
     assert digests.dtype == np.uint64
     assert not digests[[7, 77, 140]].any()
     assert len(set(digests.tolist())) == 198
-    again = np.empty_like(mapped)
+    again = np.full(mapped.shape, 9, np.uint8)
     found, _ = image_files.decode_all(many, given, again, verbose=0)
     np.testing.assert_array_equal(found, digests)
+    np.testing.assert_array_equal(again, mapped)
 
 
 def test_digests_tell_pixels_not_files(tmp_path):

@@ -1,5 +1,6 @@
 """A folder of a user's own pictures as a data set."""
 
+import itertools
 import os
 import pathlib
 import warnings
@@ -131,9 +132,7 @@ def _divided(
     if "all" in found:
         every = found["all"]
         names = sorted(every)
-        if len(names) < 3 * settings.ways:
-            raise ValueError(_too_few(settings, len(names)))
-        numbers = divided(len(names), seed, settings.validation_classes)
+        numbers = _numbers(len(names), seed, settings)
         parts = dict(zip(("train", "validation", "test"), numbers, strict=True))
         return {
             split: {names[c]: every[names[c]] for c in chosen}
@@ -157,15 +156,32 @@ def _divided(
     return splits
 
 
-def _too_few(settings: TaskSettings, count: int) -> str:
-    folder = settings.dataset
-    return (
-        f"dataset={folder} has {count} classes, too few to meta-train on with "
-        f"ways={settings.ways}: training, validation and test classes are "
-        f"others each, so there must be {6 * settings.ways} or so. To teach "
-        "these classes to a model that is trained already, use\n"
-        "  reptile-tf adapt --model=RUN_OR_EXPORT "
-        f"--support={folder} --output=FILE.keras"
+def _numbers(
+    count: int, seed: int, settings: TaskSettings
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the classes of each split; refuses fewer than a task needs."""
+    ways, held = settings.max_ways or settings.ways, settings.validation_classes
+
+    def parts(count):
+        return divided(count, seed, held)
+
+    def least(count):  # the classes of the smallest split
+        return min(len(part) for part in parts(count) if len(part))
+
+    # Four fifths are not for testing, and one of them at least is learned from.
+    fewest = max(3, -(-5 * ((held or 0) + 1) // 4))
+    if count >= fewest and least(count) >= ways:
+        return parts(count)
+    enough = next(n for n in itertools.count(fewest) if least(n) >= ways)
+    told = f"dataset={settings.dataset} has {count} classes"
+    if count >= fewest:
+        sizes = [str(len(part)) for part in parts(count)]
+        told += f" ({', '.join(sizes)} for training, validation and test)"
+    raise ValueError(
+        f"{told}, too few to meta-train on with ways={ways}, for which there "
+        f"must be {enough}. To teach these classes to a model that is trained "
+        "already, use\n  reptile-tf adapt --model=RUN_OR_EXPORT "
+        f"--support={settings.dataset} --output=FILE.keras"
     )
 
 
