@@ -1,5 +1,6 @@
 """Asking a model in a folder, and one on a server."""
 
+import json
 import pathlib
 
 import numpy as np
@@ -9,6 +10,7 @@ from rest_requests import GIVEN
 
 from reptile_tf import Episodes
 from reptile_tf.data import image_files
+from reptile_tf.data.picture import Preparation
 from reptile_tf.serving import client
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -50,6 +52,36 @@ def test_the_committed_model_is_right_about_all_example_pictures():
     assert found.shape == (15, 5)
     names = [list(classes)[label] for label in found.argmax(1)]
     assert names == [path.name.split("-")[0] for path in queries]
+
+
+def test_pictures_are_prepared_as_in_training(learner, base, port, monkeypatch):
+    """As the model tells, in a folder and on a server; "nearest" if it is old."""
+    prepared = Preparation(8, 8, 1, "squash")
+    told = learner.export(
+        base / "told",
+        uint8_images=True,
+        pictures=prepared,
+        class_names=["ötter", "cat"],
+    )
+    about = json.loads((told / "assets.extra" / "learner.json").read_text())
+    assert Preparation.of_dict(about["pictures"]) == prepared
+    assert about["trained_on"] == ["ötter", "cat"]
+    learner.export(base / "tiny", uint8_images=True)
+    seen = []
+
+    def load(paths, preparation):
+        seen.append(preparation)
+        return np.zeros((len(paths), *preparation.shape), np.uint8)
+
+    monkeypatch.setattr(image_files, "load", load)
+    classes = {"a": ["1.png"], "b": ["2.png"]}
+    url = f"http://127.0.0.1:{port}/v1/models"
+    for place, resize in (("told", "squash"), ("tiny", "nearest")):
+        for model in (base / place, f"{url}/{place}"):
+            client.classify(client.connect(model), classes, ["3.png"], 1)
+            assert {p.resize for p in seen} == {resize}
+            assert {p.shape for p in seen} == {(8, 8, 1)}
+            seen.clear()
 
 
 def test_pictures_that_a_model_cannot_classify(folder, base):

@@ -8,6 +8,8 @@ from exported import BareSession, close, without_python
 
 from reptile_tf import MetaLearner
 from reptile_tf.data import image_files
+from reptile_tf.data.picture import Preparation
+from reptile_tf.experiments.trained import Trained
 from reptile_tf.serving import client
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -21,9 +23,11 @@ def test_the_model_in_the_repository(tmp_path):
     examples = ROOT / "examples" / "characters"
     classes = image_files.find_classes(examples / "support")
     queries = image_files.find(examples / "query")
-    x = image_files.load([p for ps in classes.values() for p in ps], 28, 28, 1)
+    prepared = Trained.open(folder.parent).preparation
+    assert prepared == Preparation(28, 28, 1, "nearest")
+    x = image_files.load([p for ps in classes.values() for p in ps], prepared)
     y = np.repeat(np.arange(5, dtype=np.int32), [*map(len, classes.values())])
-    query_x = image_files.load(queries, 28, 28, 1)
+    query_x = image_files.load(queries, prepared)
     adapted = learner.adapt(x, y, steps=50)
     found = keras.ops.softmax(adapted(query_x / np.float32(255))).numpy()
     answers = [list(classes)[label] for label in found.argmax(1)]
@@ -41,3 +45,11 @@ def test_the_model_in_the_repository(tmp_path):
     close(bare(asked[0], **given)["probabilities"], found)
     answer = without_python(folder, bare, *asked, tmp_path)
     close(answer["probabilities"], found)
+    # It holds its learner, and tells clients how it saw pictures.
+    told = Trained.open(folder).learner
+    assert told.iteration == learner.iteration
+    np.testing.assert_array_equal(
+        told.functional.phi(), learner.functional.phi()
+    )
+    defaults = client.LocalModel(folder).metadata()["limits"]["defaults"]
+    assert "pictures" in defaults
