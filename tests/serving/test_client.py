@@ -55,7 +55,7 @@ def test_the_committed_model_is_right_about_all_example_pictures():
 
 
 def test_pictures_are_prepared_as_in_training(learner, base, port, monkeypatch):
-    """As the model tells, in a folder and on a server; "nearest" if it is old."""
+    """As the model tells, in a folder and on a server; "nearest" if old."""
     prepared = Preparation(8, 8, 1, "squash")
     told = learner.export(
         base / "told",
