@@ -1,9 +1,9 @@
 """Tasks that are made by a function of Python or NumPy."""
 
-import collections.abc
+import contextlib
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,9 @@ from reptile_tf.utils import random
 from reptile_tf.utils.validation import require_at_least
 
 _PARTS = Task._fields[:4]  # what a function returns: all but the key
+
+# Seconds after which a call that others wait for is taken for stuck.
+_PATIENCE = 120.0
 
 _A_FUNCTION = """
     def task(index):
@@ -46,7 +49,7 @@ class PythonTasks:
         require_at_least(0, seed=seed)
         self.seed = seed
         self._function = function
-        self._lock = threading.Lock()
+        self._lock, self._calls = threading.Lock(), 0
         self._like, again = self._arrays(0), self._arrays(0)
         for name, one, other in zip(_PARTS, self._like, again, strict=True):
             if not _same(one, other):
@@ -100,9 +103,7 @@ class PythonTasks:
 
     def _arrays(self, index: int) -> list[np.ndarray]:
         """Returns what the function returns for a number, as four arrays."""
-        # One call at a time, and copies: TensorFlow asks from several threads,
-        # and functions may write into arrays or read files that calls share.
-        with self._lock:
+        with self._turn(index):
             try:
                 returned = self._function(index)
             except Exception as error:
@@ -117,6 +118,32 @@ class PythonTasks:
         _require_examples(index, *arrays)
         return arrays
 
+    @contextlib.contextmanager
+    def _turn(self, index: int) -> Iterator[None]:
+        """Lets one thread at a time call the function, and copy its arrays.
+
+        TensorFlow asks from several threads, and a function may write into
+        arrays or read files that its calls share. If it calls a tf.function,
+        that one waits for a thread, and all of TensorFlow's threads may wait
+        here: then they are told so.
+        """
+        calls = self._calls
+        while not self._lock.acquire(timeout=_PATIENCE):
+            if calls == self._calls:
+                raise RuntimeError(
+                    f"task {index} has waited {_PATIENCE:g} seconds for a call "
+                    "of the function to end. The function must not call a "
+                    "tf.function, such as predict of a Keras model, as it may "
+                    "find no thread to run on: compute what models return "
+                    "before the tasks are made"
+                )
+            calls = self._calls
+        try:
+            yield
+        finally:
+            self._calls += 1
+            self._lock.release()
+
 
 def tasks_from_function(
     function: Callable[[int], Any], seed: int = 0
@@ -129,7 +156,8 @@ def tasks_from_function(
     `np.random.default_rng(index)`, made inside the function.
 
     It is called once for each task, by one thread at a time, which is slower
-    than tasks made of TensorFlow operations. Models see its inputs as they see
+    than tasks made of TensorFlow operations. It must not call a tf.function
+    itself, such as predict of a Keras model. Models see its inputs as they see
     those of `reptile_tf.LabelledExamples`: uint8 images as float32 between 0
     and 1, floats as float32, whole numbers as int32.
 
@@ -153,7 +181,7 @@ def tasks_from_function(
 
 def _require_function(function: Any) -> None:
     if (
-        isinstance(function, collections.abc.Iterator)
+        isinstance(function, Iterator)
         or inspect.isgeneratorfunction(function)
         or inspect.isgeneratorfunction(type(function).__call__)
     ):
@@ -177,7 +205,7 @@ def _no_iterator(received: Any) -> str:
 
 def _four(returned: Any, index: int) -> list[Any]:
     """Returns the four parts of a task that a function returned."""
-    if isinstance(returned, collections.abc.Iterator):
+    if isinstance(returned, Iterator):
         raise ValueError(_no_iterator(returned))
     found = type(returned).__name__
     if isinstance(returned, (tuple, list)):
@@ -211,8 +239,8 @@ def _array(values: Any, name: str, index: int) -> np.ndarray:
         )
     if kind in "fb":
         array = array.astype(np.float32)
-        # As models return them: of one dimension, Keras's functions would
-        # take the examples for the outputs of a single one.
+        # As models return them: a loss that broadcasts would compare each
+        # output of [n, 1] with each target of [n].
         return array[:, np.newaxis] if targets and array.ndim == 1 else array
     if array.dtype == np.uint8 and array.ndim > 2 and not targets:
         return array.copy()  # images, see `to_inputs`

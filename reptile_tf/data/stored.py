@@ -25,15 +25,19 @@ class Stored:
         """The rows as one tensor, to which compiled functions refer."""
         with tf.init_scope():  # also where a function is being traced
             if self.path is None:
-                return tf.constant(self.rows)
-        # The operation maps the file: pages are read when they are gathered
-        # from, and given back when memory runs short. It lives on the CPU.
-        with tf.init_scope(), tf.device("CPU"):
-            return tf.raw_ops.ImmutableConst(
-                dtype=self.rows.dtype,
-                shape=self.rows.shape,
-                memory_region_name=str(self.path),
+                made = tf.constant(self.rows)
+                if self.rows.dtype.kind in "uif":
+                    self.rows = np.asarray(made)  # the same memory
+                return made
+            # Mapped, so that pages are read when they are gathered from, and
+            # given back when memory runs short. DLPack takes no array that
+            # cannot be written to; "c" writes to memory, and nobody writes.
+            # TensorFlow's own operation for it, ImmutableConst, would be folded
+            # as a constant, for which all of the file is copied once.
+            rows = np.memmap(
+                self.path, self.rows.dtype, "c", shape=self.rows.shape
             )
+            return tf.experimental.dlpack.from_dlpack(rows.__dlpack__())
 
 
 def plain(examples: npt.ArrayLike) -> np.ndarray:

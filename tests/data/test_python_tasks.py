@@ -1,6 +1,8 @@
 """Tasks of a Python function: what it may return, and when it is asked."""
 
+import concurrent.futures
 import functools
+import os
 import time
 
 import keras
@@ -18,6 +20,7 @@ from reptile_tf import (
     Task,
     models,
 )
+from reptile_tf.data import python_tasks
 from reptile_tf.data.python_tasks import tasks_from_function
 from reptile_tf.utils import random
 
@@ -214,6 +217,36 @@ def test_a_function_may_use_one_array_again_and_again():
 
     seen = first_inputs(tf.range(200, dtype=tf.int64)).numpy()
     assert (seen == np.arange(200)[:, np.newaxis, np.newaxis]).all()
+
+
+def test_a_call_that_never_ends_for_want_of_a_thread_is_told(monkeypatch):
+    """TensorFlow would wait forever."""
+    monkeypatch.setattr(python_tasks, "_PATIENCE", 0.5)
+    double = tf.function(lambda x: 2 * x, autograph=False)
+
+    def doubled(index):
+        if index == 0:
+            return constant(0)
+        return (double(tf.ones([1, 1])).numpy(),) * 4
+
+    threads = 2 * os.cpu_count()
+    learner = regression(meta_batch_size=threads, meta_batch_mode="parallel")
+    with pytest.raises(tf.errors.OpError, match="must not call a tf.function"):
+        learner.fit(tasks_from_function(doubled), 2, verbose=0)
+
+
+def test_slow_calls_are_waited_for(monkeypatch):
+    monkeypatch.setattr(python_tasks, "_PATIENCE", 1.0)
+
+    def slow(index):
+        time.sleep(0.4)
+        return constant(index)
+
+    tasks = tasks_from_function(slow)
+    with concurrent.futures.ThreadPoolExecutor(4) as threads:
+        # The last one waits for 1.2 seconds, but never for one call.
+        found = list(threads.map(tasks.sample, map(number, range(4))))
+    assert [float(task.support_y[0, 0]) for task in found] == TARGETS[:4]
 
 
 def generator():
