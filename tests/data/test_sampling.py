@@ -245,3 +245,27 @@ def test_amplitude_and_points_are_unrelated(many_waves):
     size = np.abs(many_waves.query_y.numpy()).max((1, 2))
     x = many_waves.support_x.numpy()[:, 0, 0]
     assert abs(np.corrcoef(size, x)[0, 1]) < 4 / np.sqrt(COUNT)
+
+
+def test_augmentation_changes_support_sets_alone_and_follows_from_the_task():
+    plain = episodes()
+
+    def shifted(examples, key):
+        draws = random.uniform(key, [examples.shape[0], 1, 1, 1], 1.0, 2.0)
+        return examples + draws
+
+    changed = Episodes(
+        *(plain.classes, WAYS, SHOTS), query_shots=QUERIES, augment=shifted
+    )
+    shifts = []
+    for index in range(5):
+        one, other = (t.sample(tf.constant(index)) for t in (plain, changed))
+        for name in ("support_y", "query_x", "query_y", "key"):
+            np.testing.assert_array_equal(
+                getattr(one, name), getattr(other, name)
+            )
+        shifts.append((other.support_x - one.support_x).numpy())
+        again = changed.sample(tf.constant(index)).support_x
+        np.testing.assert_array_equal(other.support_x, again)
+    assert (np.array(shifts) >= 1).all()
+    assert len(np.unique(np.round(shifts, 4))) > 30  # no two tasks alike
