@@ -180,12 +180,58 @@ def _prepared(image: Image.Image, preparation: Preparation) -> np.ndarray:
     if preparation.resize == "crop":
         left = max(0.0, image.width - image.height * width / height) / 2
         top = max(0.0, image.height - image.width * height / width) / 2
-    resized = image.resize(
-        (width, height),
-        Image.Resampling.BOX,
-        box=(left, top, image.width - left, image.height - top),
-    )
-    return np.asarray(resized).reshape(preparation.shape)
+    box = left, top, image.width - left, image.height - top
+    return area_means(image, height, width, box)
+
+
+def area_means(
+    image: Image.Image,
+    height: int,
+    width: int,
+    box: tuple[float, float, float, float] | None = None,
+) -> np.ndarray:
+    """Returns an image in another size, each pixel the mean of its area.
+
+    A pixel that lies in two areas counts in each as far as it lies there;
+    Pillow's own box filter would count it in one of them.
+
+    Args:
+        image: of 8 bits, in grey or colours.
+        height: of the result.
+        width: of the result.
+        box: the part to take: left, top, right and bottom; all if None.
+
+    Returns:
+        uint8 `[height, width, channels]`.
+    """
+    left, top, right, bottom = box or (0.0, 0.0, *map(float, image.size))
+    # Of a picture that is much larger, Pillow takes means of whole pixels.
+    factor = int(min((right - left) / width, (bottom - top) / height) / 4)
+    if factor > 1:
+        image = image.reduce(factor)
+        left, top, right, bottom = (
+            edge / factor for edge in (left, top, right, bottom)
+        )
+    pixels = np.asarray(image, np.float32)
+    pixels = pixels.reshape(*pixels.shape[:2], -1)
+    rows = _overlaps(height, top, bottom, pixels.shape[0])
+    columns = _overlaps(width, left, right, pixels.shape[1])
+    means = rows @ pixels.reshape(len(pixels), -1)
+    means = columns @ means.reshape(height, *pixels.shape[1:])
+    return np.rint(means).astype(np.uint8)
+
+
+def _overlaps(size: int, start: float, stop: float, side: int) -> np.ndarray:
+    """Returns the share of each of `side` pixels in each of `size` areas.
+
+    The areas divide what lies between `start` and `stop`; float32
+    `[size, side]`, whose rows have the sum 1.
+    """
+    edges = np.linspace(start, stop, size + 1)[:, np.newaxis]
+    pixels = np.arange(side)
+    shared = np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels)
+    shared = np.maximum(shared, 0)
+    return (shared / shared.sum(1, keepdims=True)).astype(np.float32)
 
 
 def _nearest(size: int, side: int) -> np.ndarray:

@@ -96,11 +96,9 @@ def test_squashing_takes_the_means_of_blocks():
 def test_squashing_averages_what_a_pixel_covers(size):
     pixels = noise(12, 20, 3)
 
-    def weights(small, large):  # of the pixels whose middle is covered
-        starts = np.arange(small)[:, None] * large / small
-        middles = np.arange(large) + 0.5
-        covered = (middles > starts) & (middles <= starts + large / small)
-        return covered / covered.sum(1, keepdims=True)
+    def weights(small, large):  # the share of a pixel that is covered
+        fine = np.repeat(np.eye(large), small, 1)  # small times as large
+        return fine.reshape(large, small, large).mean(2).T
 
     height, width = size
     expected = np.einsum(
@@ -139,7 +137,8 @@ def test_a_crop_is_centred_to_a_part_of_a_pixel():
     # 2.5 of 8 columns, from 2.75 on.
     row = 4 * RANDOM.integers(0, 64, 8, np.uint8)
     found = decode(saved(np.stack([row] * 5)), Preparation(2, 1, 1, "crop"))
-    assert (abs(found - row[3:5].mean()) < 1).all()
+    expected = row[2:6] @ [0.25, 1, 1, 0.25] / 2.5
+    assert (abs(found - expected) < 1).all()
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
@@ -464,3 +463,45 @@ def test_any_fault_of_a_decoder_is_the_files_fault(monkeypatch):
     monkeypatch.setattr(picture, "_prepared", interrupted)
     with pytest.raises(KeyboardInterrupt):
         squash(saved(noise(3, 3, 3)), 4, 4)
+
+
+@pytest.mark.parametrize(
+    "size, wanted, box",
+    [
+        ((5, 7), (3, 2), None),  # (width, height) of both
+        ((4, 4), (4, 4), None),
+        ((3, 2), (7, 5), None),
+        ((10, 6), (3, 3), (2.0, 0.0, 8.0, 6.0)),
+        ((9, 8), (2, 3), (0.75, 0.25, 7.5, 7.75)),
+    ],
+)
+def test_each_pixel_is_the_mean_of_its_area(size, wanted, box):
+    """Against a picture in which every pixel is 420 times as large."""
+    pixels = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3))
+    image = Image.fromarray(pixels.astype(np.uint8))
+    width, height = wanted
+    left, top, right, bottom = box or (0, 0, *size)
+    fine = pixels.repeat(420, 0).repeat(420, 1)
+    rows = np.rint(420 * np.linspace(top, bottom, height + 1)).astype(int)
+    columns = np.rint(420 * np.linspace(left, right, width + 1)).astype(int)
+    expected = np.array(
+        [
+            [
+                fine[rows[i] : rows[i + 1], columns[j] : columns[j + 1]].mean(
+                    (0, 1)
+                )
+                for j in range(width)
+            ]
+            for i in range(height)
+        ]
+    )
+    found = picture.area_means(image, height, width, box)
+    np.testing.assert_allclose(found, expected, atol=1.5)
+
+
+def test_a_much_larger_picture_is_reduced_to_the_same_means():
+    """Its pixels are first averaged in blocks, to save time."""
+    pixels = np.random.default_rng(0).integers(0, 256, (960, 1200, 3), np.uint8)
+    found = picture.area_means(Image.fromarray(pixels), 12, 15)
+    blocks = pixels.reshape(12, 80, 15, 80, 3).mean((1, 3))
+    np.testing.assert_allclose(found, blocks, atol=1)

@@ -190,13 +190,18 @@ def _require_enough(
 ) -> None:
     """Refuses what has too few classes or pictures, before it is decoded."""
     for split, classes in splits.items():
-        shots, queries = settings.shots, 1
-        if split == "train":
-            shots, queries = settings.training_shots, settings.query_shots
-        ways = settings.ways
         if settings.max_ways is not None:  # one to see, and one to be asked
-            ways, shots, queries = settings.max_ways, 1, 1
-        folder_listing.require_enough(classes, ways, shots, queries, split)
+            ways = settings.max_ways
+            folder_listing.require_enough(classes, ways, 1, 1, split)
+            continue
+        ways, shots = settings.ways, settings.shots
+        if split == "train":
+            folder_listing.require_enough(
+                *(classes, ways, settings.training_shots),
+                *(settings.query_shots, split),
+            )
+            split = "training"  # which are evaluated on, too
+        folder_listing.require_enough(classes, ways, shots, 1, split)
 
 
 def _decoded(

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from reptile_tf.data.picture import area_means
 from reptile_tf.data.sources import plain_pickle
 from reptile_tf.data.sources.picture_archives import (
     ARCHIVES,
@@ -227,7 +228,7 @@ def encode(content: bytes | np.ndarray, name: str) -> bytes:
                     return content
                 colours = image.convert("RGB")
         if not fits:
-            colours = colours.resize((SIZE, SIZE), Image.Resampling.BOX)
+            colours = Image.fromarray(area_means(colours, SIZE, SIZE))
         return _png(colours)
     # Decoders fail in many ways on what is no picture.
     except Exception as error:

@@ -57,6 +57,7 @@ EXPECTED = {"1.png": "dog", "2.JPG": "cat", "deep/3.gif": "dog"}
         PLAIN.replace(",", " , "),
         PLAIN.replace("dog", '"dog"').replace("1.png", '"1.png"'),
         "\ufeff" + PLAIN,
+        PLAIN.replace("png,dog", 'png, "dog"'),
         "id,label,filename\n0,dog,1.png\n1,cat,2.JPG\n2,dog,deep/3.gif,more\n",
         # Commas in a table with tabs, and the other way round.
         "x,y\tfilename\tlabel\n0,1\t1.png\tdog\n\t2.JPG\tcat\n\tdeep/3.gif\tdog",
@@ -70,14 +71,14 @@ def test_tables(folder, text):
 
 
 def test_labels_and_names_of_any_kind(folder):
-    (folder / "Caf\u00e9 \U0001f408.png").touch()
+    (folder / "deep/Caf\u00e9 \U0001f408.png").touch()
     text = (
         'filename,label\n"a b, c.png","a ""b"", c"\n'
-        "Cafe\u0301 \U0001f408.png,猫\n1.png,007\n"
+        "deep/Cafe\u0301 \U0001f408.png,猫\n1.png,007\n"
     )
     assert labels(folder, text) == {
         "a b, c.png": 'a "b", c',
-        "Caf\u00e9 \U0001f408.png": "猫",
+        "deep/Caf\u00e9 \U0001f408.png": "猫",
         "1.png": "007",
     }
 

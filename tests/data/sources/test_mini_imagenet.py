@@ -17,6 +17,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
 
+from reptile_tf.data import picture
 from reptile_tf.data.sources import (
     mini_imagenet,
     mini_imagenet_files,
@@ -335,8 +336,7 @@ def test_a_class_of_another_split_is_refused(
 
 
 def boxed(image):
-    box = Image.Resampling.BOX
-    return np.asarray(image.convert("RGB").resize((84, 84), box))
+    return picture.area_means(image.convert("RGB"), 84, 84)
 
 
 @pytest.mark.parametrize(
