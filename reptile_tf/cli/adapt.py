@@ -14,6 +14,8 @@ nothing else. How good it is on your pictures is measured by leaving some of
 them out in turn.
 """
 
+import pathlib
+
 from absl import flags
 
 from reptile_tf.cli import flags as shared_flags
@@ -48,6 +50,8 @@ shared_flags.define_folder_settings()
 
 def main() -> None:
     """Adapts, measures, and writes the model."""
+    import numpy as np
+
     from reptile_tf.data.sources import image_folder
     from reptile_tf.experiments.trained import Trained
     from reptile_tf.training import cross_validation, picture_classifier, ways
@@ -57,6 +61,8 @@ def main() -> None:
         raise ValueError(
             f"output={OUTPUT.value} must end in .keras, as Keras's files do"
         )
+    if pathlib.Path(OUTPUT.value).is_dir():
+        raise ValueError(f"output={OUTPUT.value} is a folder; name a file")
     trained = Trained.open(MODEL.value)
     pictures, labels, names = image_folder.load_all(
         SUPPORT.value.removeprefix("folder:"),
@@ -79,10 +85,12 @@ def main() -> None:
     else:
         share, folds = found
         print(f"support accuracy on pictures left out, {folds} folds: {share}")
-        if share.interval()[0] <= 1 / len(names):
+        # Who always names the largest class is right about its pictures.
+        guessed = np.bincount(labels).max() / len(labels)
+        if share.interval()[0] <= guessed:
             print(
                 f"These are too few pictures to tell this from guessing "
-                f"({1 / len(names):.1%})."
+                f"({guessed:.1%})."
             )
     adapted = learner.adapt(
         pictures, labels, steps=STEPS.value, seed=SEED.value

@@ -75,7 +75,7 @@ def _print(
     queries: Sequence[pathlib.Path], names: Sequence[str], answer: np.ndarray
 ) -> None:
     # Of folders that all are in, nobody needs to be told.
-    base = os.path.commonpath([path.parent for path in queries])
+    base = os.path.commonpath([path.absolute().parent for path in queries])
     shown = [os.path.relpath(path, base) for path in queries]
     width = max(map(len, shown))
     columns = [max(len(name), 6) for name in names]

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from types import ModuleType
 
@@ -155,6 +156,9 @@ def _run(name: str, command: ModuleType, words: Sequence[str] = ()) -> None:
         command: its module.
         words: that are no flags; a command that takes some says so by `WORDS`.
     """
+    warnings.showwarning = lambda message, *_, **__: print(
+        f"reptile-tf {name}: {message}", file=sys.stderr
+    )
     try:
         _start_tensorflow()
         command.main(*([words] if hasattr(command, "WORDS") else []))

@@ -85,7 +85,14 @@ class LabelledExamples:
                 f"received {labels.dtype} {list(labels.shape)}"
             )
         if labels.dtype.kind == "O":  # as strings of pandas are
-            labels = labels.astype(str)
+            missing = sum(not isinstance(x, str | bytes | int) for x in labels)
+            if missing:
+                raise ValueError(
+                    "labels must be integers or strings; received "
+                    f"{missing:,} of another kind, such as None or NaN: leave "
+                    "out the examples without a label"
+                )
+            labels = np.array([_name(label) for label in labels])
         found, starts = np.unique(np.sort(labels), return_index=True)
         order = np.argsort(labels, kind="stable")
         if names is None:
@@ -118,10 +125,12 @@ class LabelledExamples:
             ValueError: the file is not as long as the examples.
         """
         path, dtype = pathlib.Path(path), np.dtype(dtype)
-        if dtype.kind not in "uif" or dtype.itemsize > 4:
+        known = dtype.kind in "uif" and dtype.itemsize <= 4 and dtype.isnative
+        if not known or dtype == np.uint32:
             raise ValueError(
-                f"dtype={dtype} cannot be mapped; use numbers of at most 32 "
-                "bits, such as uint8 or float32"
+                f"dtype={dtype.str} cannot be mapped; use numbers of at most "
+                "32 bits in the machine's byte order, such as uint8, int32 or "
+                "float32"
             )
         offsets = np.asarray(offsets)
         total = int(offsets[-1]) if offsets.size else 0
@@ -221,7 +230,15 @@ class LabelledExamples:
 
         The examples are not copied.
         """
-        chosen = np.asarray(classes, np.int64)
+        chosen = np.asarray(classes)
+        if chosen.dtype == bool and len(chosen) == self.num_classes:
+            chosen = np.flatnonzero(chosen)
+        elif chosen.size and chosen.dtype.kind not in "iu":
+            raise ValueError(
+                "classes must be the numbers of classes, integers; received "
+                f"{chosen.dtype}"
+            )
+        chosen = chosen.astype(np.int64)
         part = type(self).__new__(type(self))
         part._stored = self._stored
         part.starts, part.sizes = self.starts[chosen], self.sizes[chosen]

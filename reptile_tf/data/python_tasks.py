@@ -155,11 +155,11 @@ def tasks_from_function(
     follow from the number alone. Random numbers do if they come from
     `np.random.default_rng(index)`, made inside the function.
 
-    It is called once for each task, by one thread at a time, which is slower
-    than tasks made of TensorFlow operations. It must not call a tf.function
-    itself, such as predict of a Keras model. Models see its inputs as they see
-    those of `reptile_tf.LabelledExamples`: uint8 images as float32 between 0
-    and 1, floats as float32, whole numbers as int32.
+    It is called whenever a task is needed, by one thread at a time, which is
+    slower than tasks made of TensorFlow operations. It must not call a
+    tf.function itself, such as `predict` of a Keras model. Models see its
+    inputs as they see those of `reptile_tf.LabelledExamples`: uint8 images as
+    float32 between 0 and 1, floats as float32, whole numbers as int32.
 
     Args:
         function: of the number of a task, a Python int. It returns the arrays

@@ -2,15 +2,17 @@
 
 NAME-KEY.raw holds the examples' bytes, sorted by class, and NAME-KEY.json what
 they are. Each is written whole or not at all, the second after the first, so
-that a data set is there once its JSON file is. They can be deleted at any time
-that no training uses them.
+that a data set is there once its JSON file is; NAME-KEY.lock keeps two from
+writing at once. They can be deleted at any time that no training uses them.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,33 +66,60 @@ def load_or_write(
     known = json.dumps([_FORMAT, key, list(shape), dtype])
     digest = hashlib.sha256(known.encode()).hexdigest()
     path = cache_folder() / f"{name}-{digest[:12]}.raw"
-    about = path.with_suffix(".json")
-    if not (about.exists() and path.exists()):
-        numbers, names = labels()
-        rows = _Rows(path, len(numbers), shape, dtype)
-        try:
-            info = rows.write(fill)
-        except OSError as error:
-            raise ValueError(
-                f"the cache folder {path.parent} cannot hold {name}: {error}. "
-                "Set REPTILE_TF_CACHE to a folder with "
-                f"{rows.size(len(numbers)) / 1e6:,.0f} MB of room"
-            ) from error
-        numbers = np.delete(numbers, info.get("unreadable", []))
-        found, starts = np.unique(numbers, return_index=True)
-        write_json(
-            about,
-            {
-                "names": [names[c] for c in found],
-                "offsets": [*starts.tolist(), len(numbers)],
-                "info": info,
-            },
-        )
-    content = json.loads(about.read_text())
+    try:
+        return _read(path, shape, dtype)
+    except (OSError, ValueError, KeyError):
+        pass  # it is not there, or not whole
+    numbers, names = labels()
+    rows = _Rows(path, len(numbers), shape, dtype)
+    try:
+        with _alone(path):
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                return _read(path, shape, dtype)  # another one wrote it
+            _write(path, rows, numbers, names, fill)
+    except OSError as error:
+        raise ValueError(
+            f"the cache folder {path.parent} cannot hold {name}: {error}. "
+            "Set REPTILE_TF_CACHE to a folder with "
+            f"{rows.size(len(numbers)) / 1e6:,.0f} MB of room"
+        ) from error
+    return _read(path, shape, dtype)
+
+
+def _read(
+    path: pathlib.Path, shape: Sequence[int], dtype: str
+) -> tuple[LabelledExamples, dict[str, Any]]:
+    content = json.loads(path.with_suffix(".json").read_text())
     classes = LabelledExamples.from_file(
         path, dtype, shape, content["offsets"], content["names"]
     )
     return classes, content["info"]
+
+
+@contextlib.contextmanager
+def _alone(path: pathlib.Path) -> Iterator[None]:
+    """Keeps others, of this process too, from writing the same data set."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        for left in path.parent.glob(f".part-*-{path.stem}.*"):
+            left.unlink(missing_ok=True)  # of one that was killed
+        yield
+
+
+def _write(path, rows, numbers, names, fill) -> None:
+    """Writes both files of a data set."""
+    info = rows.write(fill)
+    numbers = np.delete(numbers, info.get("unreadable", []))
+    found, starts = np.unique(numbers, return_index=True)
+    write_json(
+        path.with_suffix(".json"),
+        {
+            "names": [names[c] for c in found],
+            "offsets": [*starts.tolist(), len(numbers)],
+            "info": info,
+        },
+    )
 
 
 class _Rows:
@@ -119,6 +148,8 @@ class _Rows:
             rows = np.memmap(part, self._dtype, "r+", shape=shape)
             info = fill(rows)
             unreadable = info.get("unreadable", [])
+            if len(unreadable) == self._count:
+                raise ValueError(f"none of {self._count:,} files can be read")
             if unreadable:
                 kept = np.delete(np.arange(self._count), unreadable)
                 for to, row in enumerate(kept):

@@ -49,13 +49,13 @@ def plain(examples: npt.ArrayLike) -> np.ndarray:
         if kinds <= {str, bytes}:
             return given
     elif kind == "b" or (kind == "f" and wide):
-        return given.astype(np.float32)
+        return given.astype(np.float32, copy=False)
     elif kind == "f" or (kind in "iu" and given.dtype.itemsize < 4):
         return given
     elif kind in "iu":
         least, most = (given.min(), given.max()) if given.size else (0, 0)
         if np.iinfo(np.int32).min <= least and most <= np.iinfo(np.int32).max:
-            return given.astype(np.int32)
+            return given.astype(np.int32, copy=False)
         raise ValueError(
             "examples must be integers of 32 bits, or floats; received "
             f"{least} to {most}"

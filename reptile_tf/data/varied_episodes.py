@@ -17,10 +17,11 @@ class VariedEpisodes:
 
     The number of classes is uniform between `ways` and `max_ways`. All classes
     of a task have as many queries: `max_queries`, or half of its smallest
-    class. A support set takes a random share of what is left of each class, at
-    most 100 examples of each and `max_support` in all, and gives more of it to
-    large classes and at random; each has one example at least (Triantafillou
-    et al., Meta-Dataset, 2020, section 3.2).
+    class. The size of a support set is a random share of what is left of the
+    classes, of which each counts as 100 examples at most, and at most
+    `max_support`. Large classes get more of it, and so do some at random; each
+    gets one example at least (Triantafillou et al., Meta-Dataset, 2020, section
+    3.2).
 
     A model for these tasks has `max_ways` outputs. Which of them stand for a
     task's classes is random, and evaluation leaves out the others. The sets
@@ -106,7 +107,7 @@ class VariedEpisodes:
         classes = tf.squeeze(classes, 0)[:ways]
         sizes = tf.gather(self._sizes, classes)
         queries = tf.minimum(self.max_queries, tf.reduce_min(sizes) // 2)
-        shots = self._shots(size_key, sizes - queries)
+        shots = self._shots(size_key, sizes, queries)
         chosen = random.choose(
             example_key,
             sizes,
@@ -134,13 +135,17 @@ class VariedEpisodes:
             support_x = self.augment(support_x, random.fold_in(support_key, 1))
         return Task(support_x, support_y, query_x, query_y, task_key)
 
-    def _shots(self, key: tf.Tensor, left: tf.Tensor) -> tf.Tensor:
+    def _shots(
+        self, key: tf.Tensor, sizes: tf.Tensor, queries: tf.Tensor
+    ) -> tf.Tensor:
         """Returns the support examples of each class, int32 `[ways]`.
 
         Args:
             key: int32 `[2]`.
-            left: the examples of each class that are no queries, `[ways]`.
+            sizes: the examples of each class, int32 `[ways]`.
+            queries: those of each class that are queries, an int32 scalar.
         """
+        left = sizes - queries
         share_key, weight_key = random.split(key, 2)
         share = 1 - random.uniform(share_key, [], 0.0, 1.0)  # in (0, 1]
         most = tf.cast(tf.minimum(left, 100), tf.float32)
@@ -150,7 +155,7 @@ class VariedEpisodes:
         weights = tf.exp(
             random.uniform(weight_key, [self.ways], math.log(0.5), math.log(2))
         )[:ways]
-        weights *= tf.cast(left, tf.float32)
+        weights *= tf.cast(sizes, tf.float32)
         parts = weights / tf.reduce_sum(weights)
         more = tf.floor(parts * (total - tf.cast(ways, tf.float32)))
         return tf.minimum(tf.cast(more, tf.int32) + 1, left)

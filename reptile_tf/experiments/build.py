@@ -12,6 +12,7 @@ from reptile_tf.data.splits import TaskSplits
 from reptile_tf.data.task import Tasks
 from reptile_tf.experiments.preset import Preset
 from reptile_tf.models import NETWORKS
+from reptile_tf.training import task_checks
 from reptile_tf.training.learner import MetaLearner
 from reptile_tf.training.meta_optimizer import META_OPTIMIZERS, linear_decay
 from reptile_tf.utils.validation import require_at_least
@@ -28,12 +29,12 @@ def require_possible(preset: Preset) -> None:
     inner = INNER_OPTIMIZERS[preset.inner_optimizer](preset.learning_rate)
     algorithm.require(preset.inner_steps, inner)
     size = source.support_size(preset)
-    algorithm.require_examples(
-        # Where it varies, a mini-batch may hold examples more than once.
-        preset.inner_batch_size if size is None else size,
-        preset.inner_steps,
-        preset.inner_batch_size,
-    )
+    if size is None:
+        task_checks.require_any_size(algorithm, preset)
+    else:
+        algorithm.require_examples(
+            size, preset.inner_steps, preset.inner_batch_size
+        )
     if algorithm.needs_query:
         require_at_least(1, query_shots=preset.query_shots)
 

@@ -42,7 +42,7 @@ def accuracies(results: pathlib.Path) -> list[str]:
         rows += [
             [
                 path.parent.name,
-                f"{entry['ways']}-way {entry['shots']}-shot",
+                _task_size(entry),
                 f"{entry['outer_iterations']:,} of "
                 f"{config['outer_iterations']:,}",
                 entry["split"],
@@ -58,6 +58,12 @@ def accuracies(results: pathlib.Path) -> list[str]:
     return _markdown(
         [*head.split(", "), "Accuracy ± 95%", "Tasks", "Seed"], rows
     )
+
+
+def _task_size(entry: dict) -> str:
+    if "max_ways" in entry:
+        return f"{entry['ways']} to {entry['max_ways']} ways, shots vary"
+    return f"{entry['ways']}-way {entry['shots']}-shot"
 
 
 def sine(results: pathlib.Path) -> list[str]:

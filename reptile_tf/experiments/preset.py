@@ -1,6 +1,7 @@
 """What an experiment is: its tasks, its learner and its outer loop."""
 
 import dataclasses
+import pathlib
 from typing import Any
 
 from reptile_tf.data.task_settings import TaskSettings
@@ -66,6 +67,12 @@ class Preset(Settings, TaskSettings):
         least=0,
     )
 
+    def task_size(self) -> dict[str, int]:
+        """Returns the settings that say how large a test task is."""
+        if self.max_ways is not None:
+            return {"ways": self.ways, "max_ways": self.max_ways}
+        return {"ways": self.ways, "shots": self.shots}
+
     def learner_settings(self) -> dict[str, Any]:
         """Returns the fields of `Settings`, by name."""
         return {
@@ -91,6 +98,18 @@ DEFAULTS = {
 }
 
 
+def with_whole_paths(preset: Preset) -> Preset:
+    """Returns a preset whose data are found from any folder."""
+    family, _, path = preset.dataset.partition(":")
+    if family == "folder" and path:
+        folder = pathlib.Path(path).expanduser().absolute()
+        preset = dataclasses.replace(preset, dataset=f"folder:{folder}")
+    if preset.csv is not None:
+        table = pathlib.Path(preset.csv).expanduser().absolute()
+        preset = dataclasses.replace(preset, csv=str(table))
+    return preset
+
+
 def of_config(config: dict[str, Any]) -> Preset:
     """Returns the preset in a config.json, of whatever version.
 
@@ -105,6 +124,8 @@ def of_config(config: dict[str, Any]) -> Preset:
 def renamed(config: dict[str, Any]) -> dict[str, Any]:
     """Returns a config.json's content under the names of today."""
     config = dict(config)
+    if "along_the_way" not in config:  # until version 0.2 there were none
+        config.setdefault("validation_classes", 0)
     # Until version 0.1, and until version 0.2.
     for old, new in (
         ("meta_gradient", "algorithm"),

@@ -20,27 +20,19 @@ import keras
 
 from reptile_tf.data.splits import TaskSplits
 from reptile_tf.experiments import build
+from reptile_tf.experiments.epoch_log import EpochLog
 from reptile_tf.experiments.preset import (
     DEFAULTS,
     DESCRIPTIONS,
     Preset,
     of_config,
     renamed,
+    with_whole_paths,
 )
 from reptile_tf.training import checkpoints
 from reptile_tf.training.learner import MetaLearner
 from reptile_tf.training.score import Score
 from reptile_tf.utils.files import whole_file, write_json
-
-
-class _EpochLog(keras.callbacks.CSVLogger):
-    """Keras's, without an empty second column where none begins with val_."""
-
-    keys: list[str] | None
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        self.keys = self.keys or sorted(logs or {})
-        super().on_epoch_end(epoch, logs)
 
 
 def evaluation_file(split: str) -> str:
@@ -66,7 +58,7 @@ class Run:
         data_dir: str | os.PathLike | None = None,
     ):
         self.folder = pathlib.Path(folder)
-        self.preset, self.seed = preset, seed
+        self.preset, self.seed = with_whole_paths(preset), seed
         self.data_dir = None if data_dir is None else str(data_dir)
         self._tasks: TaskSplits | None = None
         self._learner: MetaLearner | None = None
@@ -152,6 +144,7 @@ class Run:
             ValueError: a setting is impossible, or contradicts the settings
                 of the run that the folder already holds.
         """
+        self._keep_division()
         total = self.preset.outer_iterations
         iterations_per_epoch = eval_every or max(1, total // 50)
         settings = self._settings() | {"eval_every": iterations_per_epoch}
@@ -184,7 +177,7 @@ class Run:
                     keras.callbacks.TensorBoard(
                         self.folder / "logs", write_graph=False
                     ),
-                    _EpochLog(self.folder / "history.csv", append=True),
+                    EpochLog(self.folder / "history.csv", append=True),
                     checkpoint,
                     *callbacks,
                 ],
@@ -231,8 +224,7 @@ class Run:
         results = [
             {
                 **score.as_dict(),
-                "ways": self.preset.ways,
-                "shots": self.preset.shots,
+                **self.preset.task_size(),
                 "split": split,
                 "seed": self.seed,
                 "outer_iterations": learner.iteration,
@@ -259,6 +251,15 @@ class Run:
         with whole_file(path) as part:
             part.write_text("".join(lines[:1] + kept if kept else []))
 
+    def _keep_division(self) -> None:
+        """Takes over how a run of before version 0.2 divides its classes."""
+        path = self.folder / "config.json"
+        if self.preset.validation_classes is None and path.is_file():
+            held = of_config(json.loads(path.read_text())).validation_classes
+            self.preset = dataclasses.replace(
+                self.preset, validation_classes=held
+            )
+
     def _settings(self) -> dict[str, Any]:
         return dataclasses.asdict(self.preset) | {
             "seed": self.seed,
@@ -278,8 +279,7 @@ class Run:
         if not path.exists():
             return
         theirs = DEFAULTS | renamed(json.loads(path.read_text()))
-        # These may change on a resume.
-        free = (*DESCRIPTIONS, "data_dir", "manual_dir")
+        free = (*DESCRIPTIONS, "data_dir", "manual_dir")  # may change
         contradictions = [
             f"{name}={ours[name]} (the run has {theirs.get(name)})"
             for name in ours

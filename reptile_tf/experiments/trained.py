@@ -54,7 +54,10 @@ def preparation_of(run: Run) -> Preparation | None:
     source = sources.get(run.preset.dataset)
     if not source.uint8_images:
         return None
-    height, width, channels = run.learner().model.input_shape[1:]
+    shape = run.learner().model.input_shape[1:]
+    if len(shape) != 3 or shape[-1] not in (1, 3):
+        return None
+    height, width, channels = shape
     return Preparation(height, width, channels, source.resize(run.preset))
 
 
@@ -75,6 +78,10 @@ def _of_export(extra: pathlib.Path, folder: pathlib.Path) -> Trained:
             "nor a folder that reptile-tf export wrote"
         )
     about = json.loads((extra / "learner.json").read_text())
+    if "no_learner" in about:
+        raise ValueError(
+            f"model={folder} holds no learner: {about['no_learner']}"
+        )
     if not about.get("pictures") or not (extra / "learner.zip").is_file():
         raise ValueError(
             f"model={folder} is an export that does not say how it was trained "

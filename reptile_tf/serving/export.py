@@ -6,7 +6,6 @@ its `assets.extra/learner.json`: the shapes, the limits, and the names and
 shapes of the parts of `weights`.
 """
 
-import contextlib
 import json
 import os
 import pathlib
@@ -59,10 +58,12 @@ def export(
         description["trained_on"] = list(class_names)
         extra = part / "assets.extra"
         extra.mkdir()
-        write_json(extra / "learner.json", description)
-        # What no file can hold, such as a lambda, the graph holds all the same.
-        with contextlib.suppress(ValueError):
+        try:
             learner.save(extra / "learner.zip")
+        except ValueError as error:
+            # What no file can hold, such as a lambda, the graph holds.
+            description["no_learner"] = str(error)
+        write_json(extra / "learner.json", description)
         warmup.write(
             part / warmup.PLACE,
             folder.name,

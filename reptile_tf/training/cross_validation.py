@@ -48,6 +48,7 @@ def leave_out(
     for left_out in range(folds):
         asked = fold == left_out
         model = learner.adapt(x[~asked], y[~asked], steps=steps)
-        answers = model(to_inputs(x[asked])).numpy().argmax(1)
+        answers = model(to_inputs(x[asked]), training=False).numpy()
+        answers = answers.argmax(1)
         right += int(np.sum(answers == y[asked]))
     return Share(right, len(y)), folds

@@ -74,12 +74,15 @@ class PictureClassifier(NamedTuple):
             with zipfile.ZipFile(path) as archive:
                 about = json.loads(archive.read(_ENTRY))
             model = keras.saving.load_model(path, compile=False)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            preparation = Preparation.of_dict(about["preparation"])
+            return cls(model, about["class_names"], preparation)
+        except FileNotFoundError as error:
+            raise ValueError(f"there is no file {path}") from error
+        # Whatever is wrong with a file, it is not what `save` wrote.
+        except Exception as error:
             raise ValueError(
                 f"{path} is no model that reptile-tf adapt wrote: {error}"
             ) from error
-        preparation = Preparation.of_dict(about["preparation"])
-        return cls(model, about["class_names"], preparation)
 
 
 def of_adapted(

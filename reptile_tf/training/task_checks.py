@@ -70,14 +70,34 @@ def require_examples(
     """
     size = _example(tasks).support_x.shape[0]
     if getattr(tasks, "varied", False):
-        # The smallest sets may be smaller than a mini-batch, which then holds
-        # examples more than once.
-        size = settings.inner_batch_size
-    algorithm.require_examples(
-        size, settings.inner_steps, settings.inner_batch_size
-    )
+        require_any_size(algorithm, settings)
+    else:
+        algorithm.require_examples(
+            size, settings.inner_steps, settings.inner_batch_size
+        )
     if algorithm.needs_query:
         require_queries(tasks, "tasks", f"algorithm={algorithm}")
+
+
+def require_any_size(algorithm: Algorithm, settings: Settings) -> None:
+    """Refuses an algorithm that support sets of any size would not do for.
+
+    A mini-batch that is larger than a support set holds examples more than
+    once; some algorithms need mini-batches that share none.
+
+    Args:
+        algorithm: that is to learn.
+        settings: the learner's.
+    """
+    size = settings.inner_batch_size
+    try:
+        algorithm.require_examples(size, settings.inner_steps, size)
+    except ValueError as error:
+        raise ValueError(
+            f"algorithm={algorithm} needs mini-batches that share no example, "
+            "for which support sets of varying size may be too small; use "
+            "another algorithm, or tasks of one size"
+        ) from error
 
 
 def require_queries(

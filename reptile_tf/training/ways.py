@@ -32,9 +32,9 @@ def with_ways(learner: MetaLearner, ways: int) -> MetaLearner:
     """
     if ways < 2:
         raise ValueError(f"ways must be at least 2; received {ways}")
-    head = _head(learner.model)
-    if head.units == ways:
+    if getattr(learner.model, "output_shape", (0,))[-1] == ways:
         return learner
+    head = _head(learner.model)
 
     def cloned(layer: keras.layers.Layer) -> keras.layers.Layer:
         config = layer.get_config()

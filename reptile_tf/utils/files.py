@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,7 +22,7 @@ def whole_file(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Hidden, and with the whole name at the end, for formats told by suffix.
-    part = path.with_name(f".part-{os.getpid()}-{path.name}")
+    part = path.with_name(f".part-{uuid.uuid4().hex[:8]}-{path.name}")
     try:
         yield part
         with part.open("rb") as file:

@@ -177,11 +177,29 @@ def test_examples_of_a_file_are_sampled_as_those_in_memory(tmp_path):
 
 def test_a_file_of_another_length_is_refused(tmp_path):
     (tmp_path / "x.raw").write_bytes(bytes(7))
-    for dtype, message in (("uint8", "8 bytes.*has 7"), ("float64", "32 bits")):
+    for dtype, message in (
+        *(("uint8", "4 examples|8 bytes.*has 7"), ("float64", "32 bits")),
+        *((">f4", "byte order"), ("uint32", "32 bits")),
+    ):
         with pytest.raises(ValueError, match=message):
             LabelledExamples.from_file(
                 tmp_path / "x.raw", dtype, (2,), [0, 2, 4]
             )
+
+
+def test_a_subset_is_chosen_by_numbers_or_by_a_mask():
+    classes = LabelledExamples(np.zeros((3, 1)), range(4), "abc")
+    assert classes.subset([True, False, True]).names == ("a", "c")
+    assert classes.subset([2, 0]).names == ("c", "a")
+    with pytest.raises(ValueError, match="numbers of classes.*float64"):
+        classes.subset([0.0, 1.0])
+
+
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_missing_labels_are_no_class(missing):
+    labels = np.array(["a", "b", missing], object)
+    with pytest.raises(ValueError, match="1 of another kind, such as None"):
+        LabelledExamples.from_labels(np.zeros((3, 1)), labels)
 
 
 def test_parts_share_what_is_stored():

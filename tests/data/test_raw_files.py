@@ -1,6 +1,8 @@
 """The cache of decoded data sets."""
 
+import concurrent.futures
 import os
+import time
 
 import numpy as np
 import pytest
@@ -43,9 +45,10 @@ def test_a_data_set_is_written_once(folder):
             [4, 5],
             [6, 7],
         ]
-    assert sorted(path.suffix for path in folder.iterdir()) == [".json", ".raw"]
+    files = sorted(path.suffix for path in folder.iterdir())
+    assert files == [".json", ".lock", ".raw"]
     load(key=["other"], fill=fill)
-    assert len(list(folder.iterdir())) == 4
+    assert len(list(folder.iterdir())) == 6
 
 
 def test_unreadable_examples_leave_no_gap(folder):
@@ -70,7 +73,7 @@ def test_a_data_set_is_written_whole_or_not_at_all(folder, error):
 
     with pytest.raises(type(error)):
         load(fill=broken)
-    assert not list(folder.iterdir())
+    assert not [p for p in folder.iterdir() if p.suffix != ".lock"]
 
 
 def test_a_kill_between_the_two_files_leaves_nothing_to_be_read(folder):
@@ -88,7 +91,7 @@ def test_a_folder_without_room_is_named(folder, monkeypatch):
     message = f"{folder} cannot hold some: .*No space.*REPTILE_TF_CACHE .*MB"
     with pytest.raises(ValueError, match=message):
         load()
-    assert not list(folder.iterdir())
+    assert not [p for p in folder.iterdir() if p.suffix != ".lock"]
 
 
 def test_a_folder_that_cannot_be_is_named(tmp_path, monkeypatch):
@@ -96,3 +99,49 @@ def test_a_folder_that_cannot_be_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("REPTILE_TF_CACHE", str(tmp_path / "file"))
     with pytest.raises(ValueError, match="REPTILE_TF_CACHE"):
         load()
+
+
+@pytest.mark.parametrize("harm", ["cut", "no json", "empty json"])
+def test_what_is_not_whole_is_written_again(folder, harm):
+    load()
+    [raw], [about] = folder.glob("*.raw"), folder.glob("*.json")
+    if harm == "cut":
+        raw.write_bytes(raw.read_bytes()[:-1])
+    elif harm == "no json":
+        about.unlink()
+    else:
+        about.write_text("")
+    classes, _ = load()
+    assert classes[1].ravel().tolist() == [4, 5]
+
+
+def test_several_at_once_write_once(folder):
+    """Threads, as processes do, wait for the one that writes."""
+    written = []
+
+    def slowly(rows):
+        written.append(1)
+        time.sleep(0.3)
+        return fill(rows)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: load(fill=slowly), range(4)))
+    assert len(written) == 1
+    for classes, _ in found:
+        assert classes[2].ravel().tolist() == [6, 7]
+
+
+def test_what_a_killed_process_left_is_removed(folder):
+    load()
+    [raw] = folder.glob("*.raw")
+    left = raw.with_name(f".part-1a2b3c4d-{raw.name}")
+    left.write_bytes(b"half")
+    raw.unlink()
+    load()
+    assert not left.exists()
+
+
+def test_nothing_at_all_to_read_is_refused(folder):
+    with pytest.raises(ValueError, match="none of 4 files can be read"):
+        load(fill=lambda rows: {"unreadable": [0, 1, 2, 3]})
+    assert not list(folder.glob("*.json"))

@@ -62,6 +62,34 @@ def test_sizes_vary_over_all_that_is_allowed(many):
     assert len({len(t.support_y) for t in many}) > 30
 
 
+def test_shots_are_those_of_meta_dataset():
+    """As many as its paper's formula gives on average, by NumPy."""
+    sizes, queries, rng = (
+        np.array([4, 4, 4, 20, 20]),
+        2,
+        np.random.default_rng(0),
+    )
+    shots = []
+    for _ in range(20_000):
+        beta, alpha = 1 - rng.random(), rng.uniform(np.log(0.5), np.log(2), 5)
+        left = sizes - queries
+        total = min(500, np.ceil(beta * np.minimum(100, left)).sum())
+        weights = np.exp(alpha) * sizes
+        more = np.floor(weights / weights.sum() * (total - 5)).astype(int)
+        shots.append(np.minimum(more + 1, left))
+    expected = np.mean(shots, 0)
+    tasks = rt.VariedEpisodes(
+        rt.LabelledExamples(np.zeros((52, 1)), [0, 4, 8, 12, 32, 52]), 5, 5
+    )
+    drawn = tf.function(
+        lambda key: tasks._shots(
+            key, tf.constant(sizes, tf.int32), tf.constant(queries)
+        )
+    )
+    found = np.mean([drawn(tf.constant([7, i])) for i in range(4000)], 0)
+    np.testing.assert_allclose(found, expected, rtol=0.04)
+
+
 def test_a_task_is_a_function_of_seed_and_index(many):
     tasks = episodes(max_support=60)
     for a, b in zip(tasks.sample(tf.constant(7)), many[7], strict=True):

@@ -12,7 +12,7 @@ import pytest
 from reptile_tf import LabelledExamples, MetaLearner, Score, VariedEpisodes
 from reptile_tf.data import sources, splits
 from reptile_tf.data.sources import registry
-from reptile_tf.experiments import plots
+from reptile_tf.experiments import pages, plots
 from reptile_tf.experiments.presets import PRESETS
 from reptile_tf.experiments.run import Run
 
@@ -233,3 +233,41 @@ def test_tasks_of_varying_size(tmp_path, own_source):
     scores = run.evaluate(3, verbose=0)
     assert {score.num_tasks for score in scores} == {3}
     assert isinstance(run.tasks().test, VariedEpisodes)
+
+
+def test_a_run_of_before_validation_classes_keeps_its_classes(
+    tmp_path, own_source
+):
+    """It was trained on all but the test classes, and is resumed on them."""
+    preset = dataclasses.replace(OWN, validation_classes=0)
+    Run(tmp_path, preset, 0).train(eval_every=2, num_validation_tasks=2)
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["along_the_way"], config["validation_classes"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "classes.json").unlink()
+    for run in (Run.open(tmp_path), Run(tmp_path, OWN, 0)):
+        assert run.train(eval_every=2, num_validation_tasks=2) is None
+        assert run.preset.validation_classes == 0
+        assert not run.tasks().held_out
+        with pytest.raises(ValueError, match="no classes were held out"):
+            run.evaluate(2, split="validation")
+
+
+def test_tasks_of_varying_size_say_so_in_results(tmp_path, own_source):
+    run = Run(tmp_path, dataclasses.replace(OWN, max_ways=2), 0)
+    run.train(eval_every=2, num_validation_tasks=2)
+    run.evaluate(2, verbose=0)
+    [entry, *_] = json.loads((tmp_path / "evaluation.json").read_text())
+    assert (entry["ways"], entry["max_ways"]) == (2, 2) and "shots" not in entry
+    (tmp_path / "kept").mkdir()
+    tmp_path.rename(tmp_path.with_name("varied"))
+    table = pages.accuracies(tmp_path.parent)
+    assert any("2 to 2 ways, shots vary" in line for line in table)
+
+
+def test_a_folder_is_remembered_by_its_whole_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    preset = dataclasses.replace(OWN, dataset="folder:a b", csv="x.csv")
+    run = Run(tmp_path, preset, 0)
+    assert run.preset.dataset == f"folder:{tmp_path / 'a b'}"
+    assert run.preset.csv == str(tmp_path / "x.csv")

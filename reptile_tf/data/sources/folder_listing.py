@@ -71,6 +71,10 @@ def scan(
     if not root.is_dir():
         state = "is a file, not a folder" if root.exists() else "does not exist"
         raise ValueError(f"{told} {state}")
+    if csv is not None and merge_splits:
+        raise ValueError(
+            f"merge_splits has no use with csv={csv}: a table has no splits"
+        )
     if csv is not None:
         pictures, ignored = visible_files.survey(root, SUFFIXES)
         classes = label_table.read(csv, csv_columns, root, pictures)

@@ -1,6 +1,5 @@
 """A folder of a user's own pictures as a data set."""
 
-import itertools
 import os
 import pathlib
 import warnings
@@ -11,8 +10,9 @@ import numpy as np
 from reptile_tf.data import image_files, raw_files
 from reptile_tf.data.image_files import Preparation
 from reptile_tf.data.labelled_examples import LabelledExamples
-from reptile_tf.data.sources import folder_listing
-from reptile_tf.data.splits import ClassSplits, divided
+from reptile_tf.data.sources import folder_division, folder_listing
+from reptile_tf.data.sources.folder_listing import Classes
+from reptile_tf.data.splits import ClassSplits
 from reptile_tf.data.task_settings import TaskSettings
 
 # Bump when what is computed from a picture changes.
@@ -20,8 +20,6 @@ _CONVERSION = 1
 
 # Files named in a message; there may be thousands.
 _SHOWN = 10
-
-_Pictures = dict[str, list[pathlib.Path]]  # class name -> its pictures
 
 
 def load(
@@ -51,9 +49,9 @@ def load(
         csv_columns=settings.csv_columns,
         merge_splits=settings.merge_splits,
     )
-    splits = _divided(listing.splits, seed, settings)
-    _require_enough(splits, settings)
-    pooled: _Pictures = {}
+    splits = folder_division.divide(listing.splits, seed, settings)
+    folder_division.require_enough(splits, settings)
+    pooled: Classes = {}
     for classes in splits.values():
         pooled |= classes
     preparation = Preparation(
@@ -71,6 +69,13 @@ def load(
         print(f"{folder}: {listing.unused:,} pictures are of no class")
     _warn_of_copies(splits, digests)
     place = {name: c for c, name in enumerate(examples.names)}
+    left = {
+        split: {
+            n: range(examples.sizes[place[n]]) for n in classes if n in place
+        }
+        for split, classes in splits.items()
+    }
+    folder_division.require_enough(left, settings)  # of what could be read
     parts = {
         split: examples.subset([place[n] for n in classes if n in place])
         for split, classes in splits.items()
@@ -125,88 +130,9 @@ def load_all(
     return rows[kept], labels[kept], list(classes)
 
 
-def _divided(
-    found: Mapping[str, _Pictures], seed: int, settings: TaskSettings
-) -> dict[str, _Pictures]:
-    """Returns training, validation (or not) and test classes."""
-    if "all" in found:
-        every = found["all"]
-        names = sorted(every)
-        numbers = _numbers(len(names), seed, settings)
-        parts = dict(zip(("train", "validation", "test"), numbers, strict=True))
-        return {
-            split: {names[c]: every[names[c]] for c in chosen}
-            for split, chosen in parts.items()
-            if len(chosen)
-        }
-    splits = dict(found)
-    if "test" not in splits or "train" not in splits:
-        raise ValueError(
-            f"dataset={settings.dataset} has folders for "
-            f"{', '.join(splits)}; there must be train and test"
-        )
-    if "validation" not in splits and settings.validation_classes != 0:
-        names = sorted(splits["train"])
-        # The shuffle of `divided`, of these alone.
-        order = np.random.RandomState(seed).permutation(len(names))
-        held = settings.validation_classes or max(1, round(len(names) / 5))
-        split = [names[c] for c in order]
-        splits["validation"] = {n: splits["train"][n] for n in split[-held:]}
-        splits["train"] = {n: splits["train"][n] for n in split[:-held]}
-    return splits
-
-
-def _numbers(
-    count: int, seed: int, settings: TaskSettings
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns the classes of each split; refuses fewer than a task needs."""
-    ways, held = settings.max_ways or settings.ways, settings.validation_classes
-
-    def parts(count):
-        return divided(count, seed, held)
-
-    def least(count):  # the classes of the smallest split
-        return min(len(part) for part in parts(count) if len(part))
-
-    # Four fifths are not for testing, and one of them at least is learned from.
-    fewest = max(3, -(-5 * ((held or 0) + 1) // 4))
-    if count >= fewest and least(count) >= ways:
-        return parts(count)
-    enough = next(n for n in itertools.count(fewest) if least(n) >= ways)
-    told = f"dataset={settings.dataset} has {count} classes"
-    if count >= fewest:
-        sizes = [str(len(part)) for part in parts(count)]
-        told += f" ({', '.join(sizes)} for training, validation and test)"
-    raise ValueError(
-        f"{told}, too few to meta-train on with ways={ways}, for which there "
-        f"must be {enough}. To teach these classes to a model that is trained "
-        "already, use\n  reptile-tf adapt --model=RUN_OR_EXPORT "
-        f"--support={settings.dataset} --output=FILE.keras"
-    )
-
-
-def _require_enough(
-    splits: Mapping[str, _Pictures], settings: TaskSettings
-) -> None:
-    """Refuses what has too few classes or pictures, before it is decoded."""
-    for split, classes in splits.items():
-        if settings.max_ways is not None:  # one to see, and one to be asked
-            ways = settings.max_ways
-            folder_listing.require_enough(classes, ways, 1, 1, split)
-            continue
-        ways, shots = settings.ways, settings.shots
-        if split == "train":
-            folder_listing.require_enough(
-                *(classes, ways, settings.training_shots),
-                *(settings.query_shots, split),
-            )
-            split = "training"  # which are evaluated on, too
-        folder_listing.require_enough(classes, ways, shots, 1, split)
-
-
 def _decoded(
     folder: pathlib.Path,
-    classes: _Pictures,
+    classes: Classes,
     preparation: Preparation,
     skip_unreadable: bool,
 ) -> tuple[LabelledExamples, dict[pathlib.Path, int]]:
@@ -221,7 +147,11 @@ def _decoded(
         skip_unreadable,
         [names, sizes],
         [
-            [str(path.absolute()), stat.st_size, stat.st_mtime_ns]
+            # Also when it was made readable, which is no change of the file.
+            [
+                *(str(path.absolute()), stat.st_size),
+                *(stat.st_mtime_ns, stat.st_ctime_ns),
+            ]
             for path, stat in zip(paths, stats, strict=True)
         ],
     ]
@@ -236,7 +166,7 @@ def _decoded(
         }
 
     examples, info = raw_files.load_or_write(
-        f"folder-{folder.absolute().name or 'root'}",
+        f"folder-{_short(folder.absolute().name)}",
         key,
         preparation.shape,
         lambda: (np.repeat(np.arange(len(names)), sizes), names),
@@ -258,6 +188,11 @@ def _decoded(
     return examples, digests
 
 
+def _short(name: str) -> str:
+    # A file's name holds 255 bytes, and more is added to this one.
+    return name.encode()[:60].decode(errors="ignore")
+
+
 def _report(unreadable: Mapping[int, str], skip: bool) -> None:
     """Refuses pictures that cannot be read, or lets them be left out."""
     if not unreadable or skip:
@@ -273,7 +208,7 @@ def _report(unreadable: Mapping[int, str], skip: bool) -> None:
 
 
 def _warn_of_copies(
-    splits: Mapping[str, _Pictures], digests: Mapping[pathlib.Path, int]
+    splits: Mapping[str, Classes], digests: Mapping[pathlib.Path, int]
 ) -> None:
     """Warns of identical pictures in two splits."""
     if len(splits) < 2:
@@ -293,8 +228,9 @@ def _warn_of_copies(
         shown = [f"{one} and {other}" for one, other in pairs[:_SHOWN]]
         more = len(pairs) - len(shown)
         warnings.warn(
-            f"{len(pairs):,} pairs of identical pictures lie in two splits, "
-            "which makes accuracies look better than they are:\n  "
+            f"{len(pairs):,} pairs of pictures in two splits are identical "
+            "once they are prepared. If they are identical files, accuracies "
+            "look better than they are:\n  "
             + "\n  ".join(shown)
             + (f"\n  and {more:,} more" if more else ""),
             stacklevel=2,

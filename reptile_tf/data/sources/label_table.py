@@ -165,7 +165,7 @@ class _Finder:
         Raises:
             ValueError: there are several that may be meant.
         """
-        key = _key(pathlib.PurePosixPath(filename).as_posix())
+        key = _key(os.path.normpath(filename))
         if key in self._paths:
             return self._paths[key]
         keys = [key + ending for ending in _ENDINGS]

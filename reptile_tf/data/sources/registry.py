@@ -59,7 +59,7 @@ def load_classes(
     >>> import reptile_tf as rt
     >>> train, validation, test = rt.load_classes("glyphs")
     >>> train.num_classes, validation.num_classes, test.num_classes
-    (640, 160, 200)
+    (647, 162, 203)
 
     Args:
         name: of the data set, as --dataset takes it: "folder:PATH", "omniglot",

@@ -188,11 +188,22 @@ def load_named(
             f"and not in data_dir={data_dir}"
         ) from error
     _require_labelled_images(builder, name, settings.label_key)
-    builder.download_and_prepare()
+    parts = splits.split("+") if splits else sorted(builder.info.splits)
+    if len(set(parts)) < len(parts):
+        raise ValueError(
+            f"dataset={settings.dataset} names a split twice; each of its "
+            "examples would be there twice"
+        )
+    try:
+        builder.download_and_prepare()
+    except AssertionError as error:  # of one that is downloaded by hand
+        raise ValueError(
+            f"dataset=tfds:{name} cannot be prepared: {error}"
+        ) from error
     fixed = None not in builder.info.features["image"].shape
     classes = load(
         builder,
-        splits.split("+") if splits else sorted(builder.info.splits),
+        parts if splits else sorted(builder.info.splits),
         None if fixed else settings.image_size,
         label_key=settings.label_key,
     )

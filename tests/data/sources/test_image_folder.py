@@ -154,7 +154,8 @@ def test_pictures_that_cannot_be_read(folder, tmp_path, capsys):
         load(folder)
     for words in ("class 02/0.png", "class 05/3.png", "--skip_unreadable"):
         assert words in str(error.value)
-    assert not list((tmp_path / "cache").iterdir())  # nothing is half there
+    cache = (tmp_path / "cache").iterdir()  # nothing is half there
+    assert {path.suffix for path in cache} == {".lock"}
     for _ in range(2):
         tasks = load(folder, skip_unreadable=True, shots=1)
         assert "2 pictures that cannot be read are left out" in (
@@ -175,7 +176,7 @@ def test_identical_pictures_in_two_splits_are_told(folder):
     within = folder / tasks.train.classes.names[1] / "0.png"
     for path in (other, within):
         path.write_bytes(one.read_bytes())
-    with pytest.warns(UserWarning, match="1 pairs of identical") as told:
+    with pytest.warns(UserWarning, match="1 pairs of pictures in two") as told:
         load(folder)
     message = str(told[0].message)
     assert str(other) in message and str(one) in message
