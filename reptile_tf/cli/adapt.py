@@ -14,6 +14,7 @@ nothing else. How good it is on your pictures is measured by leaving some of
 them out in turn.
 """
 
+import os
 import pathlib
 
 from absl import flags
@@ -61,8 +62,13 @@ def main() -> None:
         raise ValueError(
             f"output={OUTPUT.value} must end in .keras, as Keras's files do"
         )
-    if pathlib.Path(OUTPUT.value).is_dir():
-        raise ValueError(f"output={OUTPUT.value} is a folder; name a file")
+    output = pathlib.Path(OUTPUT.value).absolute()
+    place = next(path for path in output.parents if path.exists())
+    if output.is_dir() or not os.access(place, os.W_OK):
+        raise ValueError(
+            f"output={OUTPUT.value} cannot be written: name a file in a folder "
+            "that can be written to"
+        )
     trained = Trained.open(MODEL.value)
     pictures, labels, names = image_folder.load_all(
         SUPPORT.value.removeprefix("folder:"),

@@ -162,7 +162,8 @@ class Run:
             print(f"{self.folder}: resuming at iteration {learner.iteration}")
         self._cut_history(learner.iteration // iterations_per_epoch)
         self._write(settings, tasks)
-        print(f"Accuracies along the way: {tasks.along_the_way()}")
+        if not tasks.held_out:  # they tell less than people expect
+            print(f"Accuracies along the way: {tasks.along_the_way()}")
         with checkpoints.Checkpoint(
             learner, self.folder / "checkpoints", checkpoint_every
         ) as checkpoint:
@@ -308,7 +309,6 @@ class Run:
 
     def _write(self, settings: dict[str, Any], tasks: TaskSplits) -> None:
         """Makes the folder this run's, once nothing is left to refuse."""
-        # What the accuracies in history.csv are of.
         settings = settings | {"along_the_way": tasks.along_the_way()}
         try:
             write_json(self.folder / "config.json", settings)

@@ -182,7 +182,7 @@ def classify(
     if len(classes) > ways:
         raise ValueError(
             f"there are {len(classes)} classes; the model tells {ways} apart "
-            "at most"
+            "at most; reptile-tf adapt makes a model of any number of classes"
         )
     shown = [path for paths in classes.values() for path in paths]
     labels = [i for i, paths in enumerate(classes.values()) for _ in paths]

@@ -170,7 +170,8 @@ def test_accuracies_along_the_way_are_of_no_test_class(
         json.loads((tmp_path / "config.json").read_text())["along_the_way"]
         == name
     )
-    assert f"along the way: {name}" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert (f"along the way: {name}" in printed) == (prefix == "train")
     kept = json.loads((tmp_path / "classes.json").read_text())
     assert kept["test"] == dict.fromkeys(tasks.test.classes.names, 6)
     assert len(kept) == (3 if held is None else 2)
