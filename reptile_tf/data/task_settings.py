@@ -30,8 +30,9 @@ class TaskSettings:
         text="The number of classes held out of the training classes, for the "
         "accuracies along the way. With 0 they come from tasks of training "
         "classes, and are named so. If not given it is 0 for omniglot, as in "
-        "the paper, and for other data sets that have none of their own a fifth "
-        "of the training classes, or as many as a task of a folder has ways.",
+        "the paper, and for other data sets that have none of their own a "
+        "fifth of the training classes (of a folder with a test folder, at "
+        "least as many as a task has ways).",
         least=0,
     )
     omniglot_split: str = setting(
