@@ -4,10 +4,14 @@ The server is one with TF Serving's REST API: TF Serving, or `reptile-tf serve`.
 """
 
 import base64
+import contextlib
+import http.client
 import json
 import os
 import pathlib
+import re
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -15,12 +19,12 @@ from typing import Any, TypeAlias
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.framework import types_pb2
 
 from reptile_tf.data import image_files
 from reptile_tf.data.image_files import Preparation
 from reptile_tf.data.task import Tasks
-from reptile_tf.serving import graph_checks
-from reptile_tf.serving.server import json_codec
+from reptile_tf.serving.server import json_codec, refusals, values
 from reptile_tf.serving.server.saved_models import SavedModel, find_versions
 from reptile_tf.training.score import Score
 
@@ -37,8 +41,21 @@ class RemoteModel:
 
     def __init__(self, url: str):
         self._url = url.rstrip("/")
+        escaped = urllib.parse.quote(self._url, "%:/?#[]@!$&'()*+,;=~")
+        if escaped != self._url:
+            raise ValueError(
+                f"model={url!r} must be a URL, without spaces and accents; "
+                f"give {escaped}"
+            )
         answer = self._ask(f"{self._url}/metadata")
-        self._signatures = answer["metadata"]["signature_def"]["signature_def"]
+        try:
+            known = answer["metadata"]["signature_def"]["signature_def"]
+        except (LookupError, TypeError) as error:
+            raise ValueError(
+                f"{url} is no model of TF Serving's REST API; give a URL such "
+                "as http://localhost:8501/v1/models/NAME"
+            ) from error
+        self._signatures: dict[str, dict] = known
 
     def metadata(self) -> dict[str, dict]:
         """Returns the signatures by name, as TF Serving tells them."""
@@ -58,13 +75,19 @@ class RemoteModel:
         """
         body = {
             "signature_name": signature,
-            "inputs": {k: np.asarray(v) for k, v in inputs.items()},
+            "inputs": {
+                k: values.to_json(k, values.as_array(k, v))
+                for k, v in inputs.items()
+            },
         }
         answer = self._ask(f"{self._url}:predict", body)["outputs"]
-        if not isinstance(answer, dict):  # a single output comes unnamed
-            [name] = self._signatures[signature]["outputs"]
-            answer = {name: answer}
-        return {name: np.asarray(value) for name, value in answer.items()}
+        outputs = self._signatures[signature]["outputs"]
+        if len(outputs) == 1:  # a single output comes unnamed
+            answer = {name: answer for name in outputs}
+        return {
+            name: values.to_array(name, answer[name], _dtype(info))
+            for name, info in outputs.items()
+        }
 
     def _ask(self, url: str, body: dict[str, Any] | None = None) -> Any:
         data = None if body is None else json_codec.dumps(body)
@@ -73,8 +96,10 @@ class RemoteModel:
                 return json_codec.loads(response.read())
         except urllib.error.HTTPError as error:
             message = error.read().decode(errors="replace")
+            with contextlib.suppress(ValueError, LookupError, TypeError):
+                message = refusals.reason(json_codec.loads(message)["error"])
             raise ValueError(f"{url}: {message}") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise ValueError(f"{url} cannot be asked: {error}") from error
 
 
@@ -117,22 +142,19 @@ class LocalModel:
         Raises:
             ValueError: the graph refuses the inputs; holds its message.
         """
+        if signature not in self._model.signatures:
+            known = ", ".join(sorted(self._model.signatures))
+            raise ValueError(f"signature={signature!r} must be one of {known}")
         dtypes = self._model.dtypes(signature)
         json_codec.require_inputs(inputs, dtypes, signature)
         given = {}
         for name, value in inputs.items():
-            array, dtype = np.asarray(value), dtypes[name]
-            # Also from float64, as numbers have no type on the way to a server.
-            if not np.can_cast(array.dtype, dtype, "same_kind"):
-                raise ValueError(
-                    f"{name} must be {dtype}; received {array.dtype}"
-                )
-            given[name] = array.astype(dtype)
-        try:
-            return self._model.predict(signature, given)
-        except tf.errors.InvalidArgumentError as error:
-            reason = graph_checks.refusal_reason(error.message)
-            raise ValueError(reason) from error
+            array = values.as_array(name, value)
+            if array.dtype != dtypes[name] or array.dtype.kind == "O":
+                # As on the way to a server, where numbers have no type.
+                array = values.to_array(name, array.tolist(), dtypes[name])
+            given[name] = array
+        return self._model.predict(signature, given)
 
 
 Model: TypeAlias = RemoteModel | LocalModel
@@ -175,8 +197,11 @@ def classify(
     """
     name = "adapt_and_predict_uint8"
     signature = model.metadata().get(name)
-    if signature is None:
-        raise ValueError(f"the model does not classify pictures: no {name}")
+    if signature is None or "probabilities" not in signature["outputs"]:
+        raise ValueError(
+            f"the model does not classify pictures: it has no {name} that "
+            "answers with probabilities"
+        )
     preparation = _preparation(model, signature)
     [ways] = _shape(signature["outputs"]["probabilities"])
     if len(classes) > ways:
@@ -239,9 +264,9 @@ def evaluate(
     for index in range(num_tasks):
         task = tasks.sample(tf.constant(index, tf.int64))
         request = {
-            "support_images": task.support_x.numpy(),
-            "support_labels": task.support_y.numpy(),
-            "query_images": task.query_x.numpy(),
+            **_named("support", task.support_x),
+            "support_labels": task.support_y,
+            **_named("query", task.query_x),
             "steps": np.int32(steps),
         }
         for mode, signature in _SIGNATURES.items():
@@ -256,6 +281,22 @@ def evaluate(
     ]
 
 
+def _named(prefix: str, x: Any) -> dict[str, Any]:
+    """Returns a task's inputs by the names that an export gives them."""
+    if isinstance(x, Mapping):
+        names = {key: re.sub(r"\W", "_", key) for key in x}
+        return {f"{prefix}_{names[key]}": each for key, each in x.items()}
+    if isinstance(x, list | tuple):
+        return {f"{prefix}_{index}": each for index, each in enumerate(x)}
+    return {f"{prefix}_images": x}
+
+
 def _shape(info: Mapping[str, Any]) -> list[int]:
     """Returns the shape of one example of a signature's input or output."""
     return [int(dim["size"]) for dim in info["tensor_shape"]["dim"][1:]]
+
+
+def _dtype(info: Mapping[str, Any]) -> np.dtype:
+    """Returns the dtype of the arrays of a signature's input or output."""
+    number = types_pb2.DataType.Value(info["dtype"])
+    return np.dtype(tf.as_dtype(number).as_numpy_dtype)

@@ -1,16 +1,20 @@
 """Asking a model in a folder, and one on a server."""
 
+import concurrent.futures
 import json
 import pathlib
+import socket
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from exported import WAYS
 from rest_requests import GIVEN
 
 from reptile_tf import Episodes
 from reptile_tf.data import image_files
 from reptile_tf.data.picture import Preparation
+from reptile_tf.data.sources import image_folder
 from reptile_tf.serving import client
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -30,7 +34,9 @@ def test_the_client_asks_a_server_and_a_folder_alike(base, port):
         for steps, words in ((-1, "0 to 1000"), (1.5, "int32")):
             with pytest.raises(ValueError, match=f"steps must be .*{words}"):
                 model.predict("adapt_and_predict", GIVEN | {"steps": steps})
-        with pytest.raises(ValueError, match="must have the inputs.*received"):
+        with pytest.raises(ValueError, match="nonsense.*adapt"):
+            model.predict("nonsense", GIVEN)
+        with pytest.raises(ValueError, match="the unknown more; the inputs"):
             model.predict("adapt_and_predict", GIVEN | {"more": 1})
 
 
@@ -43,10 +49,56 @@ def test_models_that_cannot_be_asked(base, port):
         client.connect(base)
 
 
+@pytest.mark.parametrize(
+    "url, reason",
+    [
+        ("http://x/v1/models/my model", "give http://x/v1/models/my%20model$"),
+        ("http://x/v1/models/Wörter", "give http://x/v1/models/W%C3%B6rter$"),
+        ("http://x:y/v1/models/line", "cannot be asked: .*port: 'y'"),
+        ("http://", "cannot be asked: .*no host given"),
+    ],
+)
+def test_urls_that_are_none_are_refused_in_one_sentence(url, reason):
+    with pytest.raises(ValueError, match=reason):
+        client.connect(url)
+
+
+@pytest.mark.parametrize(
+    "answer, reason",
+    [
+        (b"garbage\r\n\r\n", "cannot be asked"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", "cannot be asked"),
+        (b"HTTP/1.1 200 OK\r\n\r\n<html>", "cannot be asked"),
+        (b"HTTP/1.1 200 OK\r\n\r\n{}", "is no model of TF Serving's REST"),
+        (b"HTTP/1.1 200 OK\r\n\r\n[1]", "is no model of TF Serving's REST"),
+        (b"HTTP/1.1 500 Oh\r\n\r\nbroken", "metadata: broken$"),
+        (b'HTTP/1.1 500 Oh\r\n\r\n["it"]', "metadata: ..it..$"),
+        (
+            # As TF Serving, which hands on what TensorFlow says.
+            b'HTTP/1.1 400 Oh\r\n\r\n{"error": "assertion failed: '
+            b"[it\\\\'s] \\n\\t [[{{node a}}]]\"}",
+            "metadata: it's$",
+        ),
+        (b'HTTP/1.1 500 Oh\r\n\r\n{"error": "it\'s \\"x\\""}', 'it\'s "x"$'),
+    ],
+)
+def test_servers_that_are_no_model_servers(answer, reason):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1/models/line"
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            asked = pool.submit(client.connect, url)
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(10_000)
+                connection.sendall(answer)
+            with pytest.raises(ValueError, match=reason):
+                asked.result()
+
+
 def test_the_committed_model_is_right_about_all_example_pictures():
     model = client.connect(ROOT / "saved_models" / "omniglot_5shot_5way")
     examples = ROOT / "examples" / "characters"
-    classes = image_files.find_classes(examples / "support")
+    classes = image_folder.support_classes(examples / "support")
     queries = image_files.find(examples / "query")
     found = client.classify(model, classes, queries, steps=50)
     assert found.shape == (15, 5)
@@ -122,3 +174,33 @@ def test_accuracies_are_those_of_the_adapted_clones(
     _, score = client.evaluate(client.connect(folder), tasks, 4, steps=4)
     assert score.value == pytest.approx(np.mean(right))
     assert "4/4" in capsys.readouterr().out  # the progress bar
+
+
+def test_tasks_of_several_inputs_are_asked_by_their_names(classes):
+    task = Episodes(classes, WAYS, shots=2).sample(tf.constant(0, tf.int64))
+
+    class Several:
+        def __init__(self, structured):
+            self.structured = structured
+
+        def sample(self, index):
+            x = {"support_x": self.structured(task.support_x)}
+            return task._replace(**x, query_x=self.structured(task.query_x))
+
+    class Model:
+        def predict(self, signature, inputs):
+            seen.append(set(inputs))
+            return {"labels": task.query_y.numpy()}
+
+    for structured, names in (
+        (lambda x: x, ["images"]),
+        (lambda x: {"left eye": x, "right": x}, ["left_eye", "right"]),
+        (lambda x: (x, x), ["0", "1"]),
+    ):
+        seen = []
+        scores = client.evaluate(Model(), Several(structured), 2, 1, verbose=0)
+        assert [score.value for score in scores] == [1.0, 1.0]
+        expected = {
+            f"{part}_{n}" for part in ("support", "query") for n in names
+        }
+        assert seen == [expected | {"support_labels", "steps"}] * 4

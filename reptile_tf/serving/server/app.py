@@ -4,16 +4,24 @@
     GET  /v1/models/NAME[/versions/V]/metadata   signatures
     POST /v1/models/NAME[/versions/V]:predict    answers
 
-A client written against it works unchanged against TF Serving. Strings, and so
-base64, are not taken, and there are no /labels.
+A client written against it works unchanged against TF Serving. There are no
+/labels.
 """
 
+import logging
 import math
 import os
 import re
+import socket
+from collections.abc import Callable
 from typing import Any
 
-from reptile_tf.serving.server import error_answers, json_codec, timeouts
+from reptile_tf.serving.server import (
+    error_answers,
+    json_codec,
+    listening,
+    timeouts,
+)
 from reptile_tf.serving.server.request_body import BodyReader, is_long
 from reptile_tf.serving.server.saved_models import ModelFolder
 from reptile_tf.utils.extras import extra
@@ -60,14 +68,31 @@ def config(
     )
 
 
-def run(models: ModelFolder, **settings: Any) -> None:
+def run(
+    models: ModelFolder,
+    place: socket.socket,
+    announce: Callable[[str], None],
+    **settings: Any,
+) -> None:
     """Serves models until the process is told to stop.
 
     Args:
         models: what it serves.
+        place: where it listens, of `listening.bind`.
+        announce: is called with the server's URL once it answers.
         **settings: as of `config`.
     """
-    uvicorn.Server(config(models, **settings)).run()
+
+    class Announced(uvicorn.Server):
+        async def startup(
+            self, sockets: list[socket.socket] | None = None
+        ) -> None:
+            await super().startup(sockets)
+            url = listening.url(place)
+            logging.getLogger("uvicorn.error").info("running on %s", url)
+            announce(url)
+
+    Announced(config(models, **settings)).run([place])
 
 
 def _app(models: ModelFolder, bodies: BodyReader) -> Starlette:

@@ -5,10 +5,8 @@ As TF Serving does it: a status, and {"error": MESSAGE} as the body.
 
 import http
 import json
+from typing import Any
 
-import tensorflow as tf
-
-from reptile_tf.serving import graph_checks
 from reptile_tf.serving.server.saved_models import NotFound
 from reptile_tf.utils.extras import extra
 
@@ -31,15 +29,8 @@ async def answer_not_found(request: Request, error: Exception) -> Response:
 
 
 async def answer_bad_request(request: Request, error: Exception) -> Response:
-    """Answers a request whose body is not what the model takes."""
+    """Answers a request whose body, or inputs, the model does not take."""
     return _answer(400, str(error))
-
-
-async def answer_refusal(
-    request: Request, error: tf.errors.InvalidArgumentError
-) -> Response:
-    """Answers a request whose inputs the graph refuses."""
-    return _answer(400, graph_checks.refusal_reason(error.message))
 
 
 async def answer_http_error(request: Request, error: HTTPException) -> Response:
@@ -55,12 +46,11 @@ async def answer_failure(request: Request, error: Exception) -> Response:
 
 
 # Starlette takes the one of the error's own class, or of its nearest base.
-HANDLERS = {
+HANDLERS: dict[type[Exception], Any] = {
     HTTPException: answer_http_error,
     NotFound: answer_not_found,
     ValueError: answer_bad_request,
     ClientDisconnect: answer_bad_request,  # which nobody reads
-    tf.errors.InvalidArgumentError: answer_refusal,
     Exception: answer_failure,
 }
 

@@ -1,16 +1,30 @@
 """The bodies of TF Serving's REST API: JSON, by rows or by inputs."""
 
+import difflib
 import itertools
-from collections.abc import Iterable, Mapping
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from reptile_tf.serving.server import values
 from reptile_tf.serving.server.saved_models import SavedModel
 from reptile_tf.utils.extras import extra
 
 with extra("serve"):
     import orjson
+
+# What many programs write, though JSON does not have it, and numbers, which
+# may be too high. Of -Infinity, the parser stops behind the sign.
+_NUMBER = re.compile(r"NaN|Infinity|-?\d+(\.\d+)?([eE]\+?\d+)?", re.ASCII)
+
+# A text of JSON, and the colon behind it if it names a value.
+_TEXT = re.compile(r'"((?:[^"\\]++|\\.)*+)"(\s*:)?', re.DOTALL)
+
+_MOST_UNKNOWN = 3  # input names that a message quotes
 
 
 def answer(model: SavedModel, body: bytes | bytearray) -> bytes:
@@ -23,8 +37,8 @@ def answer(model: SavedModel, body: bytes | bytearray) -> bytes:
             the default one.
 
     Raises:
-        ValueError: the body is no such JSON, or does not fit the signature.
-        tf.errors.InvalidArgumentError: the graph refuses the inputs.
+        ValueError: the body is no such JSON, or does not fit the signature, or
+            the graph refuses the inputs.
     """
     request = _parse(body)
     signature = _signature(request, model)
@@ -37,18 +51,21 @@ def answer(model: SavedModel, body: bytes | bytearray) -> bytes:
     dtypes = model.dtypes(signature)
     if not dtypes:  # as TF Serving, which answers these over gRPC alone
         raise ValueError(f"Failed to get input map for signature: {signature}")
-    given = _whole_inputs(request, dtypes, by_rows)
+    given = _whole_inputs(request, list(dtypes), by_rows)
     outputs = model.predict(
         signature,
-        {name: _array(name, given[name], dtypes[name]) for name in dtypes},
+        {k: values.to_array(k, given[k], dtypes[k]) for k in dtypes},
     )
-    content: Any = outputs
-    if by_rows and any(value.ndim == 0 for value in outputs.values()):
-        raise ValueError(f"{signature} has outputs that are not in rows")
+    counts = {value.shape[:1] for value in outputs.values()}
+    if by_rows and (len(counts) > 1 or () in counts):
+        raise ValueError(
+            f"{signature} has outputs that are not in rows; ask with 'inputs'"
+        )
+    content: Any = {k: values.to_json(k, v) for k, v in outputs.items()}
     if len(outputs) == 1:
-        [content] = outputs.values()
+        [content] = content.values()
     elif by_rows:
-        rows = zip(*outputs.values(), strict=True)
+        rows = zip(*content.values(), strict=True)
         content = [dict(zip(outputs, row, strict=True)) for row in rows]
     return dumps({"predictions" if by_rows else "outputs": content})
 
@@ -59,7 +76,7 @@ def dumps(content: Any) -> bytes:
     return orjson.dumps(content, np.ndarray.tolist, orjson.OPT_SERIALIZE_NUMPY)
 
 
-def loads(content: bytes | bytearray) -> Any:
+def loads(content: bytes | bytearray | str) -> Any:
     """Returns what JSON holds.
 
     Raises:
@@ -81,22 +98,41 @@ def require_inputs(
     Raises:
         ValueError: an input is missing, or there is one too many.
     """
-    known = list(known)
-    if given.keys() != set(known):
+    known = sorted(known)
+    missing = [name for name in known if name not in given]
+    strange = (name for name in given if name not in known)
+    unknown = []
+    for name in itertools.islice(strange, _MOST_UNKNOWN):
+        near = difflib.get_close_matches(name[:100], missing, 1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        unknown.append(f"the unknown {name[:100]}{hint}")
+    wrong = [f"lacks {', '.join(missing)}"] if missing else []
+    wrong += [f"has {', '.join(unknown)}"] if unknown else []
+    if wrong:
         raise ValueError(
-            f"{whose} must have the inputs {', '.join(known)}; "
-            f"received {', '.join(given) or '(none)'}"
+            f"{whose} {' and '.join(wrong)}; the inputs are {', '.join(known)}"
         )
 
 
 def _parse(body: bytes | bytearray) -> dict[str, Any]:
     try:
         request = loads(body)
-    except ValueError as error:
-        raise ValueError(f"JSON Parse error: {error}") from error
+    except orjson.JSONDecodeError as error:
+        raise ValueError(_parse_error(error)) from error
     if not isinstance(request, dict):
         raise ValueError("JSON Parse error: the body must be an object")
     return request
+
+
+def _parse_error(error: json.JSONDecodeError) -> str:
+    """Returns what is wrong with a body; names the input of a NaN in it."""
+    number = _NUMBER.match(error.doc, error.pos)
+    if number and not math.isfinite(float(number[0])):
+        name = "the body"
+        for text in _TEXT.finditer(error.doc, 0, error.pos):
+            name = text[1] if text[2] else name
+        return f"{name} must be finite numbers; received {number[0]}"
+    return f"JSON Parse error: {error}"
 
 
 def _signature(request: dict[str, Any], model: SavedModel) -> str:
@@ -112,51 +148,32 @@ def _signature(request: dict[str, Any], model: SavedModel) -> str:
 
 
 def _whole_inputs(
-    request: dict[str, Any], names: Iterable[str], by_rows: bool
+    request: dict[str, Any], names: Sequence[str], by_rows: bool
 ) -> dict[str, Any]:
     """Returns name -> the whole value of each input of a request."""
-    names = list(names)
     key = "instances" if by_rows else "inputs"
     given = request[key]
-    if by_rows:
-        if not isinstance(given, list) or not given:
-            raise ValueError("'instances' must be a list of at least one row")
-        if all(isinstance(row, dict) for row in given):
-            first = given[0].keys()
-            if any(row.keys() != first for row in given):
-                raise ValueError("'instances' must all have the same inputs")
-            given = {name: [row[name] for row in given] for name in first}
-    if not isinstance(given, dict):
+    if by_rows and not (isinstance(given, list) and given):
+        raise ValueError("'instances' must be a list of at least one row")
+    named = [_names_inputs(row) for row in (given if by_rows else [given])]
+    if not any(named):
         if len(names) != 1:
             raise ValueError(
                 f"{key!r} must name the inputs: {', '.join(names)}"
             )
-        given = {names[0]: given}
-    require_inputs(given, names, repr(key))
-    return given
+        return {names[0]: given}
+    if not by_rows:
+        require_inputs(given, names, repr(key))
+        return given
+    if not all(named):
+        raise ValueError(
+            "'instances' must name the inputs in every row or in none; row "
+            f"{named.index(False)} names none"
+        )
+    for index, row in enumerate(given):
+        require_inputs(row, names, f"row {index} of {key!r}")
+    return {name: [row[name] for row in given] for name in names}
 
 
-def _array(name: str, value: Any, dtype: np.dtype) -> np.ndarray:
-    """Returns a JSON value as an array; refuses what is no such number."""
-    shape: list[int] = []
-    elements = [value]
-    while (kinds := set(map(type, elements))) == {list}:
-        lengths = set(map(len, elements))
-        if len(lengths) > 1:
-            raise ValueError(
-                f"{name} must be a full array; received lists of {lengths}"
-            )
-        shape += lengths
-        elements = list(itertools.chain.from_iterable(elements))
-    whole = np.issubdtype(dtype, np.integer)
-    if not kinds <= ({int} if whole else {int, float}):
-        what = "whole numbers" if whole else "numbers"
-        raise ValueError(f"{name} must be {what} of type {dtype}")
-    if whole and elements:
-        limits, low, high = np.iinfo(dtype), min(elements), max(elements)
-        if low < limits.min or high > limits.max:
-            raise ValueError(
-                f"{name} must be {limits.min} to {limits.max}, of type {dtype}"
-            )
-    with np.errstate(over="ignore"):  # infinities are refused by the graph
-        return np.array(elements, dtype).reshape(shape)
+def _names_inputs(value: Any) -> bool:
+    return isinstance(value, dict) and not values.is_base64(value)

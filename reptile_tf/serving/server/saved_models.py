@@ -17,9 +17,14 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from reptile_tf.serving import warmup
+from reptile_tf.serving.server import refusals
 
-# One component of a path, and no hidden one: exports under way are hidden.
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
+# What a URL of TF Serving's REST API can name, and no hidden folder.
+_NAME = re.compile(r"(?!\.)[^/:\\\0\ud800-\udfff]+")
+
+_LONGEST = 255  # bytes of a folder's name
+
+_VERSION = "*/saved_model.pb"
 
 _PAUSE = 10.0  # seconds until a version that failed is tried again
 
@@ -74,11 +79,23 @@ class SavedModel:
             inputs: name -> array of each input.
 
         Raises:
-            tf.errors.InvalidArgumentError: the graph refuses the inputs.
+            ValueError: the graph refuses the inputs; says why.
         """
-        given = {name: tf.constant(value) for name, value in inputs.items()}
-        outputs = self._functions[signature](**given)
-        return {name: value.numpy() for name, value in outputs.items()}
+        known = self.signatures[signature].inputs
+        given = {
+            name: tf.constant(value, known[name].dtype)
+            for name, value in inputs.items()
+        }
+        try:
+            outputs = self._functions[signature](**given)
+        except tf.errors.InvalidArgumentError as error:
+            shapes = {name: known[name].tensor_shape for name in known}
+            reason = refusals.reason(error.message, given, shapes)
+            raise ValueError(reason) from error
+        return {
+            name: np.asarray(value.numpy(), value.dtype.as_numpy_dtype)
+            for name, value in outputs.items()
+        }
 
     def dtypes(self, signature: str) -> dict[str, np.dtype]:
         """Returns name -> dtype of a signature's inputs."""
@@ -92,7 +109,7 @@ def find_versions(folder: pathlib.Path) -> list[int]:
     """Returns the versions in a model's folder, highest first."""
     whole = [
         int(path.parent.name)
-        for path in folder.glob("*/saved_model.pb")
+        for path in folder.glob(_VERSION)
         if re.fullmatch("0|[1-9][0-9]{0,17}", path.parent.name)
     ]
     return sorted(whole, reverse=True)
@@ -130,9 +147,31 @@ class ModelFolder:
         folders = (p.name for p in self._base.iterdir() if p.is_dir())
         return sorted(name for name in folders if self.versions(name))
 
+    def left_out(self) -> dict[str, str]:
+        """Returns folder -> what would do, of models that are not served."""
+        found = {}
+        for folder in sorted(self._base.iterdir()):
+            if find_versions(folder):
+                if not _NAME.fullmatch(folder.name):
+                    found[str(folder)] = (
+                        "no URL can name it; give it a name without colon, "
+                        "backslash and leading dot, in UTF-8"
+                    )
+            elif not folder.name.isdecimal() and [  # no version itself
+                *folder.glob("saved_model.pb"),
+                *folder.glob(_VERSION),
+            ]:
+                found[str(folder)] = (
+                    "it has no version; put saved_model.pb into a folder in "
+                    "it whose name is a number, such as 1"
+                )
+        return found
+
     def versions(self, name: str) -> list[int]:
         """Returns the versions of a model, highest first; none if unknown."""
-        return find_versions(self._base / name) if _NAME.fullmatch(name) else []
+        # Of a name that is too long, the file system says more than "no".
+        fits = _NAME.fullmatch(name) and len(name.encode()) <= _LONGEST
+        return find_versions(self._base / name) if fits else []
 
     def get(self, name: str, version: int | None = None) -> SavedModel:
         """Returns a version of a model, the newest if `version` is None.
