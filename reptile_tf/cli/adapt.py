@@ -15,11 +15,11 @@ them out in turn.
 """
 
 import os
-import pathlib
 
 from absl import flags
 
 from reptile_tf.cli import flags as shared_flags
+from reptile_tf.utils.validation import require_writable
 
 MODEL = flags.DEFINE_string(
     "model",
@@ -53,6 +53,7 @@ def main() -> None:
     """Adapts, measures, and writes the model."""
     import numpy as np
 
+    from reptile_tf.data.images import to_inputs
     from reptile_tf.data.sources import image_folder
     from reptile_tf.experiments.trained import Trained
     from reptile_tf.training import cross_validation, picture_classifier, ways
@@ -62,26 +63,23 @@ def main() -> None:
         raise ValueError(
             f"output={OUTPUT.value} must end in .keras, as Keras's files do"
         )
-    output = pathlib.Path(OUTPUT.value).absolute()
-    place = next(path for path in output.parents if path.exists())
-    if output.is_dir() or not os.access(place, os.W_OK):
-        raise ValueError(
-            f"output={OUTPUT.value} cannot be written: name a file in a folder "
-            "that can be written to"
-        )
+    if os.path.isdir(OUTPUT.value):
+        raise ValueError(f"output={OUTPUT.value} is a folder; name a file")
+    require_writable(output=os.path.dirname(OUTPUT.value))
     trained = Trained.open(MODEL.value)
     pictures, labels, names = image_folder.load_all(
         SUPPORT.value.removeprefix("folder:"),
         trained.preparation,
         **shared_flags.folder_settings(),
     )
+    examples = to_inputs(pictures, pictures=True).numpy()
     learner = ways.with_ways(trained.learner, len(names))
     print(
         f"Adapting to {len(labels)} pictures of {len(names)} classes: "
         f"{', '.join(names)}"
     )
     found = cross_validation.leave_out(
-        learner, pictures, labels, STEPS.value, SEED.value
+        learner, examples, labels, STEPS.value, SEED.value
     )
     if found is None:
         print(
@@ -99,7 +97,7 @@ def main() -> None:
                 f"({guessed:.1%})."
             )
     adapted = learner.adapt(
-        pictures, labels, steps=STEPS.value, seed=SEED.value
+        examples, labels, steps=STEPS.value, seed=SEED.value
     )
     picture_classifier.of_adapted(
         adapted, names, trained.preparation, Outputs.of(learner.loss).logits

@@ -6,12 +6,15 @@ Example:
     reptile-tf classify --model=mine.keras examples/characters/query/*.png
 
 The model is an exported one, which is adapted to the pictures of --support
-first, or a file that adapt wrote, which knows its classes already. Pictures are
-prepared exactly as in the training of the model.
+first, or a file that adapt wrote, which knows its classes already. A support
+set is what adapt takes: a folder with a folder of pictures for each class, or
+pictures and a table, --csv. Pictures are prepared exactly as in the training of
+the model.
 """
 
 import os
 import pathlib
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -34,14 +37,22 @@ SUPPORT = flags.DEFINE_string(
 QUERY = flags.DEFINE_string(
     "query", None, "A folder of pictures to classify; or name them as words."
 )
+_STEPS = 50  # where nothing else is known
 STEPS = flags.DEFINE_integer(
-    "steps", 50, "The inner steps that an exported model adapts with.", 0
+    "steps",
+    None,
+    "The inner steps that an exported model adapts with; as many as in the "
+    "model's evaluation if not given, or 50 where a server does not say them.",
+    0,
 )
+shared_flags.define_folder_settings()
 
 
 def main(words: Sequence[str]) -> None:
     """Classifies, and prints a table."""
     from reptile_tf.data import image_files
+    from reptile_tf.data.sources import image_folder
+    from reptile_tf.experiments import trained
     from reptile_tf.serving import client
     from reptile_tf.training.picture_classifier import PictureClassifier
 
@@ -63,11 +74,23 @@ def main(words: Sequence[str]) -> None:
                 "give --support=folder:PATH, or adapt it once with reptile-tf "
                 "adapt and give the file"
             )
-        folder = SUPPORT.value.removeprefix("folder:")
-        classes = image_files.find_classes(folder)
+        classes = image_folder.support_classes(
+            SUPPORT.value.removeprefix("folder:"),
+            **shared_flags.folder_settings(),
+        )
         names = list(classes)
         model = client.connect(MODEL.value)
-        answer = client.classify(model, classes, queries, STEPS.value)
+        steps = STEPS.value
+        if steps is None:
+            steps = trained.own_steps(MODEL.value)
+        if steps is None:
+            steps = _STEPS
+            print(
+                f"{MODEL.value} does not say how many inner steps it was "
+                f"evaluated with; it takes {steps}, or as many as --steps says",
+                file=sys.stderr,
+            )
+        answer = client.classify(model, classes, queries, steps)
     _print(queries, names, answer)
 
 

@@ -134,13 +134,18 @@ def preset(name: str, **defaults: Any) -> Preset:
         name: of the preset.
         **defaults: settings that the command has instead of the preset's.
     """
+    return with_flags(dataclasses.replace(PRESETS[name], **defaults))
+
+
+def with_flags(preset: Preset) -> Preset:
+    """Returns a preset with the settings that were given as flags."""
     given: dict[str, Any] = {
         field.name: flags.FLAGS[field.name].value
         for field in SETTINGS
         if field.name in flags.FLAGS
         and flags.FLAGS[field.name].value is not None
     }
-    return dataclasses.replace(PRESETS[name], **(defaults | given))
+    return dataclasses.replace(preset, **given)
 
 
 def define_threads() -> None:

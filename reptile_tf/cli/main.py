@@ -1,6 +1,7 @@
 """Finds the subcommand, shows help, and runs the rest of the command line."""
 
 import difflib
+import errno
 import importlib
 import os
 import re
@@ -166,12 +167,46 @@ def _run(name: str, command: ModuleType, words: Sequence[str] = ()) -> None:
         ValueError,
         FloatingPointError,
         OSError,
+        MemoryError,
         ModuleNotFoundError,
     ) as error:
         logging.debug("", exc_info=True)
         sys.exit(f"reptile-tf {name}: {error}")
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+    except Exception as error:
+        reason = _reason_of_tensorflow(error)
+        if reason is None:
+            raise
+        logging.debug("", exc_info=True)
+        sys.exit(f"reptile-tf {name}: {reason}")
+
+
+def _reason_of_tensorflow(error: BaseException) -> str | None:
+    """Returns what TensorFlow says of a file or of memory, in one line.
+
+    It has errors of its own where Python has an OSError; the others are of what
+    it computes, and of interest to programmers alone.
+    """
+    known = sys.modules.get("tensorflow")
+    if isinstance(error, RuntimeError) and error.__cause__ is not None:
+        error = error.__cause__  # as of TFDS
+    if known is None or not isinstance(error, known.errors.OpError):
+        return None
+    reason = " ".join((error.message or "").splitlines()[:1])
+    reason = re.sub(r"\{\{.*?\}\} ?", "", reason)  # where in the graph
+    if any(os.strerror(number) in reason for number in _OF_FILES):
+        return f"{reason}; make room there, or write to another place"
+    if isinstance(error, known.errors.ResourceExhaustedError):
+        return f"{reason}; use smaller batches, or fewer tasks at a time"
+    return None
+
+
+# Why files cannot be written.
+_OF_FILES = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    *(errno.EROFS, errno.EACCES, errno.EPERM),
+)
 
 
 def _start_tensorflow() -> None:

@@ -3,12 +3,19 @@
 Example:
     reptile-tf train --preset=omniglot_5shot_5way --run_dir=runs/o55
 
-Each setting of the preset is a flag too. The run folder gets config.json,
+Each setting of the preset is a flag too. A run that is there already goes on
+without --preset, as far as it was to go or as --outer_iterations says:
+
+    reptile-tf train --run_dir=runs/o55 --outer_iterations=200000
+
+The run folder gets config.json,
 classes.json (which classes are for training, validation and test),
 checkpoints/, history.csv, and TensorBoard's events in logs/. The accuracies
 along the way are of validation tasks; test classes are read by evaluate alone.
 Ctrl-C and SIGTERM save before they end the training.
 """
+
+import pathlib
 
 from absl import flags
 
@@ -17,7 +24,10 @@ from reptile_tf.cli.main import stopped
 from reptile_tf.experiments.presets import PRESETS
 
 PRESET = flags.DEFINE_enum(
-    "preset", None, list(PRESETS), "The experiment to train.", required=True
+    "preset",
+    None,
+    list(PRESETS),
+    "The experiment to train; that of the run folder if not given.",
 )
 RUN_DIR = shared_flags.define_run_dir("The run folder, made if it is new.")
 DATA_DIR = shared_flags.define_data_dir()
@@ -31,8 +41,8 @@ CHECKPOINT_EVERY = flags.DEFINE_integer(
 EVAL_EVERY = flags.DEFINE_integer(
     "eval_every",
     None,
-    "The outer iterations between two evaluations on validation tasks; a "
-    "fiftieth of the training if not given.",
+    "The outer iterations between two evaluations on validation tasks; if not "
+    "given as many as the run has, of a new one a fiftieth of the training.",
     1,
 )
 NUM_VALIDATION_TASKS = flags.DEFINE_integer(
@@ -48,12 +58,20 @@ def main() -> None:
     """Trains, or goes on training."""
     from reptile_tf.experiments.run import Run
 
-    run = Run(
-        RUN_DIR.value,
-        shared_flags.preset(PRESET.value),
-        SEED.value,
-        DATA_DIR.value,
-    )
+    folder, seed, data_dir = RUN_DIR.value, SEED.value, DATA_DIR.value
+    if PRESET.value is not None:
+        preset = shared_flags.preset(PRESET.value)
+    elif not pathlib.Path(folder, "config.json").exists():
+        raise ValueError(
+            f"run_dir={folder} holds no run to go on with; give --preset to "
+            "begin one, as in --preset=glyphs"
+        )
+    else:
+        held = Run.open(folder, data_dir)
+        preset = shared_flags.with_flags(held.preset)
+        seed = seed if SEED.present else held.seed
+        data_dir = held.data_dir
+    run = Run(folder, preset, seed, data_dir)
     signal = run.train(
         CHECKPOINT_EVERY.value, EVAL_EVERY.value, NUM_VALIDATION_TASKS.value
     )

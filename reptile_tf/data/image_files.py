@@ -29,7 +29,6 @@ __all__ = [
     "decode_all",
     "find",
     "find_all",
-    "find_classes",
     "load",
 ]
 
@@ -75,22 +74,6 @@ def find_all(places: Iterable[str | os.PathLike]) -> list[pathlib.Path]:
     if not found:
         raise ValueError("name a picture at least, or a folder of pictures")
     return found
-
-
-def find_classes(folder: str | os.PathLike) -> dict[str, list[pathlib.Path]]:
-    """Returns class name -> pictures, of a folder of class folders.
-
-    Raises:
-        ValueError: there is no such folder, or one without a class folder, or
-            a class folder without a picture.
-    """
-    _require_folder(folder)
-    folders, _ = visible_files.inside(folder)
-    if not folders:
-        raise ValueError(
-            f"{folder} must hold a folder for each class, with its pictures"
-        )
-    return {path.name: find(path) for path in folders}
 
 
 def load(

@@ -16,7 +16,7 @@ from reptile_tf.utils.validation import require_choice
 RESIZES = ("crop", "squash", "nearest")
 
 # Those that Pillow may try: some of its others start programs.
-_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
 
 # What makes a picture upright, by the number that its camera wrote.
 _TURNS = {
@@ -142,13 +142,13 @@ def decode_in_thread(
                 file = picture
             if not file.seek(0, os.SEEK_END):
                 raise EOFError("it is empty")
-            image = stack.enter_context(Image.open(file, formats=_FORMATS))
+            image = stack.enter_context(Image.open(file, formats=FORMATS))
             return _prepared(image, preparation)
     # Each decoder has errors of its own, and for all of them the file is at
     # fault.
     except Exception as error:
         if isinstance(error, UnidentifiedImageError):
-            reason = f"it is none of {', '.join(_FORMATS)}"
+            reason = f"it is none of {', '.join(FORMATS)}"
         else:
             reason = getattr(error, "strerror", None) or str(error)
         name = getattr(picture, "name", "the picture")
@@ -166,11 +166,7 @@ def _prepared(image: Image.Image, preparation: Preparation) -> np.ndarray:
         # size. At least twice the array's is left to average.
         side = 2 * max(height, width)
         image.draft(None, (side, side))
-    image.load()
-    turn = _TURNS.get(_orientation(image))
-    image = _opaque(image).convert("L" if channels == 1 else "RGB")
-    if turn is not None:
-        image = image.transpose(turn)
+    image = upright(image, channels)
     if preparation.resize == "nearest":
         pixels = np.asarray(image)
         rows = _nearest(height, image.height)
@@ -182,6 +178,19 @@ def _prepared(image: Image.Image, preparation: Preparation) -> np.ndarray:
         top = max(0.0, image.height - image.width * height / width) / 2
     box = left, top, image.width - left, image.height - top
     return area_means(image, height, width, box)
+
+
+def upright(image: Image.Image, channels: int) -> Image.Image:
+    """Returns a whole picture of 8 bits, turned right and without transparency.
+
+    Args:
+        image: an open picture, in any form that Pillow reads.
+        channels: 1 for grey, 3 for colours.
+    """
+    image.load()
+    turn = _TURNS.get(orientation(image))
+    image = _opaque(image).convert("L" if channels == 1 else "RGB")
+    return image if turn is None else image.transpose(turn)
 
 
 def area_means(
@@ -242,7 +251,7 @@ def _nearest(size: int, side: int) -> np.ndarray:
     return ((np.arange(size) + 0.5) / size * side).astype(np.int64)
 
 
-def _orientation(image: Image.Image) -> Any:
+def orientation(image: Image.Image) -> Any:
     """Returns the number that says how the camera was held, or nothing."""
     try:
         return image.getexif().get(ExifTags.Base.Orientation)

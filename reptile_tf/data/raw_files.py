@@ -18,7 +18,12 @@ from typing import Any
 import numpy as np
 
 from reptile_tf.data.labelled_examples import LabelledExamples
-from reptile_tf.utils.files import whole_file, write_json
+from reptile_tf.utils.files import (
+    NotWrittenError,
+    named_if_not_written,
+    whole_file,
+    write_json,
+)
 
 # Bump when what is written for a key changes.
 _FORMAT = 2
@@ -60,8 +65,11 @@ def load_or_write(
     Returns:
         (classes, info): the examples, and what `fill` returned.
 
+    Where the cache cannot be written, the examples are read into memory, and
+    the log says so.
+
     Raises:
-        ValueError: the cache's folder cannot be written to, or has no room.
+        ValueError: neither the cache nor the memory has room.
     """
     known = json.dumps([_FORMAT, key, list(shape), dtype])
     digest = hashlib.sha256(known.encode()).hexdigest()
@@ -71,18 +79,15 @@ def load_or_write(
     except (OSError, ValueError, KeyError):
         pass  # it is not there, or not whole
     numbers, names = labels()
-    rows = _Rows(path, len(numbers), shape, dtype)
+    rows = _Rows(len(numbers), shape, dtype)
     try:
         with _alone(path):
             with contextlib.suppress(OSError, ValueError, KeyError):
                 return _read(path, shape, dtype)  # another one wrote it
-            _write(path, rows, numbers, names, fill)
-    except OSError as error:
-        raise ValueError(
-            f"the cache folder {path.parent} cannot hold {name}: {error}. "
-            "Set REPTILE_TF_CACHE to a folder with "
-            f"{rows.size(len(numbers)) / 1e6:,.0f} MB of room"
-        ) from error
+            info = rows.write(path, fill)
+            write_json(path.with_suffix(".json"), _about(info, numbers, names))
+    except NotWrittenError as error:
+        return _in_memory(rows, numbers, names, fill, error)
     return _read(path, shape, dtype)
 
 
@@ -96,65 +101,106 @@ def _read(
     return classes, content["info"]
 
 
+def _in_memory(
+    rows: "_Rows",
+    numbers: np.ndarray,
+    names: Sequence[str],
+    fill: Callable[[np.ndarray], dict[str, Any]],
+    reason: NotWrittenError,
+) -> tuple[LabelledExamples, dict[str, Any]]:
+    """Returns what the cache cannot hold, if the memory can."""
+    remedy = (
+        "REPTILE_TF_CACHE can name a folder with "
+        f"{rows.size(len(numbers)) / 1e6:,.0f} MB of room"
+    )
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if rows.size(len(numbers)) > memory / 3:  # TensorFlow copies them once
+        raise ValueError(
+            f"the examples fit neither the cache nor the memory: {reason}; "
+            f"{remedy}"
+        ) from reason
+    print(
+        f"The examples are not kept in the cache, but read anew each time: "
+        f"{reason}; {remedy}",
+        flush=True,
+    )
+    examples, info = rows.make(fill)
+    about = _about(info, numbers, names)
+    return LabelledExamples(examples, about["offsets"], about["names"]), info
+
+
 @contextlib.contextmanager
 def _alone(path: pathlib.Path) -> Iterator[None]:
     """Keeps others, of this process too, from writing the same data set."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_suffix(".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        for left in path.parent.glob(f".part-*-{path.stem}.*"):
-            left.unlink(missing_ok=True)  # of one that was killed
+    with contextlib.ExitStack() as stack:
+        with named_if_not_written(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = path.with_suffix(".lock").open("w")
+            file = stack.enter_context(lock)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            for left in path.parent.glob(f".part-*-{path.stem}.*"):
+                left.unlink(missing_ok=True)  # of one that was killed
         yield
 
 
-def _write(path, rows, numbers, names, fill) -> None:
-    """Writes both files of a data set."""
-    info = rows.write(fill)
+def _about(
+    info: dict[str, Any], numbers: np.ndarray, names: Sequence[str]
+) -> dict[str, Any]:
+    """Returns what a data set's JSON file says."""
     numbers = np.delete(numbers, info.get("unreadable", []))
     found, starts = np.unique(numbers, return_index=True)
-    write_json(
-        path.with_suffix(".json"),
-        {
-            "names": [names[c] for c in found],
-            "offsets": [*starts.tolist(), len(numbers)],
-            "info": info,
-        },
-    )
+    return {
+        "names": [names[c] for c in found],
+        "offsets": [*starts.tolist(), len(numbers)],
+        "info": info,
+    }
 
 
 class _Rows:
-    """A raw file that is about to be written."""
+    """Examples that are about to be written, or made."""
 
-    def __init__(
-        self, path: pathlib.Path, count: int, shape: Sequence[int], dtype: str
-    ):
-        self._path, self._count = path, count
-        self._shape, self._dtype = tuple(shape), np.dtype(dtype)
+    def __init__(self, count: int, shape: Sequence[int], dtype: str):
+        self._shape, self._dtype = (count, *shape), np.dtype(dtype)
 
     def size(self, count: int) -> int:
         """Returns the bytes of `count` examples."""
-        return count * int(np.prod(self._shape)) * self._dtype.itemsize
+        return count * int(np.prod(self._shape[1:])) * self._dtype.itemsize
 
     def write(
-        self, fill: Callable[[np.ndarray], dict[str, Any]]
+        self,
+        path: pathlib.Path,
+        fill: Callable[[np.ndarray], dict[str, Any]],
     ) -> dict[str, Any]:
         """Lets `fill` write the examples; leaves out the unreadable ones."""
-        with whole_file(self._path) as part:
+        with whole_file(path) as part:
             with part.open("wb") as file:
                 # The room is taken now: a mapped page for which there is none
                 # later would kill the process.
-                os.posix_fallocate(file.fileno(), 0, self.size(self._count))
-            shape = (self._count, *self._shape)
-            rows = np.memmap(part, self._dtype, "r+", shape=shape)
+                size = self.size(self._shape[0])
+                os.posix_fallocate(file.fileno(), 0, size)
+            rows = np.memmap(part, self._dtype, "r+", shape=self._shape)
             info = fill(rows)
-            unreadable = info.get("unreadable", [])
-            if len(unreadable) == self._count:
-                raise ValueError(f"none of {self._count:,} files can be read")
-            if unreadable:
-                kept = np.delete(np.arange(self._count), unreadable)
-                for to, row in enumerate(kept):
-                    rows[to] = rows[row]
+            kept = _moved_up(rows, info)
             rows.flush()
             del rows
-            os.truncate(part, self.size(self._count - len(unreadable)))
+            os.truncate(part, self.size(kept))
         return info
+
+    def make(
+        self, fill: Callable[[np.ndarray], dict[str, Any]]
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Returns the examples that `fill` writes, without unreadable ones."""
+        rows = np.zeros(self._shape, self._dtype)
+        info = fill(rows)
+        return rows[: _moved_up(rows, info)], info
+
+
+def _moved_up(rows: np.ndarray, info: dict[str, Any]) -> int:
+    """Moves rows to where unreadable ones are; returns how many are left."""
+    unreadable = info.get("unreadable", [])
+    if len(unreadable) == len(rows):
+        raise ValueError(f"none of {len(rows):,} files can be read")
+    kept = np.delete(np.arange(len(rows)), unreadable)
+    for to, row in enumerate(kept if unreadable else ()):
+        rows[to] = rows[row]
+    return len(kept)

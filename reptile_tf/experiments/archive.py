@@ -1,12 +1,12 @@
 """Results kept in the repository: what of a run, and pictures of them."""
 
-import json
 import pathlib
 import shutil
 
-from reptile_tf.experiments import plots
+from reptile_tf.experiments import config_file, plots
+from reptile_tf.experiments.epoch_log import read_history
 from reptile_tf.experiments.presets import ALGORITHM_RUNS, FIGURE_3
-from reptile_tf.utils.files import write_json
+from reptile_tf.utils.files import whole_file, write_json
 
 KEPT = (
     *("config.json", "classes.json", "history.csv", "sine.json"),
@@ -25,20 +25,30 @@ def keep(
         run_dir: the run folder.
         folder: where to copy them.
         learner: whether to copy the newest learner too.
+
+    Raises:
+        ValueError: the folder holds no whole run.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    config = config_file.read(run_dir / config_file.NAME)
+    checkpoints = sorted((run_dir / "checkpoints").glob("iteration-*.zip"))
+    if learner and not checkpoints:
+        raise ValueError(f"run_dir={run_dir} has no checkpoint yet; train it")
+    read_history(run_dir / "history.csv")
     for name in (*KEPT, *PICTURES):
         if (run_dir / name).exists():
-            shutil.copy(run_dir / name, folder / name)
-    config = json.loads((folder / "config.json").read_text())
+            _copy(run_dir / name, folder / name)
     # These are no settings, but places and words.
     for name in ("data_dir", "manual_dir", "expected", "running_time"):
         config.pop(name, None)
     write_json(folder / "config.json", config)
     if learner:
-        newest = max((run_dir / "checkpoints").glob("iteration-*.zip"))
-        shutil.copy(newest, folder / "learner.zip")
+        _copy(checkpoints[-1], folder / "learner.zip")
     plots.learning_curve(folder / "history.csv", folder / "learning_curve.png")
+
+
+def _copy(path: pathlib.Path, to: pathlib.Path) -> None:
+    with whole_file(to) as part:
+        shutil.copyfile(path, part)
 
 
 def redraw(results: pathlib.Path) -> None:

@@ -79,6 +79,15 @@ def make_learner(
     """
     require_possible(preset)
     source = sources.get(preset.dataset)
+    if preset.network != "sine_mlp" and len(input_shape) != 3:
+        known = "network=sine_mlp"
+        if len(input_shape) != 1:
+            known = "rt.MetaLearner with a model of your own"
+        raise ValueError(
+            f"network={preset.network} takes pictures; the examples of "
+            f"dataset={preset.dataset} have shape {list(input_shape)}: use "
+            f"{known}"
+        )
     keras.utils.set_random_seed(seed)
     model = NETWORKS[preset.network](source.outputs(preset), input_shape)
     inner = INNER_OPTIMIZERS[preset.inner_optimizer](preset.learning_rate)

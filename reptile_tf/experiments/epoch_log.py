@@ -1,6 +1,12 @@
 """The history of a run as a file, one line for each epoch."""
 
+import csv
+import os
+import pathlib
+
 import keras
+
+from reptile_tf.utils.files import named_if_not_written, whole_file
 
 
 class EpochLog(keras.callbacks.CSVLogger):
@@ -11,4 +17,54 @@ class EpochLog(keras.callbacks.CSVLogger):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Writes a line."""
         self.keys = self.keys or sorted(logs or {})
-        super().on_epoch_end(epoch, logs)
+        with named_if_not_written(self.filename):
+            super().on_epoch_end(epoch, logs)
+
+
+def read_history(path: str | os.PathLike) -> tuple[list[str], list[list[str]]]:
+    """Returns a history's columns, and the cells of each line.
+
+    A last line that was cut short, by a kill or a full disk, is left out.
+
+    Args:
+        path: of the file; an empty one has neither columns nor lines.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        text = pathlib.Path(path).read_text()
+        whole = text[: text.rfind("\n") + 1]
+        columns, *lines = list(csv.reader(whole.splitlines())) or [[]]
+    except (ValueError, csv.Error) as error:
+        raise _damaged(path, str(error)) from error
+    if columns and columns[0] != "epoch":
+        raise _damaged(path, "its first line has no column epoch")
+    for number, cells in enumerate(lines, 2):
+        if len(cells) != len(columns) or not cells[0].isdecimal():
+            raise _damaged(path, f"line {number} is not of its columns")
+    return columns, lines
+
+
+def cut_history(path: str | os.PathLike, epochs: int) -> None:
+    """Drops the lines of epochs that will be gone through again.
+
+    Args:
+        path: of the file.
+        epochs: so many, the first ones, are kept.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    columns, lines = read_history(path)
+    kept = [cells for cells in lines if int(cells[0]) < epochs]
+    with whole_file(path) as part, part.open("w", newline="") as file:
+        if kept:
+            csv.writer(file, lineterminator="\n").writerows([columns, *kept])
+
+
+def _damaged(path: str | os.PathLike, reason: str) -> ValueError:
+    return ValueError(
+        f"{path} is damaged: {reason}; mend that, or remove the file, which "
+        "only tells how the training went"
+    )

@@ -5,7 +5,8 @@ import math
 import pathlib
 import re
 
-from reptile_tf.training.score import read_entries
+from reptile_tf.experiments import config_file
+from reptile_tf.experiments.evaluations import read_entries
 from reptile_tf.training.settings import EVALUATION_MODES
 
 
@@ -38,7 +39,7 @@ def accuracies(results: pathlib.Path) -> list[str]:
     """Returns a table with a line for each evaluation of each run kept."""
     rows = []
     for path in sorted(results.glob("*/evaluation*.json")):
-        config = json.loads((path.parent / "config.json").read_text())
+        config = config_file.read(path.parent / "config.json")
         rows += [
             [
                 path.parent.name,

@@ -1,8 +1,6 @@
 """Pictures of trainings and of tasks, drawn from files and answers."""
 
-import csv
 import io
-import json
 import os
 import pathlib
 import textwrap
@@ -12,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from reptile_tf.data.task import Task
+from reptile_tf.experiments import config_file
 from reptile_tf.experiments.build import example_gradients
+from reptile_tf.experiments.epoch_log import read_history
 from reptile_tf.experiments.preset import of_config
 from reptile_tf.training.settings import EVALUATION_MODES
 from reptile_tf.utils.extras import extra
@@ -43,8 +43,11 @@ def learning_curve(history: _Path, path: _Path) -> None:
         path: of the picture, a PNG.
     """
     columns = _columns(history)
-    config = pathlib.Path(history).with_name("config.json")
-    settings = json.loads(config.read_text())
+    if "loss" not in columns:
+        raise ValueError(
+            f"{history} holds no epoch to draw; train the run to its end first"
+        )
+    settings = config_file.read(pathlib.Path(history).with_name("config.json"))
     total, epochs = settings["outer_iterations"], len(columns["epoch"])
     # Runs of version 0.1 may not say how long their epochs were.
     length = settings.get("eval_every", -(-total // epochs))
@@ -127,7 +130,7 @@ def compared_errors(
         columns = _columns(run / "history.csv")
         if not columns:
             continue
-        config = json.loads((run / "config.json").read_text())
+        config = config_file.read(run / "config.json")
         measured_on.add(config.get("along_the_way", "test classes"))
         made = np.minimum(
             config["eval_every"] * (columns["epoch"] + 1),
@@ -239,11 +242,13 @@ def sine_wave(
 
 
 def _columns(history: _Path) -> dict[str, np.ndarray]:
-    with open(history, newline="") as file:
-        rows = list(csv.DictReader(file))
-    names = rows[0] if rows else ()
+    names, lines = read_history(history)
+    if not lines:
+        return {}
+    columns = zip(*lines, strict=True)
     return {
-        name: np.array([_number(row[name]) for row in rows]) for name in names
+        name: np.array(list(map(_number, cells)))
+        for name, cells in zip(names, columns, strict=True)
     }
 
 

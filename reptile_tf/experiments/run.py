@@ -18,21 +18,21 @@ from typing import Any
 
 import keras
 
+from reptile_tf.data import sources
 from reptile_tf.data.splits import TaskSplits
-from reptile_tf.experiments import build
-from reptile_tf.experiments.epoch_log import EpochLog
-from reptile_tf.experiments.preset import (
-    DEFAULTS,
-    DESCRIPTIONS,
-    Preset,
-    of_config,
-    renamed,
-    with_whole_paths,
+from reptile_tf.experiments import (
+    build,
+    config_file,
+    extension,
+    run_settings,
 )
+from reptile_tf.experiments.epoch_log import EpochLog, cut_history
+from reptile_tf.experiments.preset import Preset, of_config, with_whole_paths
 from reptile_tf.training import checkpoints
 from reptile_tf.training.learner import MetaLearner
 from reptile_tf.training.score import Score
-from reptile_tf.utils.files import whole_file, write_json
+from reptile_tf.utils.files import write_json
+from reptile_tf.utils.validation import require_writable
 
 
 def evaluation_file(split: str) -> str:
@@ -72,14 +72,14 @@ class Run:
         """Returns the run of a folder that `train` wrote.
 
         Raises:
-            ValueError: the folder holds no run.
+            ValueError: the folder holds no run, or a damaged one.
         """
-        path = pathlib.Path(folder, "config.json")
+        path = pathlib.Path(folder, config_file.NAME)
         if not path.is_file():
             raise ValueError(
                 f"run_dir={folder} holds no run: there is no {path.name} in it"
             )
-        config = json.loads(path.read_text())
+        config = config_file.read(path)
         return cls(
             folder,
             of_config(config),
@@ -105,7 +105,18 @@ class Run:
         Empty where there are no classes, or the run is of version 0.1.
         """
         path = self.folder / "classes.json"
-        return json.loads(path.read_text()) if path.exists() else {}
+        if not path.exists():
+            return {}
+        try:
+            return {
+                split: {name: int(size) for name, size in sizes.items()}
+                for split, sizes in json.loads(path.read_text()).items()
+            }
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"{path} is damaged: {error}; put back a copy of it, or remove "
+                "it, and the classes are taken as they are now"
+            ) from error
 
     def tasks(self) -> TaskSplits:
         """Returns the training, validation and test tasks, made once.
@@ -116,7 +127,8 @@ class Run:
         """
         if self._tasks is None:
             tasks = build.make_tasks(self.preset, self.seed, self.data_dir)
-            self._require_same_classes(tasks)
+            told = f"dataset={self.preset.dataset} of run_dir={self.folder}"
+            run_settings.require_same_classes(self.class_sizes(), tasks, told)
             self._tasks = tasks
         return self._tasks
 
@@ -129,10 +141,12 @@ class Run:
     ) -> int | None:
         """Trains to the end, from the newest checkpoint if there is one.
 
+        A run with fewer outer iterations goes on to those of the preset.
+
         Args:
             checkpoint_every: outer iterations between checkpoints.
             eval_every: outer iterations between evaluations on validation
-                tasks; a fiftieth of the run if None.
+                tasks; if None as many as before, or a fiftieth of the run.
             num_validation_tasks: the number of tasks of such an evaluation, at
                 least 2.
             callbacks: Keras callbacks besides those that write the folder.
@@ -144,11 +158,19 @@ class Run:
             ValueError: a setting is impossible, or contradicts the settings
                 of the run that the folder already holds.
         """
-        self._keep_division()
+        held = run_settings.held(self.folder)
+        self._keep_division(held)
         total = self.preset.outer_iterations
-        iterations_per_epoch = eval_every or max(1, total // 50)
+        iterations_per_epoch = (
+            eval_every or held.get("eval_every") or max(1, total // 50)
+        )
         settings = self._settings() | {"eval_every": iterations_per_epoch}
-        self._check(settings)
+        require_writable(run_dir=self.folder)
+        if held:
+            run_settings.require_same(self.folder, settings, held)
+        else:
+            source = sources.get(self.preset.dataset)
+            source.require_used(self.preset)
         self._learner = None
         learner = checkpoints.newest(self.folder / "checkpoints")
         if learner is not None and learner.iteration >= total:
@@ -158,12 +180,12 @@ class Run:
             learner = build.make_learner(
                 self.preset, self.seed, build.input_shape(tasks.train)
             )
-        if learner.iteration:
+        else:
+            made = extension.extend(learner, held, total, self.folder)
+            settings |= {"extensions": made} if made else {}
             print(f"{self.folder}: resuming at iteration {learner.iteration}")
-        self._cut_history(learner.iteration // iterations_per_epoch)
+        self._cut_history(held, learner.iteration // iterations_per_epoch)
         self._write(settings, tasks)
-        if not tasks.held_out:  # they tell less than people expect
-            print(f"Accuracies along the way: {tasks.along_the_way()}")
         with checkpoints.Checkpoint(
             learner, self.folder / "checkpoints", checkpoint_every
         ) as checkpoint:
@@ -236,85 +258,37 @@ class Run:
         write_json(self.folder / evaluation_file(split), results)
         return scores
 
-    def _cut_history(self, epochs: int) -> None:
+    def _cut_history(self, held: dict[str, Any], epochs: int) -> None:
         """Drops the lines of epochs that will be gone through again."""
         path = self.folder / "history.csv"
         if not path.exists():
             return
-        config = json.loads((self.folder / "config.json").read_text())
-        if "along_the_way" not in config:
+        if held and "along_the_way" not in held:
             # Until version 0.2 the accuracies along the way were of test
             # classes; lines of another kind are not written below them.
             path.rename(self.folder / "history_of_test_classes.csv")
-            return
-        lines = path.read_text().splitlines(keepends=True)
-        kept = [x for x in lines[1:] if int(x.split(",", 1)[0]) < epochs]
-        with whole_file(path) as part:
-            part.write_text("".join(lines[:1] + kept if kept else []))
+        else:
+            cut_history(path, epochs)
 
-    def _keep_division(self) -> None:
+    def _keep_division(self, held: dict[str, Any]) -> None:
         """Takes over how a run of before version 0.2 divides its classes."""
-        path = self.folder / "config.json"
-        if self.preset.validation_classes is None and path.is_file():
-            held = of_config(json.loads(path.read_text())).validation_classes
+        if self.preset.validation_classes is None and held:
             self.preset = dataclasses.replace(
-                self.preset, validation_classes=held
+                self.preset,
+                validation_classes=of_config(held).validation_classes,
             )
+
+    def _write(self, settings: dict[str, Any], tasks: TaskSplits) -> None:
+        """Makes the folder this run's, once nothing is left to refuse."""
+        settings = settings | {"along_the_way": tasks.along_the_way()}
+        write_json(self.folder / config_file.NAME, settings)
+        if tasks.class_sizes:
+            write_json(self.folder / "classes.json", tasks.class_sizes)
+        if not tasks.held_out:  # they tell less than people expect
+            print(f"Accuracies along the way: {tasks.along_the_way()}")
 
     def _settings(self) -> dict[str, Any]:
         return dataclasses.asdict(self.preset) | {
             "seed": self.seed,
             "data_dir": self.data_dir,
         }
-
-    def _check(self, ours: dict[str, Any]) -> None:
-        """Refuses a folder that cannot be written to, or of other settings."""
-        parents = self.folder, *self.folder.parents
-        there = next(path for path in parents if path.exists())
-        if not there.is_dir() or not os.access(there, os.W_OK):
-            raise ValueError(
-                f"run_dir={self.folder} cannot be written to: {there} is not a "
-                "folder that can be"
-            )
-        path = self.folder / "config.json"
-        if not path.exists():
-            return
-        theirs = DEFAULTS | renamed(json.loads(path.read_text()))
-        free = (*DESCRIPTIONS, "data_dir", "manual_dir")  # may change
-        contradictions = [
-            f"{name}={ours[name]} (the run has {theirs.get(name)})"
-            for name in ours
-            if name not in free and ours[name] != theirs.get(name)
-        ]
-        if contradictions:
-            raise ValueError(
-                f"run_dir={self.folder} holds a run with other settings: "
-                f"{', '.join(contradictions)}; use its settings to resume it, "
-                "or another run_dir"
-            )
-
-    def _require_same_classes(self, tasks: TaskSplits) -> None:
-        """Refuses a data set that has changed since the run began."""
-        before = self.class_sizes()
-        for split, now in tasks.class_sizes.items():
-            then = before.get(split, now)
-            if list(now.items()) != list(then.items()):
-                other = dict(sorted(now.items() ^ then.items())[:3])
-                raise ValueError(
-                    f"dataset={self.preset.dataset} has other {split} classes, "
-                    "or other numbers of their examples, than when "
-                    f"run_dir={self.folder} began, such as {other}; use "
-                    "another run_dir, or the data as they were"
-                )
-
-    def _write(self, settings: dict[str, Any], tasks: TaskSplits) -> None:
-        """Makes the folder this run's, once nothing is left to refuse."""
-        settings = settings | {"along_the_way": tasks.along_the_way()}
-        try:
-            write_json(self.folder / "config.json", settings)
-            if tasks.class_sizes:
-                write_json(self.folder / "classes.json", tasks.class_sizes)
-        except OSError as error:
-            raise ValueError(
-                f"run_dir={self.folder} cannot be written to: {error}"
-            ) from error

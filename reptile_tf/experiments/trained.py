@@ -3,7 +3,7 @@
 import json
 import os
 import pathlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from reptile_tf.data import sources
 from reptile_tf.data.image_files import Preparation
@@ -37,13 +37,49 @@ class Trained(NamedTuple):
         folder = pathlib.Path(folder)
         if (folder / "config.json").is_file():
             return _of_run(Run.open(folder))
-        versions = [
-            path.parents[1]
-            for path in folder.glob("*/assets.extra/learner.json")
-            if path.parents[1].name.isdigit()
-        ]
-        newest = max(versions, key=lambda path: int(path.name), default=folder)
-        return _of_export(newest / "assets.extra", folder)
+        return _of_export(_newest(folder), folder)
+
+
+def own_steps(model: str) -> int | None:
+    """Returns the inner steps that an exported model was evaluated with.
+
+    None if it does not say, as a server does not.
+
+    Args:
+        model: the folder that `MetaLearner.export` wrote, or a server's URL.
+
+    Raises:
+        ValueError: what it says is damaged.
+    """
+    extra = _newest(pathlib.Path(model))
+    if not (extra / "learner.json").is_file():
+        return None
+    return _about(extra)["steps"]
+
+
+def _newest(folder: pathlib.Path) -> pathlib.Path:
+    """Returns what an export's newest version holds besides the graph."""
+    versions = [
+        path.parents[1]
+        for path in folder.glob("*/assets.extra/learner.json")
+        if path.parents[1].name.isdigit()
+    ]
+    newest = max(versions, key=lambda path: int(path.name), default=folder)
+    return newest / "assets.extra"
+
+
+def _about(extra: pathlib.Path) -> dict[str, Any]:
+    """Returns what an export's learner.json says."""
+    path = extra / "learner.json"
+    try:
+        about = json.loads(path.read_text())
+        if type(about["steps"]) is not int:
+            raise TypeError("steps must be a whole number")
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is damaged: {error!r}; export the run again"
+        ) from error
+    return about
 
 
 def preparation_of(run: Run) -> Preparation | None:
@@ -77,7 +113,7 @@ def _of_export(extra: pathlib.Path, folder: pathlib.Path) -> Trained:
             f"model={folder} is neither a run folder, which has a config.json, "
             "nor a folder that reptile-tf export wrote"
         )
-    about = json.loads((extra / "learner.json").read_text())
+    about = _about(extra)
     if "no_learner" in about:
         raise ValueError(
             f"model={folder} holds no learner: {about['no_learner']}"

@@ -1,6 +1,7 @@
 """Files that are written whole or not at all."""
 
 import contextlib
+import errno
 import json
 import os
 import pathlib
@@ -18,18 +19,68 @@ def whole_file(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
     Args:
         path: of the file; its folder is made if it is not there.
+
+    Raises:
+        NotWrittenError: the file cannot be written.
     """
     path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     # Hidden, and with the whole name at the end, for formats told by suffix.
     part = path.with_name(f".part-{uuid.uuid4().hex[:8]}-{path.name}")
     try:
-        yield part
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
+        with named_if_not_written(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield part
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+            part.replace(path)
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # its folder may be a file
+            part.unlink(missing_ok=True)
+
+
+class NotWrittenError(OSError):
+    """A file cannot be written; the text names it, and what would do."""
+
+    def __init__(self, path: str | os.PathLike, error: OSError):
+        if error.errno in _FULL:
+            remedy = "make room there, or write to another place"
+        else:
+            remedy = "name a place that can be written to"
+        reason = error.strerror or error
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            above = pathlib.Path(path).absolute().parents
+            there = next(folder for folder in above if folder.exists())
+            reason = f"{there} is no folder"
+        super().__init__(f"{path} cannot be written: {reason}; {remedy}")
+        self.errno = error.errno
+
+
+# No room on the disk, in the quota, or in the largest size of a file.
+_FULL = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
+
+
+@contextlib.contextmanager
+def named_if_not_written(path: str | os.PathLike) -> Iterator[None]:
+    """Gives a system's error in writing a file the name of the file.
+
+    The system does not say what it was that did not fit on a disk. An error
+    that names a file of another folder is of another matter.
+
+    Raises:
+        NotWrittenError: the file cannot be written.
+    """
+    path = pathlib.Path(path)
+    try:
+        yield
+    except NotWrittenError:
+        raise
+    except OSError as error:
+        named = error.filename2 or error.filename or path  # of a copy the end
+        other = pathlib.Path(os.fsdecode(named))
+        ours = other.parent == path.parent or other in path.parents
+        if error.errno is None or not ours:
+            raise
+        raise NotWrittenError(path, error) from error
 
 
 def write_json(path: str | os.PathLike, content: Any) -> None:

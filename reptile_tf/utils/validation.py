@@ -1,5 +1,7 @@
 """Refusals of arguments, in one wording: the name, the value, what would do."""
 
+import os
+import pathlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -40,4 +42,22 @@ def require_choice(choices: Iterable[Any], **values: Any) -> None:
         if value not in choices:
             raise ValueError(
                 f"{name} must be one of {told}; received {value!r}"
+            )
+
+
+def require_writable(**folders: str | os.PathLike) -> None:
+    """Refuses folders that cannot be made, or not be written to.
+
+    Raises:
+        ValueError: names the first such folder, and what is in the way.
+    """
+    for name, folder in folders.items():
+        whole = pathlib.Path(folder).expanduser().absolute()
+        there = next(
+            path for path in (whole, *whole.parents) if os.path.lexists(path)
+        )
+        if not there.is_dir() or not os.access(there, os.W_OK):
+            raise ValueError(
+                f"{name}={folder} cannot be written to: {there} is not a "
+                "folder that can be; name another place"
             )

@@ -1,6 +1,6 @@
 """The commands, end to end, on small settings."""
 
-import importlib
+import ast
 import json
 import os
 import pathlib
@@ -321,12 +321,42 @@ def test_pictures_of_a_folder_from_training_to_an_answer(tmp_path, capsys):
         shutil.copytree(photos / f"thing {c}", few / f"thing {c}")
     capsys.readouterr()
     new = str(photos / "thing 3" / "0.jpg")
-    run_command(
-        *("classify", f"--model={model}", new, f"--support=folder:{few}")
-    )
-    assert capsys.readouterr().out.splitlines()[0].split()[1:] == [
+    classify = "classify", f"--model={model}", new
+    run_command(*classify, f"--support=folder:{few}")
+    answer = capsys.readouterr().out
+    assert answer.splitlines()[0].split()[1:] == [
         *("thing", "3", "thing", "8", "answer")
     ]
+    # In the model's own number of steps, of adapt's kinds of support sets.
+    run_command(*classify, f"--support=folder:{few}", "--steps=2")
+    assert capsys.readouterr() == (answer, "")
+    about = model / "1" / "assets.extra" / "learner.json"
+    about.rename(about.with_name("elsewhere"))
+    run_command(*classify, f"--support=folder:{few}")
+    assert "evaluated with; it takes 50, or" in capsys.readouterr().err
+    about.with_name("elsewhere").rename(about)
+    rows = [
+        f"{p.parent.name}/{p.name},{p.parent.name}" for p in few.glob("*/*")
+    ]
+    table = tmp_path / "table.csv"
+    table.write_text("\n".join(["filename,label", *rows]) + "\n")
+    for name in (
+        ".ipynb_checkpoints/1.jpg",
+        "thing 3/._1.jpg",
+        "__MACOSX/1.jpg",
+    ):
+        (few / name).parent.mkdir(exist_ok=True)
+        (few / name).write_bytes(b"no picture")
+    run_command(*classify, f"--support=folder:{few}", f"--csv={table}")
+    assert capsys.readouterr().out == answer
+    (few / "thing 3" / "damaged.jpg").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match="thing 3/damaged.jpg cannot be read"):
+        run_command(*classify, f"--support=folder:{few}")
+    run_command(*classify, f"--support=folder:{few}", "--skip_unreadable")
+    head, rest = capsys.readouterr().out.split("\n", 1)
+    assert head.endswith("1 pictures that cannot be read are left out")
+    assert rest == answer
+    (few / "thing 3" / "damaged.jpg").unlink()
     with pytest.raises(ValueError, match="(?s)2 classes.*reptile-tf adapt"):
         run_command(
             *("train", "--preset=photos", f"--dataset=folder:{few}"),
@@ -363,7 +393,7 @@ def test_a_finished_run_says_so_and_stays(sine_run, capsys):
 @pytest.mark.parametrize(
     "flag, message",
     [
-        ("--outer_iterations=7", "outer_iterations=7 (the run has 6)"),
+        ("--inner_steps=3", "inner_steps=3 (the run has 2)"),
         ("--seed=1", "seed=1 (the run has 0)"),
         ("--learning_rate=0.5", "learning_rate=0.5 (the run has 0.02)"),
     ],
@@ -373,6 +403,29 @@ def test_contradicting_settings_are_refused(sine_run, flag, message):
     with pytest.raises(ValueError, match="other settings") as error:
         run_command(*command, flag)
     assert message in str(error.value)
+
+
+def test_a_run_goes_on_by_its_folder_alone(sine_run, tmp_path, capsys):
+    """To more iterations than it was begun with, too; not to fewer."""
+    run = tmp_path / "run"
+    shutil.copytree(sine_run[0], run)
+    run_command("train", f"--run_dir={run}")
+    assert "Finished: 6 outer iterations" in capsys.readouterr().out
+    more = f"--run_dir={run}", "--outer_iterations=8"
+    run_command("train", *more, "--num_validation_tasks=2")
+    printed = capsys.readouterr().out
+    assert "jumps at iteration 6 from 0 to 0.025 and falls to 0 at" in printed
+    assert "Finished: 8 outer iterations" in printed
+    assert len((run / "history.csv").read_text().splitlines()) == 9
+    run_command("evaluate", f"--run_dir={run}", "--num_tasks=2")
+    [entry] = json.loads((run / "evaluation.json").read_text())
+    assert entry["outer_iterations"] == 8
+    with pytest.raises(ValueError, match="=7 is less than the 8 .* use 8 to"):
+        run_command("train", f"--run_dir={run}", "--outer_iterations=7")
+    with pytest.raises(ValueError, match=r"seed=1 \(the run has 0\)"):
+        run_command("train", f"--run_dir={run}", "--seed=1")
+    with pytest.raises(ValueError, match="holds no run .* give --preset"):
+        run_command("train", f"--run_dir={tmp_path / 'other'}")
 
 
 @pytest.mark.parametrize(
@@ -385,6 +438,12 @@ def test_contradicting_settings_are_refused(sine_run, flag, message):
         (["--preset=glyphs", "--training_shots=20"], "training_shots=20"),
         (["--preset=glyphs", "--shots=20"], "shots=20"),
         (["--preset=glyphs", "--dataset=nothing"], "dataset must be"),
+        (["--preset=glyphs", "--image_size=32"], "image_size=32 has no use"),
+        (["--preset=sine", "--augmentation=flip"], "flip has no use"),
+        (
+            ["--preset=sine", "--network=omniglot_cnn"],
+            r"omniglot_cnn takes pictures; .*sine have shape \[1\]: use .*mlp",
+        ),
         (
             ["--preset=omniglot_5shot_5way", "--data_dir=nowhere"],
             "data_dir=nowhere",
@@ -557,8 +616,10 @@ def test_every_command_explains_itself_without_tensorflow(name):
     process = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    module = importlib.import_module(f"reptile_tf.cli.{name}")
-    assert process.stdout.startswith(module.__doc__)
+    # Not imported: two commands may define a flag of the same name.
+    source = (ROOT / "reptile_tf" / "cli" / f"{name}.py").read_text()
+    told = ast.get_docstring(ast.parse(source), clean=False)
+    assert process.stdout.startswith(told)
     told = re.findall(r"^  --(\w+)=.*\n      \S", process.stdout, re.MULTILINE)
     assert {"verbosity", "intra_op_threads"} < set(told)
     assert float(process.stderr) < 1  # seconds of CPU; a fifth of one, usually

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import os
+import re
 import time
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from reptile_tf.data import raw_files
 
-SHAPE = (2, 1)
+SHAPE = (2, 1, 1)
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def labels():
 
 
 def fill(rows):
-    rows[:] = np.arange(8).reshape(4, 2, 1)
+    rows[:] = np.arange(8).reshape(4, 2, 1, 1)
     return {"told": 1}
 
 
@@ -83,22 +84,54 @@ def test_a_kill_between_the_two_files_leaves_nothing_to_be_read(folder):
     assert classes[1].ravel().tolist() == [4, 5]
 
 
-def test_a_folder_without_room_is_named(folder, monkeypatch):
+def test_without_room_the_data_are_read_all_the_same(
+    folder, monkeypatch, capsys
+):
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    message = f"{folder} cannot hold some: .*No space.*REPTILE_TF_CACHE .*MB"
-    with pytest.raises(ValueError, match=message):
-        load()
+    some = {"unreadable": [1]}
+    classes, info = load(fill=lambda rows: fill(rows) | some)
+    assert info == {"told": 1, "unreadable": [1]}
+    assert classes.names == ("a", "b", "c")
+    found = [classes[c].ravel().tolist() for c in range(3)]
+    assert found == [[0, 1], [4, 5], [6, 7]]
+    assert re.search(
+        f"not kept.*{folder}.*No space.*REPTILE_TF_CACHE .*MB",
+        capsys.readouterr().out,
+    )
     assert not [p for p in folder.iterdir() if p.suffix != ".lock"]
 
 
-def test_a_folder_that_cannot_be_is_named(tmp_path, monkeypatch):
+def test_a_cache_that_cannot_be_is_done_without(tmp_path, monkeypatch, capsys):
     (tmp_path / "file").touch()
     monkeypatch.setenv("REPTILE_TF_CACHE", str(tmp_path / "file"))
-    with pytest.raises(ValueError, match="REPTILE_TF_CACHE"):
-        load()
+    classes, _ = load()
+    assert classes[1].ravel().tolist() == [4, 5]
+    assert f"{tmp_path / 'file'}" in capsys.readouterr().out
+
+
+def test_what_fits_nowhere_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("REPTILE_TF_CACHE", str(tmp_path / "file"))
+    monkeypatch.setattr(os, "sysconf", lambda name: 3)
+    with pytest.raises(ValueError, match="neither the cache nor the memory"):
+        load(fill=not_again)
+
+
+def test_an_error_in_reading_is_not_the_caches(folder):
+    """A picture that has gone is no reason to read all of them again."""
+
+    calls = []
+
+    def gone(rows):
+        calls.append(rows)
+        raise FileNotFoundError(2, "No such file", "/elsewhere/1.png")
+
+    with pytest.raises(FileNotFoundError, match="elsewhere"):
+        load(fill=gone)
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize("harm", ["cut", "no json", "empty json"])

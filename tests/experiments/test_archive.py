@@ -1,8 +1,10 @@
 """What is kept of runs, and drawn."""
 
+import dataclasses
 import json
 
 from reptile_tf.experiments import archive
+from reptile_tf.experiments.presets import PRESETS
 
 
 def result(folder, rows=("0,0.5,0.9,0.01",)):
@@ -10,7 +12,8 @@ def result(folder, rows=("0,0.5,0.9,0.01",)):
     folder.mkdir(parents=True)
     head = "epoch,loss,val_support_accuracy,val_support_ci95"
     (folder / "history.csv").write_text("\n".join([head, *rows]) + "\n")
-    settings = {"outer_iterations": 10, "eval_every": 10}
+    settings = dataclasses.asdict(PRESETS["sine"])
+    settings |= {"outer_iterations": 10, "eval_every": 10, "seed": 0}
     (folder / "config.json").write_text(json.dumps(settings))
     return folder
 

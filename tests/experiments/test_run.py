@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import errno
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ import pytest
 from reptile_tf import LabelledExamples, MetaLearner, Score, VariedEpisodes
 from reptile_tf.data import sources, splits
 from reptile_tf.data.sources import registry
-from reptile_tf.experiments import pages, plots
+from reptile_tf.experiments import epoch_log, pages, plots
 from reptile_tf.experiments.presets import PRESETS
 from reptile_tf.experiments.run import Run
 
@@ -272,3 +273,87 @@ def test_a_folder_is_remembered_by_its_whole_path(tmp_path, monkeypatch):
     run = Run(tmp_path, preset, 0)
     assert run.preset.dataset == f"folder:{tmp_path / 'a b'}"
     assert run.preset.csv == str(tmp_path / "x.csv")
+
+
+def test_a_run_with_a_setting_without_effect_is_resumed(tmp_path, own_source):
+    """As older versions took it; a new run is refused it."""
+    Run(tmp_path / "old", OWN, 0).train(eval_every=2, num_validation_tasks=2)
+    idle = sources.ClassSource(
+        "own",
+        load=sources.get("own").load,
+        without_effect=frozenset({"image_size"}),
+    )
+    registry._SOURCES["own"] = idle
+    preset = dataclasses.replace(OWN, image_size=32)
+    with pytest.raises(ValueError, match="image_size=32 has no use"):
+        Run(tmp_path / "new", preset, 0).train()
+    assert not (tmp_path / "new").exists()
+    config = json.loads((tmp_path / "old" / "config.json").read_text())
+    config["image_size"] = 32
+    (tmp_path / "old" / "config.json").write_text(json.dumps(config))
+    run = Run.open(tmp_path / "old")
+    assert run.train(num_validation_tasks=2) is None
+    run.evaluate(2, verbose=0)
+
+
+def test_a_config_that_was_removed_is_written_anew(tmp_path, monkeypatch):
+    """As the refusal of a damaged one says."""
+    monkeypatch.setattr(MetaLearner, "evaluate", lambda *_: [])
+    run = Run(tmp_path, TINY, 0)
+    run.train(eval_every=2, num_validation_tasks=2)
+    newest = tmp_path / "checkpoints" / "iteration-00000004.zip"
+    learner = MetaLearner.load(newest)
+    learner.iteration = 2
+    learner.save(newest.with_name("iteration-00000002.zip"))
+    newest.unlink()
+    before = (tmp_path / "config.json").read_text()
+    (tmp_path / "config.json").unlink()
+    Run(tmp_path, TINY, 0).train(eval_every=2, num_validation_tasks=2)
+    assert (tmp_path / "config.json").read_text() == before
+    assert len((tmp_path / "history.csv").read_text().splitlines()) == 3
+
+
+def test_damaged_class_sizes_are_named(tmp_path, own_source):
+    run = Run(tmp_path, OWN, 0)
+    run.train(eval_every=2, num_validation_tasks=2)
+    for text in ("{", "[]", '{"train": {"a": null}}', '{"train": 3}'):
+        (tmp_path / "classes.json").write_text(text)
+        with pytest.raises(ValueError, match="classes.json is damaged.*remove"):
+            Run.open(tmp_path).evaluate(2, verbose=0)
+
+
+@pytest.mark.parametrize(
+    "text, lines",
+    [
+        ("", []),
+        ("epoch,loss\n", []),
+        ("epoch,loss\r\n0,1.5\r\n1,NA\r\n", [["0", "1.5"], ["1", "NA"]]),
+        ("epoch,loss\n0,1.5\n1,0.", [["0", "1.5"]]),  # cut short
+    ],
+)
+def test_a_history_is_read(tmp_path, text, lines):
+    path = tmp_path / "history.csv"
+    path.write_text(text, newline="")
+    assert epoch_log.read_history(path)[1] == lines
+
+
+@pytest.mark.parametrize("line", ["0", "0,1,2", "x,1", "\0\0", "-1,2", ""])
+def test_a_damaged_history_is_refused(tmp_path, line):
+    path = tmp_path / "history.csv"
+    path.write_text(f"epoch,loss\n0,1\n{line}\n1,2\n")
+    with pytest.raises(ValueError, match="history.csv is damaged: line 3"):
+        epoch_log.cut_history(path, 1)
+
+
+def test_a_history_that_does_not_fit_on_the_disk_is_named(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(MetaLearner, "evaluate", lambda *_: [])
+
+    def full(self, epoch, logs):
+        self.csv_file.close()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(keras.callbacks.CSVLogger, "on_epoch_end", full)
+    with pytest.raises(OSError, match="history.csv cannot be written: No sp"):
+        Run(tmp_path, TINY, 0).train(num_validation_tasks=2)

@@ -47,22 +47,42 @@ def _loader(module: str, function: str = "load") -> Callable[..., ClassSplits]:
     return load
 
 
+# The settings that some sources alone look at.
+_OMNIGLOT = frozenset({"omniglot_split"})
+_MINI_IMAGENET = frozenset({"manual_dir", "allow_partial"})
+_TFDS = frozenset({"label_key"})
+_FOLDER = frozenset(
+    {
+        *("channels", "resize", "csv", "csv_columns", "merge_splits"),
+        "skip_unreadable",
+    }
+)
+_SPECIAL = _OMNIGLOT | _MINI_IMAGENET | _TFDS | _FOLDER | {"image_size"}
+
 register(
     ClassSource(
         "folder:",
         load=_loader("image_folder"),
         resized=lambda settings: settings.resize,
+        without_effect=_SPECIAL - _FOLDER - {"image_size"},
     )
 )
-register(ClassSource("omniglot", load=_loader("omniglot")))
+register(
+    ClassSource(
+        "omniglot",
+        load=_loader("omniglot"),
+        without_effect=_SPECIAL - _OMNIGLOT,
+    )
+)
 register(
     ClassSource(
         "mini_imagenet",
         load=_loader("mini_imagenet"),
         resized=lambda settings: "squash",
+        without_effect=_SPECIAL - _MINI_IMAGENET,
     )
 )
-register(ClassSource("glyphs", load=_loader("glyphs")))
+register(ClassSource("glyphs", load=_loader("glyphs"), without_effect=_SPECIAL))
 register(
     TaskSource(
         "sine",
@@ -70,6 +90,15 @@ register(
         metric="MeanSquaredError",
         make=SineWaves,
         queries=QUERIES,
+        without_effect=_SPECIAL
+        | {"ways", "max_ways", "query_shots", "augmentation"}
+        | {"validation_classes"},
     )
 )
-register(ClassSource("tfds:", load=_loader("tfds_images", "load_named")))
+register(
+    ClassSource(
+        "tfds:",
+        load=_loader("tfds_images", "load_named"),
+        without_effect=_SPECIAL - _TFDS - {"image_size"},
+    )
+)

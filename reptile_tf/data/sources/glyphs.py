@@ -10,9 +10,11 @@ import functools
 import io
 import os
 import pathlib
+import tempfile
 import unicodedata
 
 import numpy as np
+import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
@@ -21,6 +23,7 @@ from reptile_tf.data.sources import tfds_images
 from reptile_tf.data.splits import ClassSplits
 from reptile_tf.data.task_settings import TaskSettings
 from reptile_tf.utils.extras import extra
+from reptile_tf.utils.validation import require_writable
 
 with extra("plots"):
     import matplotlib
@@ -138,16 +141,32 @@ def load(
     del data_dir
     folder = cache_folder() / "tfds"
     builder = Glyphs(data_dir=folder)
-    if not builder.is_prepared():
-        count = len(CHARACTERS) * DRAWINGS
-        print(f"Drawing {count:,} glyphs, once on this machine", flush=True)
-        # TFDS tells how it writes files, in bars that cover one another.
-        with (
-            contextlib.redirect_stdout(io.StringIO()),
-            contextlib.redirect_stderr(io.StringIO()),
-        ):
-            builder.download_and_prepare()
-    return tfds_images.load_split(builder, seed, settings.validation_classes)
+    with contextlib.ExitStack() as stack:
+        try:
+            if not builder.is_prepared():
+                require_writable(REPTILE_TF_CACHE=folder)
+                _prepare(builder)
+        # A full disk is an error of TensorFlow, or what TFDS makes of it.
+        except (ValueError, OSError, RuntimeError, tf.errors.OpError) as error:
+            told = str(error).splitlines()[0]
+            print(f"The cache cannot hold the glyphs: {told}")
+            temporary = tempfile.TemporaryDirectory()
+            builder = Glyphs(data_dir=stack.enter_context(temporary))
+            _prepare(builder)
+        return tfds_images.load_split(
+            builder, seed, settings.validation_classes
+        )
+
+
+def _prepare(builder: Glyphs) -> None:
+    count = len(CHARACTERS) * DRAWINGS
+    print(f"Drawing {count:,} glyphs, for half a minute", flush=True)
+    # TFDS tells how it writes files, in bars that cover one another.
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        builder.download_and_prepare()
 
 
 def draw(character: str) -> np.ndarray:

@@ -14,6 +14,7 @@ from reptile_tf.data.sources import folder_division, folder_listing
 from reptile_tf.data.sources.folder_listing import Classes
 from reptile_tf.data.splits import ClassSplits
 from reptile_tf.data.task_settings import TaskSettings
+from reptile_tf.data.visible_files import some_of
 
 # Bump when what is computed from a picture changes.
 _CONVERSION = 1
@@ -105,8 +106,40 @@ def load_all(
         integers `[S]`, and the classes' names.
 
     Raises:
-        ValueError: the folder is laid out in another way, has a single class,
-            or has pictures that cannot be read.
+        ValueError: as of `support_classes`; or pictures cannot be read.
+    """
+    classes = support_classes(
+        folder,
+        csv=csv,
+        csv_columns=csv_columns,
+        skip_unreadable=skip_unreadable,
+    )
+    paths = [path for found in classes.values() for path in found]
+    rows = np.empty((len(paths), *preparation.shape), np.uint8)
+    _, unreadable = image_files.decode_all(paths, preparation, rows)
+    _report(unreadable, skip=False)
+    sizes = [len(found) for found in classes.values()]
+    return rows, np.repeat(np.arange(len(classes)), sizes), list(classes)
+
+
+def support_classes(
+    folder: str | os.PathLike,
+    *,
+    csv: str | None = None,
+    csv_columns: str | None = None,
+    skip_unreadable: bool = False,
+) -> Classes:
+    """Returns class name -> pictures, of a support set.
+
+    Args:
+        folder: its path.
+        csv: as of `TaskSettings`.
+        csv_columns: as of `TaskSettings`.
+        skip_unreadable: as of `TaskSettings`.
+
+    Raises:
+        ValueError: the folder is laid out in another way, or has a single
+            class, or a class of which no picture can be read.
     """
     listing = folder_listing.scan(folder, csv=csv, csv_columns=csv_columns)
     classes = listing.splits.get("all")
@@ -116,18 +149,26 @@ def load_all(
             f"pictures for each class, at least two; found "
             f"{sorted(classes or listing.splits)}"
         )
+    if not skip_unreadable:
+        return classes
     paths = [path for found in classes.values() for path in found]
-    rows = np.empty((len(paths), *preparation.shape), np.uint8)
-    _, unreadable = image_files.decode_all(paths, preparation, rows)
-    _report(unreadable, skip_unreadable)
-    sizes = [len(found) for found in classes.values()]
-    labels = np.repeat(np.arange(len(classes)), sizes)
-    kept = np.delete(np.arange(len(paths)), list(unreadable))
-    left = np.bincount(labels[kept], minlength=len(classes))
-    if not left.all():
-        empty = [n for n, count in zip(classes, left, strict=True) if not count]
-        raise ValueError(f"no picture can be read of the classes {empty}")
-    return rows[kept], labels[kept], list(classes)
+    tried = Preparation(1, 1, 3, "squash")
+    rows = np.empty((len(paths), *tried.shape), np.uint8)
+    _, unreadable = image_files.decode_all(paths, tried, rows)
+    left_out = {paths[row] for row in unreadable}
+    if left_out:
+        print(f"{folder}: {_left_out(len(left_out))}", flush=True)
+    classes = {
+        name: [path for path in found if path not in left_out]
+        for name, found in classes.items()
+    }
+    empty = [name for name, found in classes.items() if not found]
+    if empty:
+        raise ValueError(
+            f"support=folder:{folder}: no picture can be read of the classes "
+            f"{some_of(empty)}; remove these, or mend their pictures"
+        )
+    return classes
 
 
 def _decoded(
@@ -173,10 +214,7 @@ def _decoded(
         fill,
     )
     if info["unreadable"]:
-        print(
-            f"{folder}: {len(info['unreadable']):,} pictures that cannot be "
-            "read are left out"
-        )
+        print(f"{folder}: {_left_out(len(info['unreadable']))}")
     left_out = set(info["unreadable"])
     digests = {
         path: digest
@@ -186,6 +224,10 @@ def _decoded(
         if row not in left_out
     }
     return examples, digests
+
+
+def _left_out(count: int) -> str:
+    return f"{count:,} pictures that cannot be read are left out"
 
 
 def _short(name: str) -> str:

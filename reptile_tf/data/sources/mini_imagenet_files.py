@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from reptile_tf.data.picture import area_means
+from reptile_tf.data.picture import FORMATS, area_means, orientation, upright
 from reptile_tf.data.sources import plain_pickle
 from reptile_tf.data.sources.picture_archives import (
     ARCHIVES,
@@ -30,7 +30,6 @@ _SPELLINGS = {
     "test": ("test",),
 }
 _WORDNET_ID = re.compile(r"n\d{8}")
-_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")  # that Pillow may try
 _JPEGS = ("L", "RGB")  # modes that TensorFlow decodes as Pillow does
 
 
@@ -203,8 +202,9 @@ class _Cache(Pictures):
 def encode(content: bytes | np.ndarray, name: str) -> bytes:
     """Returns a picture as the JPEG or PNG bytes of an image of 84x84.
 
-    A JPEG file of that size is kept as it is. Others are squashed by Pillow's
-    box filter, which takes the mean of the area that a pixel covers.
+    A JPEG file of that size that is upright is kept as it is. Others are turned
+    and made opaque as `reptile_tf.data.picture` does it, and squashed: a pixel
+    is the mean of the area that it covers.
 
     Args:
         content: of the file, or the image itself.
@@ -220,13 +220,14 @@ def encode(content: bytes | np.ndarray, name: str) -> bytes:
             # Odd notes of a camera in a picture are no news.
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
                 fits = image.size == (SIZE, SIZE)
-                if fits and image.format == "JPEG" and image.mode in _JPEGS:
+                plain = image.format == "JPEG" and image.mode in _JPEGS
+                if fits and plain and orientation(image) in (None, 1):
                     # Whoever reads it will decode it by TensorFlow.
                     tf.io.decode_jpeg(content, channels=3)
                     return content
-                colours = image.convert("RGB")
+                colours = upright(image, 3)
         if not fits:
             colours = Image.fromarray(area_means(colours, SIZE, SIZE))
         return _png(colours)

@@ -17,6 +17,7 @@ from typing import IO
 
 import numpy as np
 
+from reptile_tf.data import visible_files
 from reptile_tf.data.image_files import SUFFIXES
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
@@ -106,11 +107,8 @@ def read_bounded(
 
 class _Folder(Pictures):
     def __init__(self, path: pathlib.Path):
-        names = (
-            pathlib.Path(folder, name).relative_to(path).as_posix()
-            for folder, _, files in os.walk(path, followlinks=True)
-            for name in files
-        )
+        found, _ = visible_files.survey(path, SUFFIXES)
+        names = (file.relative_to(path).as_posix() for file in found)
         super().__init__(path, names)
 
     def _read(self, name: str) -> bytes:

@@ -85,6 +85,7 @@ def load_classes(
         )
     least = {"ways": 2, "shots": 1, "training_shots": 1, "query_shots": 0}
     wanted = TaskSettings(dataset=name, **(least | settings))
+    source.require_used(wanted)
     return ClassSplits(*source.load(wanted, seed, data_dir))
 
 
@@ -133,4 +134,6 @@ def load_tasks(
         training_shots=shots if training_shots is None else training_shots,
         **settings,
     )
-    return get(name).tasks(wanted, seed, data_dir)
+    source = get(name)
+    source.require_used(wanted)
+    return source.tasks(wanted, seed, data_dir)

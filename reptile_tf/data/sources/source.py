@@ -35,12 +35,15 @@ class Source(abc.ABC):
             accuracy.
         uint8_images: whether the examples were uint8 images, so that an
             exported model is to take such images too.
+        without_effect: the names of settings that it does not look at, and
+            that are refused where they are given all the same.
     """
 
     name: str
     loss: str | None = None
     metric: str | None = None
     uint8_images: bool = False
+    without_effect: frozenset[str] = frozenset()
 
     @abc.abstractmethod
     def tasks(
@@ -69,6 +72,21 @@ class Source(abc.ABC):
     @abc.abstractmethod
     def query_size(self, settings: TaskSettings) -> int:
         """Returns Q, the query examples of a training task."""
+
+    def require_used(self, settings: TaskSettings) -> None:
+        """Refuses settings that would have no effect.
+
+        Raises:
+            ValueError: a setting without effect is not at its default.
+        """
+        for field in dataclasses.fields(TaskSettings):
+            value = getattr(settings, field.name)
+            if field.name in self.without_effect and value != field.default:
+                raise ValueError(
+                    f"{field.name}={value} has no use with "
+                    f"dataset={settings.dataset}, which does not look at it; "
+                    f"leave {field.name} out"
+                )
 
     def resize(self, settings: TaskSettings) -> str:
         """Returns how pictures were brought to the size of its images.
@@ -215,9 +233,13 @@ def _episodes(
     shots = getattr(settings, name)
     size = int(classes.sizes.min())
     if shots + query_shots > size:
+        most = size - query_shots
+        remedy = f"use {name}={most} at most"
+        if most < 1:
+            remedy = f"leave out classes of fewer than {shots + query_shots}"
         raise ValueError(
             f"{name}={shots}, with query_shots={query_shots} examples more for "
             f"the query set, is more than the {size} examples that a class of "
-            f"{settings.dataset} has; use at most {size - query_shots}"
+            f"{settings.dataset} has; {remedy}"
         )
     return Episodes(classes, settings.ways, shots, query_shots, seed, augment)

@@ -29,7 +29,9 @@ def load(
 ) -> LabelledExamples:
     """Reads splits of a prepared data set into one, classes in label order.
 
-    They are cached, keyed by the data set's name, version and files.
+    Examples without a label, which TFDS marks by -1, are left out, and splits
+    without one are not decoded. The rest is cached, keyed by the data set's
+    name, version and files.
 
     Args:
         builder: a prepared `tfds.core.DatasetBuilder` with a feature "image".
@@ -41,7 +43,7 @@ def load(
 
     Raises:
         ValueError: files of the data set are missing, or its images have no
-            common size.
+            common size, or no example has a label.
     """
     _check_whole(builder, splits)
     shape = builder.info.features["image"].shape
@@ -64,16 +66,21 @@ def load(
         for batch in reading.batches("image", image):
             rows[places[first : first + len(batch)]] = batch
             first += len(batch)
-        return {}
+        return {"unlabelled": reading.unlabelled()}
 
     name = builder.info.full_name.replace("/", "-")
-    classes, _ = raw_files.load_or_write(
+    classes, info = raw_files.load_or_write(
         f"{name}-{'-'.join(splits)}",
         [builder.info.as_json, *splits, size, label_key, _CONVERSION],
         converted,
         reading.classes,
         fill,
     )
+    for split, count in info.get("unlabelled", {}).items():
+        print(
+            f"{builder.info.full_name}: {count:,} examples of {split} have no "
+            "label (-1) and are left out"
+        )
     return classes
 
 
@@ -82,33 +89,51 @@ class _Reading:
 
     def __init__(self, builder, splits, label_key):
         self._builder, self._splits, self._key = builder, splits, label_key
-        self._labels = None
+        self._labels = {}
 
     def batches(self, key, convert):
-        """Yields the feature `key` of all examples, converted, in batches."""
+        """Yields the feature `key` of labelled examples, converted."""
+        for split, labels in self._read_labels().items():
+            start = 0
+            if not self._known(labels).any():
+                continue
+            for batch in self._of(split, key, convert):
+                kept = self._known(labels[start : start + len(batch)])
+                start += len(batch)
+                yield batch[kept]
+
+    def unlabelled(self) -> dict[str, int]:
+        """Returns split -> examples without a label, where there are any."""
+        counts = {
+            split: int((~self._known(labels)).sum())
+            for split, labels in self._read_labels().items()
+        }
+        return {split: count for split, count in counts.items() if count}
+
+    def _of(self, split, key, convert):
+        """Yields the feature `key` of all examples of a split, converted."""
         wanted = tfds.decode.PartialDecoding({key: True})
-        for split in self._splits:
-            data = self._builder.as_dataset(split=split, decoders=wanted)
-            data = data.map(convert, num_parallel_calls=tf.data.AUTOTUNE)
-            # Batches, since a step from TensorFlow to Python takes as long as
-            # to decode an image.
+        data = self._builder.as_dataset(split=split, decoders=wanted)
+        data = data.map(convert, num_parallel_calls=tf.data.AUTOTUNE)
+        # Batches, since a step from TensorFlow to Python takes as long as to
+        # decode an image.
+        count = 0
+        try:
+            for batch in data.batch(1000).as_numpy_iterator():
+                yield batch
+                count += len(batch)
+        except (tf.errors.DataLossError, tf.errors.FailedPreconditionError):
             count = 0
-            try:
-                for batch in data.batch(1000).as_numpy_iterator():
-                    yield batch
-                    count += len(batch)
-            except (tf.errors.DataLossError, tf.errors.FailedPreconditionError):
-                count = 0
-            if count != self._builder.info.splits[split].num_examples:
-                raise ValueError(
-                    f"data_dir={self._builder.data_dir} is half-written: "
-                    f"{split} ends before its last example; remove the folder "
-                    "and prepare it again"
-                )
+        if count != self._builder.info.splits[split].num_examples:
+            raise ValueError(
+                f"data_dir={self._builder.data_dir} is half-written: {split} "
+                "ends before its last example; remove the folder and prepare "
+                "it again"
+            )
 
     def classes(self) -> tuple[np.ndarray, list[str]]:
-        """Returns the sorted class numbers of all examples, and the names."""
-        labels = self._read_labels()
+        """Returns the sorted class numbers of the examples, and the names."""
+        labels = self._kept()
         known = self._builder.info.features[self._key]
         if isinstance(known, tfds.features.ClassLabel):
             return np.sort(labels), known.names
@@ -118,24 +143,41 @@ class _Reading:
 
     def places(self) -> np.ndarray:
         """Returns the row of each example once they are sorted by class."""
-        order = np.argsort(self._read_labels(), kind="stable")
+        order = np.argsort(self._kept(), kind="stable")
         places = np.empty_like(order)
         places[order] = np.arange(len(order))
         return places
 
-    def _read_labels(self):
-        if self._labels is None:
-            batches = self.batches(self._key, lambda f: f[self._key])
-            labels = np.concatenate(list(batches))
-            if labels.dtype.kind == "i" and (missing := (labels < 0).sum()):
-                raise ValueError(
-                    f"{missing:,} of {len(labels):,} examples in "
-                    f"{'+'.join(self._splits)} of {self._builder.info.name} "
-                    "have no label (-1); take the other parts alone, as in "
-                    f"dataset=tfds:{self._builder.info.name}[train]"
+    def _kept(self) -> np.ndarray:
+        """Returns the labels of all labelled examples."""
+        every = np.concatenate(list(self._read_labels().values()))
+        kept = every[self._known(every)]
+        if not len(kept):
+            name = self._builder.info.name
+            raise ValueError(
+                f"no example in {'+'.join(self._splits)} of {name} has a label "
+                f"(all are -1); take other parts, as in dataset=tfds:{name}"
+                "[train]"
+            )
+        return kept
+
+    def _read_labels(self) -> dict[str, np.ndarray]:
+        """Returns split -> the labels of its examples."""
+        if not self._labels:
+            self._labels = {
+                split: np.concatenate(
+                    list(self._of(split, self._key, lambda f: f[self._key]))
                 )
-            self._labels = labels
+                for split in self._splits
+            }
         return self._labels
+
+    def _known(self, labels: np.ndarray) -> np.ndarray:
+        """Returns which examples have a label: TFDS's classes may be -1."""
+        kind = self._builder.info.features[self._key]
+        if isinstance(kind, tfds.features.ClassLabel):
+            return labels >= 0
+        return np.ones(len(labels), bool)
 
 
 def load_split(
@@ -201,6 +243,11 @@ def load_named(
             f"dataset=tfds:{name} cannot be prepared: {error}"
         ) from error
     fixed = None not in builder.info.features["image"].shape
+    if fixed and settings.image_size != TaskSettings.image_size:
+        print(
+            f"image_size={settings.image_size} has no use: the images of "
+            f"{name} have a size of their own"
+        )
     classes = load(
         builder,
         parts if splits else sorted(builder.info.splits),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from reptile_tf.data.sources import glyphs
+from reptile_tf.data.sources.registry import load_classes
 
 SOME = glyphs.CHARACTERS[::5]  # a few hundred classes, of every script
 
@@ -226,3 +227,31 @@ def test_builder_writes_every_drawing(tmp_path, monkeypatch, file_format):
     np.testing.assert_array_equal(
         images, np.concatenate([glyphs.draw(c) for c in glyphs.CHARACTERS])
     )
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_without_a_cache_they_are_drawn_each_time(
+    tmp_path, monkeypatch, capsys, full
+):
+    monkeypatch.setattr(glyphs, "CHARACTERS", "ABCDE")
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("REPTILE_TF_CACHE", str(cache))
+    if full:
+        prepare = glyphs._prepare
+
+        def no_room(builder):
+            if builder.data_path.is_relative_to(cache):
+                raise RuntimeError(f"{cache}: No space left on device\nmore")
+            prepare(builder)
+
+        monkeypatch.setattr(glyphs, "_prepare", no_room)
+    else:
+        cache.touch()
+    train, _, _ = load_classes("glyphs")
+    names = {name.removeprefix("LATIN CAPITAL LETTER ") for name in train.names}
+    assert names < set("ABCDE")
+    for c, name in enumerate(train.names):
+        np.testing.assert_array_equal(train[c], glyphs.draw(name[-1]))
+    told = capsys.readouterr().out
+    assert "The cache cannot hold the glyphs: " in told and str(cache) in told
+    assert "\nmore" not in told

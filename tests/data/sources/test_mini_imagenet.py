@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
-from PIL import Image
+from PIL import ExifTags, Image
 
 from reptile_tf.data import picture
+from reptile_tf.data.picture import Preparation, decode
 from reptile_tf.data.sources import (
     mini_imagenet,
     mini_imagenet_files,
@@ -373,6 +374,51 @@ def test_a_broken_note_of_the_camera_is_no_news():
     exif = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\x01\x1a"
     content = encoded(random_picture(0), exif=exif)
     assert mini_imagenet_files.encode(content, "name") == content
+
+
+def odd_pictures():
+    """Forms that people have: name -> a file's bytes."""
+    picture = random_picture(5)
+    clear = picture.convert("RGBA")
+    clear.putalpha(Image.new("L", picture.size, 0))
+    deep = np.full((84, 84), 40_000, np.uint16)
+    other = random_picture(6)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    return {
+        "turned": encoded(picture, exif=exif),
+        "turned and small": encoded(random_picture(5, (60, 85)), exif=exif),
+        "clear": encoded(clear, "PNG"),
+        "clear palette": encoded(picture.convert("P"), "PNG", transparency=3),
+        "16 bits": encoded(Image.fromarray(deep), "PNG"),
+        "animated": encoded(
+            picture, "GIF", save_all=True, append_images=[other]
+        ),
+        "four inks": encoded(picture.convert("CMYK"), exif=exif),
+    }
+
+
+@pytest.mark.parametrize("name", odd_pictures())
+def test_odd_pictures_are_read_as_those_of_folders(name):
+    content = odd_pictures()[name]
+    stored = mini_imagenet_files.encode(content, name)
+    expected = decode(io.BytesIO(content), Preparation(84, 84, 3, "squash"))
+    found = tf.io.decode_image(stored).numpy()
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_what_is_hidden_is_no_picture_in_any_form(tmp_path):
+    names = [
+        *(".ipynb_checkpoints/n01532829/1.jpg", "n01532829/._1.jpg"),
+        *("__MACOSX/n01532829/1.jpg", "n01532829/Thumbs.db", "n01532829/1.jpg"),
+    ]
+    write(tmp_path / "train", dict.fromkeys(names, b""))
+    (tmp_path / "train" / "n01532829" / "up").symlink_to("..")
+    for place in ("train.zip", "train.tar.gz"):
+        write_archive(tmp_path / place, dict.fromkeys(names, b""))
+    for place in ("train", "train.zip", "train.tar.gz"):
+        found = picture_archives.open_pictures(tmp_path / place)
+        assert found.names == ["n01532829/1.jpg"]
 
 
 def cut(content):

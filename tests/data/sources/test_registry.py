@@ -10,6 +10,7 @@ import reptile_tf as rt
 from reptile_tf import Episodes, LabelledExamples, SineWaves, load_classes
 from reptile_tf.data import sources
 from reptile_tf.data.sources import registry
+from reptile_tf.data.task_settings import TaskSettings
 from reptile_tf.experiments import build
 from reptile_tf.experiments.presets import PRESETS
 
@@ -123,3 +124,51 @@ def test_a_path_is_taken_for_a_folder_of_pictures(tmp_path):
 def test_a_name_is_taken_once():
     with pytest.raises(ValueError, match="named 'glyphs'"):
         sources.register(sources.ClassSource("glyphs", load=None))
+
+
+@pytest.mark.parametrize(
+    "name, setting",
+    [
+        *(("glyphs", {"image_size": 32}), ("glyphs", {"csv": "x.csv"})),
+        *(("sine", {"augmentation": "flip"}), ("sine", {"ways": 3})),
+        *(("sine", {"query_shots": 5}), ("omniglot", {"channels": 1})),
+        *(
+            ("mini_imagenet", {"image_size": 32}),
+            ("glyphs", {"label_key": "a"}),
+        ),
+        *(("folder:x", {"omniglot_split": "alphabets"}),),
+        *(("tfds:mnist", {"manual_dir": "x"}),),
+    ],
+)
+def test_a_setting_without_effect_is_refused(name, setting):
+    [(key, value)] = setting.items()
+    with pytest.raises(ValueError, match=f"{key}={value} has no use .*{name}"):
+        rt.load_tasks(name, **setting)
+
+
+def test_settings_that_presets_have_are_of_use():
+    for preset in PRESETS.values():
+        sources.get(preset.dataset).require_used(preset)
+
+
+def test_every_setting_of_some_source_alone_is_known():
+    """A new setting has an effect on all sources, or is listed."""
+    everywhere = {
+        *("dataset", "validation_classes", "ways", "max_ways", "shots"),
+        *("training_shots", "query_shots", "augmentation"),
+    }
+    names = {field.name for field in dataclasses.fields(TaskSettings)}
+    assert sources.get("glyphs").without_effect == names - everywhere
+
+
+def test_advice_can_be_followed(classes):
+    """Classes hold 6 examples."""
+
+    def load(settings, seed, data_dir):
+        return classes.split(8, seed)[0], None, classes.split(8, seed)[1]
+
+    sources.register(sources.ClassSource("six", load=load))
+    with pytest.raises(ValueError, match="; use training_shots=2 at most"):
+        rt.load_tasks("six", shots=1, training_shots=5, query_shots=4)
+    with pytest.raises(ValueError, match="; leave out classes of fewer than 9"):
+        rt.load_tasks("six", shots=1, training_shots=1, query_shots=8)

@@ -74,12 +74,13 @@ class OtherLabels(TinyImages):
 
 
 class Unlabelled(TinyImages):
-    """4 classes of one image, and a part whose labels nobody knows."""
+    """4 classes of one image, 3 without one, and a part without any."""
 
     def _examples(self, part):
-        for i in range(2 if part else 4):
+        for i in range(7):
+            known = not part and i in (0, 2, 3, 6)
             image = np.full((6, 4, 1), i, np.uint8)
-            yield i, {"image": image, "label": -1 if part else i}
+            yield i, {"image": image, "label": i if known else -1}
 
     _generate_examples = _examples
 
@@ -181,11 +182,37 @@ def test_labels_of_another_name_and_kind(data_dir, key, names):
         load_classes("tfds:other_labels", data_dir)
 
 
-def test_examples_without_a_label_are_refused(data_dir):
-    with pytest.raises(ValueError, match=r"2 of 6 .*have no label.*\[train\]"):
-        load_classes("tfds:unlabelled", data_dir)
-    splits = load_classes("tfds:unlabelled[train]", data_dir)
-    assert [part.num_classes for part in splits] == [2, 1, 1]
+def test_examples_without_a_label_are_left_out(data_dir, capsys, monkeypatch):
+    """And pictures of a part without labels are not even decoded."""
+    decoded = []
+    batches = tfds_images._Reading._of
+
+    def spy(self, split, key, convert):
+        decoded.append((split, key))
+        return batches(self, split, key, convert)
+
+    monkeypatch.setattr(tfds_images._Reading, "_of", spy)
+    for _ in range(2):  # read, and from the cache
+        splits = load_classes("tfds:unlabelled", data_dir)
+        told = capsys.readouterr().out
+        for count, split in ((3, "train"), (7, "test")):
+            assert f"{count} examples of {split} have no label (-1)" in told
+    assert sorted(decoded) == [
+        *(("test", "label"), ("train", "image"), ("train", "label"))
+    ]
+    pixels = [int(part[0].flat[0]) for part in splits[1:]]
+    pixels += splits.train.examples[:, 0, 0, 0].tolist()
+    assert sorted(pixels) == [0, 2, 3, 6]
+    for part in splits:
+        for c, name in enumerate(part.names):
+            assert part[c].flat[0] == int(name)
+    with pytest.raises(ValueError, match=r"no example in test .*\[train\]"):
+        load_classes("tfds:unlabelled[test]", data_dir)
+
+
+def test_a_size_that_has_no_use_is_told(data_dir, capsys):
+    load_classes("tfds:tiny_images", data_dir, image_size=5)
+    assert "image_size=5 has no use" in capsys.readouterr().out
 
 
 def test_a_data_set_that_lies_ready_is_only_read(data_dir, tmp_path):

@@ -1,0 +1,69 @@
+"""A run's config.json: read, or refused with what would mend it."""
+
+import dataclasses
+import json
+import os
+import pathlib
+from typing import Any
+
+from reptile_tf.experiments.preset import Preset, of_config
+
+NAME = "config.json"
+_REMEDY = (
+    "put back a copy of it, or remove it and give reptile-tf train all "
+    "settings of the run again"
+)
+
+
+def read(path: str | os.PathLike) -> dict[str, Any]:
+    """Returns what a config.json says, of whatever version.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        ValueError: it is not there, damaged or incomplete.
+    """
+    path = pathlib.Path(path)
+    try:
+        config = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise ValueError(f"{path} is not there; {_REMEDY}") from error
+    except ValueError as error:  # of JSON, or of UTF-8
+        raise ValueError(f"{path} is damaged: {error}; {_REMEDY}") from error
+    try:
+        _require_whole(config)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} is no run's: {error}; {_REMEDY}") from error
+    return config
+
+
+def _require_whole(config: Any) -> None:
+    """Refuses what no run can be made of."""
+    if not isinstance(config, dict):
+        raise TypeError("it must hold settings by name")
+    if type(config.get("seed")) is not int:
+        raise TypeError(
+            f"seed must be a whole number; received {config.get('seed')}"
+        )
+    every = config.get("eval_every", 1)  # version 0.1 may not say it
+    if type(every) is not int or every < 1:
+        raise TypeError(f"eval_every must be at least 1; received {every}")
+    wanted = {field.name: field for field in dataclasses.fields(Preset)}
+    for name, value in config.items():
+        field = wanted.get(name)
+        if field is None or (value is None and field.default is None):
+            continue
+        kind: Any = field.type
+        if type(value) not in ((int, float) if kind is float else (kind,)):
+            raise TypeError(
+                f"{name} must be {kind.__name__}; received {value!r}"
+            )
+    missing = [
+        name
+        for name, field in wanted.items()
+        if field.default is dataclasses.MISSING and name not in config
+    ]
+    if missing:
+        raise TypeError(f"it does not say {', '.join(missing)}")
+    of_config(config)

@@ -1,0 +1,79 @@
+"""What a run folder was begun with, and what of it may change."""
+
+import pathlib
+from typing import Any
+
+from reptile_tf.data.splits import TaskSplits
+from reptile_tf.experiments import config_file
+from reptile_tf.experiments.preset import DEFAULTS, DESCRIPTIONS, renamed
+
+# What may change: places, words, and how long the training is.
+_FREE = (*DESCRIPTIONS, "data_dir", "manual_dir", "outer_iterations")
+
+
+def held(folder: pathlib.Path) -> dict[str, Any]:
+    """Returns a run folder's config.json; nothing if it is not there.
+
+    Raises:
+        ValueError: it is damaged or incomplete.
+    """
+    path = folder / config_file.NAME
+    return config_file.read(path) if path.exists() else {}
+
+
+def require_same(
+    folder: pathlib.Path, ours: dict[str, Any], config: dict[str, Any]
+) -> None:
+    """Refuses settings that contradict those of a run.
+
+    Args:
+        folder: of the run.
+        ours: the settings to train with.
+        config: what its config.json says.
+
+    Raises:
+        ValueError: names the settings, and what would do.
+    """
+    theirs = DEFAULTS | renamed(config)
+    contradictions = [
+        f"{name}={ours[name]} (the run has {theirs.get(name)})"
+        for name in ours
+        if name not in _FREE and ours[name] != theirs.get(name)
+    ]
+    if contradictions:
+        raise ValueError(
+            f"run_dir={folder} holds a run with other settings: "
+            f"{', '.join(contradictions)}; use its settings to resume it, or "
+            "another run_dir"
+        )
+    least = theirs["outer_iterations"]
+    if ours["outer_iterations"] < least:
+        raise ValueError(
+            f"outer_iterations={ours['outer_iterations']} is less than the "
+            f"{least} of the run in run_dir={folder}; use {least} to resume "
+            "it, more to extend it, or another run_dir"
+        )
+
+
+def require_same_classes(
+    then: dict[str, dict[str, int]], now: TaskSplits, told: str
+) -> None:
+    """Refuses a data set that has changed since a run began.
+
+    Args:
+        then: split -> class -> examples, as they were.
+        now: the tasks as they are.
+        told: names the data set and the run.
+
+    Raises:
+        ValueError: names a few classes that are others.
+    """
+    for split, sizes in now.class_sizes.items():
+        before = then.get(split, sizes)
+        if list(sizes.items()) != list(before.items()):
+            other = dict(sorted(sizes.items() ^ before.items())[:3])
+            raise ValueError(
+                f"{told} has other {split} classes, or other numbers of their "
+                f"examples, than when the run began, such as {other}; use "
+                "another run_dir, or the data as they were"
+            )
