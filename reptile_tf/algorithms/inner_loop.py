@@ -1,9 +1,8 @@
 """The inner loop: k compiled steps on one task, as a pure function."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
-import keras
 import tensorflow as tf
 
 from reptile_tf.algorithms.optimizers import InnerOptimizer
@@ -19,7 +18,8 @@ class InnerLoop(NamedTuple):
 
     Attributes:
         model: the model as a function of its weights.
-        loss: (targets, outputs) -> loss of each example, `[batch]`.
+        loss: (targets, outputs) -> loss of each example, `[batch]`, as of
+            `reptile_tf.algorithms.losses.example_losses`.
         reduction: "sum" (the paper's) or "mean" of the examples' losses.
         optimizer: the inner optimizer.
         steps: k, the inner steps on a training task.
@@ -36,11 +36,15 @@ class InnerLoop(NamedTuple):
     batch_size: int
     mask: tf.Tensor | None = None
 
+    def now(self) -> Self:
+        """Returns the loop with the model's frozen weights as they are now."""
+        return self._replace(model=self.model.now())
+
     def objective(
         self,
         parts: list[tf.Tensor],
-        x: tf.Tensor,
-        y: tf.Tensor,
+        x: Any,
+        y: Any,
         key: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns what an inner step descends, a scalar, and its mean loss.
@@ -87,8 +91,8 @@ def adapt(
     loop: InnerLoop,
     weights: tf.Tensor,
     state: Any,
-    x: tf.Tensor,
-    y: tf.Tensor,
+    x: Any,
+    y: Any,
     batches: tf.Tensor,
     key: tf.Tensor,
     first: int = 0,
@@ -103,8 +107,8 @@ def adapt(
         loop: model, loss and inner optimizer.
         weights: the weight vector to start from; phi in the paper.
         state: the inner optimizer's state to start from.
-        x: support inputs `[S, ...]`.
-        y: support targets `[S, ...]`.
+        x: support inputs `[S, ...]`, a tensor or a structure of tensors.
+        y: support targets `[S, ...]`, likewise.
         batches: int32 `[k, B]`, the rows of x and y that each step trains on.
         key: int32 `[2]`, from which dropout and other noise follow.
         first: number of the first step, where others went before.
@@ -123,8 +127,7 @@ def adapt(
             tape.watch(parts)
             loss, mean = loop.objective(
                 parts,
-                tf.gather(x, rows),
-                tf.gather(y, rows),
+                *tf.nest.map_structure(lambda t: tf.gather(t, rows), (x, y)),
                 random.fold_in(key, first + i),
             )
         gradient = tape.gradient(loss, parts, unconnected_gradients="zero")
@@ -133,7 +136,13 @@ def adapt(
         if mask is not None:
             gradient = [m * g for m, g in zip(mask, gradient, strict=True)]
         parts, state = loop.optimizer.update(gradient, state, parts)
-        return i + 1, parts, state, total + mean
+        bounded = loop.model.constrained(parts)
+        if mask is not None:
+            bounded = [
+                tf.where(m > 0, b, p)
+                for m, b, p in zip(mask, bounded, parts, strict=True)
+            ]
+        return i + 1, bounded, state, total + mean
 
     _, parts, state, total = tf.while_loop(
         lambda i, *_: i < steps,
@@ -224,15 +233,3 @@ def adapt_to_support(
         task.key, num_examples(x), loop.steps, loop.batch_size
     )
     return adapt(loop, phi, state, x, y, batches, task.key)
-
-
-def example_losses(loss: Any) -> Callable:
-    """Returns a Keras loss as a function that leaves the examples apart.
-
-    Args:
-        loss: name, function or `keras.losses.Loss` instance.
-    """
-    loss = keras.losses.get(loss)
-    if isinstance(loss, keras.losses.Loss):
-        return loss.call
-    return loss

@@ -46,6 +46,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import tensorflow as tf
 
+from reptile_tf.utils.fields import make_plain
 from reptile_tf.utils.validation import require_positive
 
 
@@ -91,6 +92,7 @@ class SGD:
     learning_rate: float
 
     def __post_init__(self):
+        make_plain(self)
         require_positive(learning_rate=self.learning_rate)
 
     def init(self, weights: tf.Tensor) -> tuple:
@@ -150,6 +152,7 @@ class Adam:
     epsilon: float = 1e-8
 
     def __post_init__(self):
+        make_plain(self)
         require_positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
         for name in ("beta_1", "beta_2"):
             if not 0 <= getattr(self, name) < 1:

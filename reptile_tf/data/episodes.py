@@ -72,8 +72,7 @@ class Episodes:
             raise ValueError(
                 f"shots={shots} with query_shots={query_shots} needs "
                 f"{shots + query_shots} examples of each class, but one has "
-                f"only {smallest}; use shots of at most "
-                f"{smallest - query_shots}"
+                f"only {smallest}; {_what_would_do(smallest, query_shots)}"
             )
         self.ways, self.shots, self.query_shots = ways, shots, query_shots
         self.seed, self.augment = seed, augment
@@ -109,7 +108,8 @@ class Episodes:
             size = self.ways * rows.shape[1]
             order = tf.squeeze(random.permutations(key, 1, size), 0)
             x = self.classes.gather(tf.gather(tf.reshape(rows, [-1]), order))
-            return to_inputs(x), order // max(1, rows.shape[1])
+            x = to_inputs(x, self.classes.pictures)
+            return x, order // max(1, rows.shape[1])
 
         support_x, support_y = examples(rows[:, : self.shots], support_key)
         query_x, query_y = examples(rows[:, self.shots :], query_key)
@@ -125,3 +125,12 @@ class Episodes:
         count = self.classes.num_classes
         chosen = random.choose(key, tf.constant([count]), self.ways, count)
         return tf.squeeze(chosen, 0)
+
+
+def _what_would_do(smallest: int, query_shots: int) -> str:
+    """Returns which settings a class of so many examples allows."""
+    if smallest > query_shots:
+        return f"use shots of at most {smallest - query_shots}"
+    if smallest > 1:
+        return f"use query_shots of at most {smallest - 1}, and fewer shots"
+    return "leave out the classes that have a single example"

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from reptile_tf.data.images import are_pictures
 from reptile_tf.data.stored import Stored, plain
 
 
@@ -15,9 +16,8 @@ class LabelledExamples:
     """Examples of labelled classes, of any dtype and shape.
 
     Images, rows of a table, token ids, spectrograms: whatever a Keras model
-    takes. Models are given uint8 images (examples of two or more dimensions)
-    as float32 between 0 and 1, and other numbers as they are: as float32, or
-    as int32.
+    takes. Models are given pictures of uint8 as float32 between 0 and 1, and
+    other numbers as they are: as float32, or as int32.
 
     >>> import numpy as np
     >>> import reptile_tf as rt
@@ -35,8 +35,13 @@ class LabelledExamples:
         offsets: integers `[classes + 1]`; class c owns the rows from
             offsets[c] up to offsets[c + 1].
         names: of the classes; "0", "1", ... if None.
+        pictures: whether uint8 examples are pictures, and not numbers such as
+            token ids. If None, those `[height, width, channels]` with 1, 3 or
+            4 channels are, and those of one dimension are not; others must be
+            told.
 
     Attributes:
+        pictures: whether models are given the examples as float32 in [0, 1].
         names: of the classes, in their order.
         starts: the row of each class's first example, int64 `[classes]`.
         sizes: the number of examples of each class, int64 `[classes]`.
@@ -51,8 +56,10 @@ class LabelledExamples:
         examples: npt.ArrayLike,
         offsets: npt.ArrayLike,
         names: Sequence[str] | None = None,
+        pictures: bool | None = None,
     ):
-        self._set(Stored(plain(examples)), np.asarray(offsets), names)
+        stored = Stored(plain(examples))
+        self._set(stored, np.asarray(offsets), names, pictures)
 
     @classmethod
     def from_labels(
@@ -60,6 +67,7 @@ class LabelledExamples:
         examples: npt.ArrayLike,
         labels: npt.ArrayLike,
         names: Sequence[str] | None = None,
+        pictures: bool | None = None,
     ) -> "LabelledExamples":
         """Sorts examples by label, keeping the order within a class.
 
@@ -68,6 +76,7 @@ class LabelledExamples:
             labels: integers or strings `[examples]`; the values that occur are
                 the classes, in rising order.
             names: of those classes; the labels themselves if None.
+            pictures: as of `LabelledExamples`.
 
         Raises:
             ValueError: there is not one label for each example.
@@ -97,7 +106,7 @@ class LabelledExamples:
         order = np.argsort(labels, kind="stable")
         if names is None:
             names = [_name(label) for label in found.tolist()]
-        return cls(examples[order], [*starts, len(labels)], names)
+        return cls(examples[order], [*starts, len(labels)], names, pictures)
 
     @classmethod
     def from_file(
@@ -107,6 +116,7 @@ class LabelledExamples:
         shape: Sequence[int],
         offsets: npt.ArrayLike,
         names: Sequence[str] | None = None,
+        pictures: bool | None = None,
     ) -> "LabelledExamples":
         """Returns examples that lie in a file, and are mapped, not read.
 
@@ -120,6 +130,7 @@ class LabelledExamples:
             shape: of one example.
             offsets: as of `LabelledExamples`.
             names: as of `LabelledExamples`.
+            pictures: as of `LabelledExamples`.
 
         Raises:
             ValueError: the file is not as long as the examples.
@@ -142,10 +153,10 @@ class LabelledExamples:
             )
         rows = np.memmap(path, dtype, "r", shape=(total, *shape))
         made = cls.__new__(cls)
-        made._set(Stored(rows, path), offsets, names)
+        made._set(Stored(rows, path), offsets, names, pictures)
         return made
 
-    def _set(self, stored, offsets, names):
+    def _set(self, stored, offsets, names, pictures):
         if (
             offsets.ndim != 1
             or len(offsets) < 2
@@ -166,6 +177,8 @@ class LabelledExamples:
                 f"names must be {len(offsets) - 1}, one for each class; "
                 f"received {len(self.names)}"
             )
+        rows = stored.rows
+        self.pictures = are_pictures(rows.dtype, rows.shape[1:], pictures)
         self._stored = stored
         self.starts = offsets[:-1].astype(np.int64)
         self.sizes = np.diff(offsets).astype(np.int64)
@@ -220,8 +233,9 @@ class LabelledExamples:
     def __repr__(self) -> str:
         least, most = self.sizes.min(), self.sizes.max()
         sizes = f"{least}" if least == most else f"{least} to {most}"
+        what = "pictures" if self.pictures else "examples"
         return (
-            f"LabelledExamples({self.num_classes} classes of {sizes} examples, "
+            f"LabelledExamples({self.num_classes} classes of {sizes} {what}, "
             f"{self.dtype} {list(self.example_shape)})"
         )
 
@@ -240,7 +254,7 @@ class LabelledExamples:
             )
         chosen = chosen.astype(np.int64)
         part = type(self).__new__(type(self))
-        part._stored = self._stored
+        part._stored, part.pictures = self._stored, self.pictures
         part.starts, part.sizes = self.starts[chosen], self.sizes[chosen]
         part.names = tuple(self.names[c] for c in chosen)
         return part
@@ -281,7 +295,8 @@ class LabelledExamples:
         for degrees in (90, 180, 270):
             names += [f"{name} turned by {degrees}" for name in self.names]
         offsets = np.concatenate([[0], np.cumsum(sizes)])
-        return LabelledExamples(np.concatenate(turned), offsets, names)
+        whole = np.concatenate(turned)
+        return LabelledExamples(whole, offsets, names, self.pictures)
 
 
 # The name until version 0.2, when all examples were images.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from reptile_tf.data.images import to_inputs
+from reptile_tf.data.images import are_pictures, to_inputs
 from reptile_tf.data.task import Task
 from reptile_tf.utils import random
 from reptile_tf.utils.validation import require_at_least
@@ -85,9 +85,10 @@ class PythonTasks:
             )
         )
         key = random.fold_in(self.seed, index)
-        return Task(
-            to_inputs(support_x), support_y, to_inputs(query_x), query_y, key
+        support_x, query_x = (
+            to_inputs(x, x.dtype == tf.uint8) for x in (support_x, query_x)
         )
+        return Task(support_x, support_y, query_x, query_y, key)
 
     def _checked(self, index: np.ndarray) -> list[np.ndarray]:
         """Returns task `index`, which has the shapes and dtypes of task 0."""
@@ -158,8 +159,9 @@ def tasks_from_function(
     It is called whenever a task is needed, by one thread at a time, which is
     slower than tasks made of TensorFlow operations. It must not call a
     tf.function itself, such as `predict` of a Keras model. Models see its
-    inputs as they see those of `reptile_tf.LabelledExamples`: uint8 images as
-    float32 between 0 and 1, floats as float32, whole numbers as int32.
+    inputs as they see those of `reptile_tf.LabelledExamples`: uint8 pictures
+    `[n, height, width, channels]` as float32 between 0 and 1, floats as
+    float32, whole numbers as int32.
 
     Args:
         function: of the number of a task, a Python int. It returns the arrays
@@ -242,8 +244,8 @@ def _array(values: Any, name: str, index: int) -> np.ndarray:
         # As models return them: a loss that broadcasts would compare each
         # output of [n, 1] with each target of [n].
         return array[:, np.newaxis] if targets and array.ndim == 1 else array
-    if array.dtype == np.uint8 and array.ndim > 2 and not targets:
-        return array.copy()  # images, see `to_inputs`
+    if not targets and _are_pictures(array, name):
+        return array.copy()  # scaled where the task is sampled
     if array.size and not (
         np.iinfo(np.int32).min <= array.min()
         and array.max() <= np.iinfo(np.int32).max
@@ -253,6 +255,17 @@ def _array(values: Any, name: str, index: int) -> np.ndarray:
             f"{index} it has {array.min()} to {array.max()}"
         )
     return array.astype(np.int32)
+
+
+def _are_pictures(array: np.ndarray, name: str) -> bool:
+    try:
+        return are_pictures(array.dtype, array.shape[1:])
+    except ValueError:
+        raise ValueError(
+            f"{name} of uint8 {list(array.shape)} may be pictures or whole "
+            "numbers; let function return pictures as np.float32(x) / 255, and "
+            "numbers as x.astype('int32')"
+        ) from None
 
 
 def _require_examples(index, support_x, support_y, query_x, query_y) -> None:

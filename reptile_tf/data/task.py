@@ -6,7 +6,7 @@ machine, in any order and after any resume, and a distribution has no state to
 save.
 """
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import tensorflow as tf
 
@@ -19,30 +19,38 @@ class Task(NamedTuple):
     >>> task.support_x.shape, task.query_y.shape
     (TensorShape([10, 1]), TensorShape([50, 1]))
 
+    Inputs of a model that takes several, and targets of one that returns
+    several, are dicts, lists or tuples of tensors, structured as the model's.
+
     Attributes:
-        support_x: inputs to learn from, float32 `[S, ...]`.
-        support_y: their targets: int32 `[S]` labels, or float32 `[S, outputs]`.
-        query_x: inputs to be asked about, float32 `[Q, ...]`.
+        support_x: inputs to learn from, `[S, ...]`, as the model takes them.
+        support_y: their targets: int32 `[S]` labels, or floats shaped like the
+            model's outputs, `[S, ...]`.
+        query_x: inputs to be asked about, `[Q, ...]`.
         query_y: their targets.
         key: int32 `[2]`; the order of the inner mini-batches, and dropout where
             the model has it, are functions of it.
     """
 
-    support_x: tf.Tensor
-    support_y: tf.Tensor
-    query_x: tf.Tensor
-    query_y: tf.Tensor
+    support_x: Any
+    support_y: Any
+    query_x: Any
+    query_y: Any
     key: tf.Tensor
 
 
-def num_examples(x: tf.Tensor) -> int | tf.Tensor:
+def num_examples(x: Any) -> int | tf.Tensor:
     """Returns how many examples `[n, ...]` are, where the graph knows it.
 
     The sets of tasks that vary in size are as large as they are when the graph
     runs; then it is an int32 scalar.
+
+    Args:
+        x: a tensor, or a structure of tensors.
     """
-    known = x.shape[0]
-    return tf.shape(x)[0] if known is None else known
+    first = tf.nest.flatten(x)[0]
+    known = first.shape[0]
+    return tf.shape(first)[0] if known is None else known
 
 
 class Tasks(Protocol):

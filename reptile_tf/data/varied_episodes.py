@@ -125,7 +125,7 @@ class VariedEpisodes:
             order = random.permutations(key, 1, tf.size(found))[0]
             x = self.classes.gather(tf.gather(found, order))
             y = tf.gather(tf.boolean_mask(labels, wanted), order)
-            return to_inputs(x), y
+            return to_inputs(x, self.classes.pictures), y
 
         asked = tf.broadcast_to(place < queries, tf.shape(rows))
         query_x, query_y = examples(asked, query_key)

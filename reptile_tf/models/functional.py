@@ -1,57 +1,43 @@
 """A Keras model as a pure function of one weight vector."""
 
 import collections
+import copy
 from collections.abc import Sequence
+from typing import Any, Self
 
 import keras
 import tensorflow as tf
 
 from reptile_tf.models import keras_internals
+from reptile_tf.models.cloning import clone
+from reptile_tf.models.weight_vector import WeightVector
 from reptile_tf.utils import random
 from reptile_tf.utils.frozen import Frozen
 
-# Elements from which on a tensor is a part of its own, see `cut`.
-_LARGE = 4096
 
-
-def clone(model: keras.Model) -> keras.Model:
-    """Returns a model of the same structure with a copy of the weights."""
-    copy = keras.models.clone_model(model)
-    if not copy.built:  # subclassed models are cloned from their config alone
-        copy.build_from_config(model.get_build_config())
-    copy.set_weights(model.get_weights())
-    return copy
-
-
-def output_shape(
-    model: keras.Model, input_shape: Sequence[int]
-) -> tuple[int, ...]:
-    """Returns the shape of a model's output for one example.
-
-    Args:
-        model: any Keras model; a subclassed one need not say its shapes.
-        input_shape: of the example, without the batch.
-    """
-    inputs = keras.KerasTensor((1, *input_shape), "float32")
-    return tuple(model.compute_output_spec(inputs).shape[1:])
-
-
-class FunctionalModel(Frozen):
+class FunctionalModel(WeightVector, Frozen):
     """Outputs of a Keras model for weights that are tensors, not variables.
 
     The paper's phi and W~ are vectors; so they are here: the trainable weights,
     flattened and joined in Keras's order. Clones of the model supply the
     forward pass (`stateless_call`), so the model itself is only ever read.
 
+    Inputs and outputs are tensors, or whatever structure of tensors the model
+    takes and returns.
+
     Args:
         model: any built Keras model whose trainable weights share one dtype.
 
     Raises:
-        ValueError: the model is not built, or its trainable weights are none
-            or of several dtypes.
+        ValueError: the model is not built or cannot be cloned, its trainable
+            weights are none or of several dtypes, or its layers change others.
     """
 
     def __init__(self, model: keras.Model):
+        if not isinstance(model, keras.Model):
+            raise ValueError(
+                f"model must be a keras.Model; received a {type(model)}"
+            )
         if not model.built:
             raise ValueError(
                 f"model {model.name!r} has no weights yet; call "
@@ -63,14 +49,14 @@ class FunctionalModel(Frozen):
                 f"model {model.name!r} must have trainable weights, all of one "
                 f"dtype; received {sorted(dtypes) or 'none'}"
             )
+        super().__init__([tuple(v.shape) for v in model.trainable_variables])
         self.model = model
         self.dtype = tf.as_dtype(dtypes.pop())
-        self._shapes = [tuple(v.shape) for v in model.trainable_variables]
-        self._sizes = [tf.TensorShape(s).num_elements() for s in self._shapes]
-        self._large = [i for i, n in enumerate(self._sizes) if n >= _LARGE]
-        self._small = [i for i, n in enumerate(self._sizes) if n < _LARGE]
         self._learner = clone(model)
         self._normalizer = clone(model)
+        self._constraints = [v.constraint for v in model.trainable_variables]
+        self._made = keras_internals.description(model)
+        self._read: list[tf.Tensor] | None = None
         self._calls: collections.Counter[str] = collections.Counter()
         batch_norms = keras_internals.normalize_by_batch(
             self._normalizer, self._calls
@@ -85,70 +71,84 @@ class FunctionalModel(Frozen):
             for layer in batch_norms
             for v in (layer.moving_mean, layer.moving_variance)
         ]
-        # Read once, here: TensorFlow runs the iterations of a loop that reads
-        # variables one after another, and tasks are to run side by side.
-        self._others = [
-            tf.convert_to_tensor(v.value)
-            for v in self._learner.non_trainable_variables
+        seeds = keras_internals.seeds(self._learner)
+        self._seeds = [
+            i
+            for i, v in enumerate(self._learner.non_trainable_variables)
+            if id(v) in seeds
         ]
-        for copy in (self._learner, self._normalizer):
-            shapes = [tuple(v.shape) for v in copy.trainable_variables]
-            if shapes != self._shapes:
-                raise ValueError(
-                    f"a clone of model {model.name!r} has trainable weights of "
-                    f"shapes {shapes} where the model has {self._shapes}; does "
-                    "its get_config return all that its constructor needs?"
-                )
         self._freeze()
+        self._require_no_other_state()
 
-    @property
-    def size(self) -> int:
-        """Length of the weight vector."""
-        return sum(self._sizes)
+    def _require_no_other_state(self) -> None:
+        """Refuses state of its own kind, where the model says its inputs."""
+        known = {*self.moving, *self._seeds}
+        inputs = keras_internals.inputs_of(self.model)
+        if inputs is None or known.issuperset(range(len(self.own_statistics))):
+            return
+        structure = tf.nest.map_structure(
+            lambda x: tf.TensorSpec([1, *x.shape[1:]], x.dtype),
+            inputs,
+        )
+        # Traced alone; `in_training` refuses what the model then assigns.
+        tf.function(
+            lambda x: self.in_training(
+                self.cut(self.phi()), x, random.fold_in(0, 0)
+            ),
+            autograph=False,
+        ).get_concrete_function(structure)
 
-    def flatten(self, tensors: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Joins tensors into one vector."""
-        return tf.concat([tf.reshape(t, [-1]) for t in tensors], 0)
+    def require_unchanged(self) -> None:
+        """Refuses a model whose layers were changed since it was taken.
 
-    def unflatten(self, vector: tf.Tensor) -> list[tf.Tensor]:
-        """Cuts a vector into tensors shaped like the trainable weights."""
-        parts = tf.split(vector, self._sizes)
-        return [
-            tf.reshape(p, s) for p, s in zip(parts, self._shapes, strict=True)
-        ]
-
-    def cut(self, vector: tf.Tensor) -> list[tf.Tensor]:
-        """Cuts a vector into the parts that an inner step works on.
-
-        Large tensors are parts of their own: they need not be copied to be
-        joined, nor wait for each other's gradients. Small ones are one part
-        together, as each operation has its cost.
+        Raises:
+            ValueError: names the layer.
         """
-        tensors = self.unflatten(vector)
-        large = [tensors[i] for i in self._large]
-        small = [tensors[i] for i in self._small]
-        return large + ([self.flatten(small)] if small else [])
+        now = keras_internals.description(self.model)
+        if now != self._made:
+            # Layers come after the models that they are in.
+            pairs = zip(now, self._made, strict=False)
+            changed = [a[0] for a, b in pairs if a != b] or [self.model.name]
+            raise ValueError(
+                f"layer {changed[-1]!r} of model {self.model.name!r} was "
+                "changed, adapted or frozen after its MetaLearner was made, "
+                "which still learns with what it was before; make another "
+                "MetaLearner of the model"
+            )
 
-    def join(self, parts: list[tf.Tensor]) -> tf.Tensor:
-        """Returns the vector that was cut into `parts`."""
-        return self.flatten(self._tensors(parts))
+    def now(self) -> Self:
+        """Returns it with the non-trainable weights as they are now.
 
-    def _tensors(self, parts) -> list[tf.Tensor]:
-        """Returns tensors shaped like the trainable weights."""
-        tensors = dict(zip(self._large, parts, strict=False))
-        if self._small:
-            small = tf.split(parts[-1], [self._sizes[i] for i in self._small])
-            for i, values in zip(self._small, small, strict=True):
-                tensors[i] = tf.reshape(values, self._shapes[i])
-        return [tensors[i] for i in range(len(tensors))]
+        They are read once: TensorFlow runs the iterations of a loop that reads
+        variables one after another, and tasks are to run side by side.
+        """
+        other = copy.copy(self)
+        other.__dict__["_read"] = self.own_statistics
+        return other
 
     def phi(self) -> tf.Tensor:
         """Returns the model's trainable weights as a vector."""
         return self.flatten([v.value for v in self.model.trainable_variables])
 
+    def constrained(self, parts: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Returns weights, as the constraints of their layers leave them.
+
+        Args:
+            parts: the weight vector, `cut`.
+        """
+        if not any(self._constraints):
+            return parts
+        tensors = [
+            constraint(t) if constraint else t
+            for t, constraint in zip(
+                self._tensors(parts), self._constraints, strict=True
+            )
+        ]
+        return self._parts(tensors)
+
     def in_training(
-        self, parts: list[tf.Tensor], x: tf.Tensor, key: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+        self, parts: list[tf.Tensor], x: Any, key: tf.Tensor
+    ) -> tuple[Any, tf.Tensor]:
         """Returns what an inner step sees: (outputs in training mode, penalty).
 
         The penalty is the sum of the losses that layers add of themselves, such
@@ -158,19 +158,45 @@ class FunctionalModel(Frozen):
             parts: the weight vector, `cut`.
             x: inputs `[batch, ...]`.
             key: int32 `[2]`, from which dropout and other noise follow.
+
+        Raises:
+            ValueError: a layer changes a weight that no gradient changes, and
+                that is no moving statistic of batch normalization.
         """
-        others = list(self._others)
-        for i, variable in enumerate(self._learner.non_trainable_variables):
+        others = self.own_statistics
+        for i in self._seeds:
             # A seed kept in a variable would give every step the same dropout.
-            if variable.path.endswith("seed_generator_state"):
-                seed = random.fold_in(key, i)
-                others[i] = tf.cast(seed & 0x7FFFFFFF, variable.dtype)
-        outputs, _, losses = self._learner.stateless_call(
-            self._tensors(parts), others, x, training=True, return_losses=True
+            seed = random.fold_in(key, i)
+            others[i] = tf.cast(seed & 0x7FFFFFFF, others[i].dtype)
+        outputs, after, losses = self._learner.stateless_call(
+            self._tensors(parts),
+            others,
+            x,
+            return_losses=True,
+            **keras_internals.in_mode(self._learner, training=True),
         )
+        known = {*self.moving, *self._seeds}
+        for i, (old, new) in enumerate(zip(others, after, strict=True)):
+            if new is not old and i not in known:
+                path = self._learner.non_trainable_variables[i].path
+                raise ValueError(
+                    f"weight {path!r} of model {self.model.name!r} is changed "
+                    "by its layer in training, and not by gradients; inner "
+                    "steps cannot hand such state on. Freeze the layer "
+                    "(trainable=False), or use another one"
+                )
         # With mixed precision, outputs may be of less than the weights'.
         penalty = tf.cast(sum(losses), self.dtype)
-        return tf.cast(outputs, self.dtype), penalty
+        return self._cast(outputs), penalty
+
+    def _cast(self, outputs: Any) -> Any:
+        """Returns outputs in the weights' dtype, with their masks."""
+
+        def cast(output):
+            mask = keras_internals.mask_of(output)
+            return keras_internals.with_mask(tf.cast(output, self.dtype), mask)
+
+        return tf.nest.map_structure(cast, outputs)
 
     def head(self) -> tf.Tensor:
         """Returns a vector that is 1 at the head's weights, 0 elsewhere.
@@ -200,18 +226,27 @@ class FunctionalModel(Frozen):
         )
 
     @property
+    def tables(self) -> list:
+        """The vocabularies that its outputs are looked up in."""
+        return [
+            table
+            for model in (self._learner, self._normalizer)
+            for table in keras_internals.tables(model)
+        ]
+
+    @property
     def has_batch_norm(self) -> bool:
         """Whether outputs depend on which statistics are used."""
         return bool(self._moving)
 
-    def by_batch(self, weights: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    def by_batch(self, weights: tf.Tensor, x: Any) -> Any:
         """Returns the outputs, normalized by the statistics of the batch `x`.
 
         Everything but batch normalization is in inference mode.
         """
         return self._by_batch(weights, x)[0]
 
-    def statistics(self, weights: tf.Tensor, x: tf.Tensor) -> list[tf.Tensor]:
+    def statistics(self, weights: tf.Tensor, x: Any) -> list[tf.Tensor]:
         """Returns non-trainable weights with moving statistics taken from `x`.
 
         Args:
@@ -228,37 +263,48 @@ class FunctionalModel(Frozen):
 
     @property
     def own_statistics(self) -> list[tf.Tensor]:
-        """The model's non-trainable weights, as they were at the start."""
-        return list(self._others)
+        """The model's non-trainable weights, as they are."""
+        if self._read is not None:
+            return list(self._read)
+        return [
+            tf.convert_to_tensor(v.value)
+            for v in self.model.non_trainable_variables
+        ]
 
     def by_statistics(
-        self, weights: tf.Tensor, statistics: Sequence[tf.Tensor], x: tf.Tensor
-    ) -> tf.Tensor:
+        self, weights: tf.Tensor, statistics: Sequence[tf.Tensor], x: Any
+    ) -> Any:
         """Returns the outputs in inference mode for the given statistics."""
         outputs, _ = self._learner.stateless_call(
-            self.unflatten(weights), statistics, x, training=False
+            self.unflatten(weights),
+            statistics,
+            x,
+            **keras_internals.in_mode(self._learner, training=False),
         )
-        return tf.cast(outputs, self.dtype)
+        return self._cast(outputs)
 
     def with_weights(
         self, weights: tf.Tensor, statistics: Sequence[tf.Tensor]
     ) -> keras.Model:
         """Returns a new clone that holds the given weights and statistics."""
-        copy = clone(self.model)
-        variables = copy.trainable_variables + copy.non_trainable_variables
+        other = clone(self.model)
+        variables = other.trainable_variables + other.non_trainable_variables
         values = self.unflatten(weights) + list(statistics)
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
-        return copy
+        return other
 
     def _by_batch(self, weights, x):
-        values = list(self._others)
+        values = self.own_statistics
         # A moving average of 0 becomes (1 - momentum) times the batch's value.
         for i, _ in self._moving:
             values[i] = tf.zeros_like(values[i])
         self._calls.clear()
         outputs, values = self._normalizer.stateless_call(
-            self.unflatten(weights), values, x, training=False
+            self.unflatten(weights),
+            values,
+            x,
+            **keras_internals.in_mode(self._normalizer, training=False),
         )
         for name, calls in self._calls.items():
             if calls > 1:
@@ -270,4 +316,4 @@ class FunctionalModel(Frozen):
         values = list(values)
         for i, momentum in self._moving:
             values[i] /= 1 - momentum
-        return tf.cast(outputs, self.dtype), values
+        return self._cast(outputs), values

@@ -1,13 +1,44 @@
 """What reaches into Keras where it has no public way."""
 
 import collections
+import contextlib
+import tempfile
+from typing import Any
 
 import keras
+from keras.src.losses.loss import squeeze_or_expand_to_same_rank
+from keras.src.saving.serialization_lib import SafeModeScope
+
+
+def trusted() -> contextlib.AbstractContextManager:
+    """Lets Keras make layers of Python functions again, in its block."""
+    return SafeModeScope(safe_mode=False)
+
+
+def in_mode(model: keras.Model, training: bool) -> dict[str, bool]:
+    """Returns how to call a model in a mode, as Keras's own training does."""
+    return {"training": training} if model._call_has_training_arg else {}
 
 
 def all_layers(model: keras.Model) -> list[keras.layers.Layer]:
     """Returns the layers of a model, and the layers inside these."""
     return list(model._flatten_layers())
+
+
+def inputs_of(model: keras.Model) -> Any:
+    """Returns a model's inputs in their structure; None if it is subclassed."""
+    inputs = getattr(model, "inputs", None)
+    if not inputs or isinstance(model, keras.Sequential):
+        return inputs[0] if inputs else None
+    return model.input
+
+
+def outputs_of(model: keras.Model) -> Any:
+    """Returns its outputs in their structure; None if it is subclassed."""
+    outputs = getattr(model, "outputs", None)
+    if not outputs or isinstance(model, keras.Sequential):
+        return outputs[0] if outputs else None
+    return model.output
 
 
 def last_layers(model: keras.Model) -> set:
@@ -22,6 +53,122 @@ def last_layers(model: keras.Model) -> set:
         else:
             tensors += layer._inbound_nodes[call].input_tensors
     return found
+
+
+def output_layers(model: keras.Model) -> list[keras.layers.Layer]:
+    """Returns the layer that makes each output, in Keras's order.
+
+    There are none for a subclassed model, which does not say.
+    """
+    layers = []
+    for tensor in getattr(model, "outputs", None) or []:
+        layer = tensor._keras_history[0]
+        if isinstance(layer, keras.Model):
+            layers += output_layers(layer)
+        else:
+            layers.append(layer)
+    return layers
+
+
+def mask_of(tensor: Any) -> Any:
+    """Returns which entries of an output count; None where all do."""
+    return getattr(tensor, "_keras_mask", None)
+
+
+def with_mask(tensor: Any, mask: Any) -> Any:
+    """Returns the tensor, with the mask of what it was made of."""
+    if mask is not None:
+        tensor._keras_mask = mask
+    return tensor
+
+
+def same_rank(y: Any, outputs: Any) -> tuple[Any, Any]:
+    """Returns targets and outputs as Keras's losses compare them.
+
+    Where one has a rank more than the other, and 1 as its last size, that size
+    is dropped, or given to the other one.
+    """
+    return squeeze_or_expand_to_same_rank(y, outputs)
+
+
+def seeds(model: keras.Model) -> set[int]:
+    """Returns the ids of the variables that random layers draw from."""
+    generators = [
+        generator
+        for layer in all_layers(model)
+        for generator in getattr(layer, "_seed_generators", ())
+    ]
+    return {id(generator.state) for generator in generators}
+
+
+def tables(model: keras.Model) -> list:
+    """Returns the tables in which lookup layers keep their vocabularies."""
+    found = [getattr(x, "lookup_table", None) for x in all_layers(model)]
+    return [table for table in found if table is not None]
+
+
+def copy_state(model: keras.Model, copy: keras.Model) -> None:
+    """Gives a clone all that Keras would save of a model.
+
+    That is weights, the seeds of random layers, and what layers such as
+    `Normalization` and `StringLookup` keep beside their weights; and which
+    layers and weights are frozen.
+
+    Args:
+        model: the model to copy.
+        copy: a clone of it.
+    """
+    layers = list(zip(all_layers(model), all_layers(copy), strict=True))
+    # The layers around come first; they set the layers inside as well.
+    for layer, other in layers:
+        if other.trainable != layer.trainable:
+            other.trainable = layer.trainable
+    for variable, other in zip(model.variables, copy.variables, strict=True):
+        other.assign(variable)
+        if other.trainable != variable.trainable:
+            other.trainable = variable.trainable
+    for layer, other in layers:
+        if hasattr(layer, "finalize_state"):
+            _copy_adapted(layer, other)
+
+
+def _copy_adapted(layer: keras.layers.Layer, other: keras.layers.Layer) -> None:
+    """Copies what `adapt` of a preprocessing layer made, as Keras saves it."""
+    store: dict[str, Any] = {}
+    layer.save_own_variables(store)
+    other.load_own_variables(store)
+    with tempfile.TemporaryDirectory() as folder:
+        if hasattr(layer, "save_assets"):
+            layer.save_assets(folder)
+            other.load_assets(folder)
+
+
+def description(model: keras.Model) -> list[tuple]:
+    """Returns what a model is, apart from the values of its weights.
+
+    It changes when a layer is frozen, when an attribute changes that belongs
+    to a layer's configuration, and when a preprocessing layer adapts.
+    """
+    told = []
+    for layer in all_layers(model):
+        try:
+            config = str(layer.get_config())
+        except NotImplementedError:  # as a subclassed model's may be
+            config = ""
+        frozen = [v.trainable for v in layer.variables]
+        told.append((layer.name, config, layer.trainable, frozen))
+        told += [_adapted(layer)] if hasattr(layer, "finalize_state") else []
+    return told
+
+
+def _adapted(layer: keras.layers.Layer) -> tuple:
+    """Returns what `adapt` of a preprocessing layer made."""
+    values = [getattr(layer, name, None) for name in ("mean", "variance")]
+    arrays = [
+        keras.ops.convert_to_numpy(v).tobytes() for v in values if v is not None
+    ]
+    words: list[str] = getattr(layer, "get_vocabulary", list)()
+    return layer.name, arrays, str(words)
 
 
 def normalize_by_batch(model: keras.Model, calls: collections.Counter) -> list:

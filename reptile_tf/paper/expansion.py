@@ -32,7 +32,7 @@ from reptile_tf.algorithms import (
     Reptile,
     mini_batches,
 )
-from reptile_tf.algorithms.inner_loop import example_losses
+from reptile_tf.algorithms.losses import example_losses
 from reptile_tf.algorithms.optimizers import SGD
 from reptile_tf.data.sine import SineWaves
 from reptile_tf.data.task import Task

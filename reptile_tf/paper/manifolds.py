@@ -9,12 +9,14 @@ Of a network it is not: D is bounded from above by the way to a solution that
 gradient descent finds.
 """
 
+import functools
+
 import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from reptile_tf.algorithms.inner_loop import example_losses
+from reptile_tf.algorithms.losses import example_losses
 from reptile_tf.algorithms.optimizers import SGD
 from reptile_tf.data.task import Task, Tasks
 from reptile_tf.training.learner import MetaLearner
@@ -165,7 +167,11 @@ def iterates(
         (phis, adapted): float32 `[N + 1, weights]`, from the start to the end,
         and `[N, weights]`, each iteration's W~.
     """
-    adapt = tf.function(learner.evaluator.adapted_weights, autograph=False)
+    evaluator = learner.evaluator
+    adapt = tf.function(
+        functools.partial(evaluator.adapted_weights, evaluator.loop.now()),
+        autograph=False,
+    )
     phis, adapted = [learner.functional.phi().numpy()], []
     for i in range(outer_iterations):
         task = tasks.sample(tf.constant(i, tf.int64))
@@ -286,8 +292,9 @@ class Solutions:
 
             def one(parts):
                 weights, x, y = parts
-                return self._learner.evaluator.adapted_weights(
-                    weights, (), tf.constant(1), x, y, key
+                evaluator = self._learner.evaluator
+                return evaluator.adapted_weights(
+                    evaluator.loop, weights, (), tf.constant(1), x, y, key
                 )
 
             going = losses > loss

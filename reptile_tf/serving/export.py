@@ -38,15 +38,18 @@ def export(
     """Writes a SavedModel; see `MetaLearner.export`."""
     require_at_least(1, max_steps=max_steps, max_examples=max_examples)
     served = ServedLearner(learner)
-    limits = Limits(max_steps, max_examples, ways=served.outputs)
-    signatures = make_signatures(served, limits, uint8_images)
+    ways = served.model.outputs[0].size
+    limits = Limits(max_steps, max_examples, ways)
+    signatures = make_signatures(
+        served, limits, uint8_images, pictures is not None
+    )
     # Traced before anything is written, so that a refusal leaves no folder.
     functions = {
         name: signature.function.get_concrete_function()
         for name, signature in signatures.items()
     }
     module = tf.Module()
-    module.variables_of_the_learner = served.variables
+    module.variables_of_the_learner = served.kept
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     part = pathlib.Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
@@ -68,6 +71,7 @@ def export(
             part / warmup.PLACE,
             folder.name,
             {name: signature.inputs for name, signature in signatures.items()},
+            served.model.closed_shapes(),
         )
         part.chmod(0o755)
         return _publish(part, folder)
@@ -108,9 +112,14 @@ def _describe(
         start += tf.TensorShape(shape).num_elements()
     return {
         "model": learner.model.name,
-        "input_shape": list(served.input_shape),
-        "outputs": served.outputs,
-        "classifier": served.classifier,
+        "inputs": [
+            {"name": x.name, "dtype": x.dtype.name, "shape": list(x.shape)}
+            for x in served.model.inputs
+        ],
+        # Of the first, which is the only one of most models.
+        "input_shape": list(served.model.inputs[0].shape),
+        "outputs": served.model.outputs[0].size,
+        "classifier": served.model.outputs[0].classifier,
         "outer_iterations": learner.iteration,
         "steps": learner.settings.eval_inner_steps,
         "inner_batch_size": learner.settings.eval_inner_batch_size,

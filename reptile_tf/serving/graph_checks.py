@@ -4,21 +4,10 @@ Each check raises INVALID_ARGUMENT with a message that names the input, says
 what was received and what would do; a server hands it to the client.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
-
-
-def refusal_reason(message: str) -> str:
-    """Returns what a check says, without what TensorFlow writes around it.
-
-    Args:
-        message: of TensorFlow's error.
-    """
-    found = re.search(r"assertion failed: \[(.*)\]", message)
-    return found[1] if found else message
 
 
 def _require(condition: Any, message: str, *values: Any) -> tf.Operation:
@@ -34,25 +23,28 @@ def _require_finite(x: tf.Tensor, name: str) -> tf.Operation:
 
 
 def examples(
-    x: tf.Tensor, shape: Sequence[int], name: str, max_examples: int
+    x: tf.Tensor, shape: Sequence[int | None], name: str, max_examples: int
 ) -> tf.Tensor:
     """Returns examples, which must be finite, of a known shape and not many.
 
     Args:
         x: what was received as inputs or as targets, of any shape.
-        shape: of one example.
+        shape: of one example; None where a size may be any.
         name: of the input.
         max_examples: how many examples there may be; there must be 1.
     """
-    expected = "[" + " ".join(map(str, shape)) + "]"
+    expected = ["n", *("any" if size is None else str(size) for size in shape)]
     received = tf.shape(x)
-    ranked = tf.size(received) > 0
-    ranked &= tf.equal(tf.strings.format("{}", received[1:]), expected)
-    message = f"{name} must have shape [n{' ' * bool(shape)}{expected[1:]}"
-    with tf.control_dependencies(
-        [_require(ranked, message + "; received {}", received)]
-    ):
-        count = tf.identity(received)[0]
+    # As long as it is to be, whatever was received.
+    sizes = tf.concat([received, tf.fill([len(shape) + 1], -1)], 0)
+    known = {i: size for i, size in enumerate(shape, 1) if size is not None}
+    right = tf.equal(tf.size(received), len(shape) + 1)
+    if known:
+        found = tf.gather(sizes, list(known))
+        right &= tf.reduce_all(tf.equal(found, list(known.values())))
+    message = f"{name} must have shape [{' '.join(expected)}]; received {{}}"
+    with tf.control_dependencies([_require(right, message, received)]):
+        count = tf.identity(sizes)[0]
     in_number = _require(
         (count >= 1) & (count <= max_examples),
         f"{name} must be 1 to {max_examples} examples; received {{}}",
@@ -62,7 +54,25 @@ def examples(
     if x.dtype.is_floating:
         conditions.append(_require_finite(x, name))
     with tf.control_dependencies(conditions):
-        return tf.reshape(x, [-1, *shape])
+        return tf.ensure_shape(tf.identity(x), [None, *shape])
+
+
+def in_unit_range(x: tf.Tensor, name: str) -> tf.Tensor:
+    """Returns pictures, which must not be in the range of bytes.
+
+    Args:
+        x: pictures that the model learned with as 0 to 1.
+        name: of the input.
+    """
+    allowed = _require(
+        tf.reduce_max(x) <= 2,  # not 1: augmentation and rounding exceed it
+        f"{name} must be pictures from 0 to 1, as the model learned with; "
+        "received values up to {}: divide by 255, or ask a signature whose "
+        "name ends in _uint8 where the model has one",
+        tf.reduce_max(x),
+    )
+    with tf.control_dependencies([allowed]):
+        return tf.identity(x)
 
 
 def labels(
@@ -71,8 +81,9 @@ def labels(
     ways: int,
     names: tuple[str, str],
     max_examples: int,
+    shape: Sequence[int | None] = (),
 ) -> tf.Tensor:
-    """Returns labels, which must be 0 to ways - 1, one for each example.
+    """Returns labels, which must be 0 to ways - 1.
 
     Args:
         y: what was received as labels, of any shape.
@@ -80,8 +91,9 @@ def labels(
         ways: the number of classes, N.
         names: of the labels and of the examples.
         max_examples: how many examples there may be.
+        shape: of one example's labels; [] if it has one.
     """
-    y = examples(y, [], names[0], max_examples)
+    y = examples(y, shape, names[0], max_examples)
     known = _require(
         tf.reduce_all((y >= 0) & (y < ways)),
         f"{names[0]} must be 0 to {ways - 1}; received {{}} to {{}}",
@@ -153,18 +165,22 @@ def weights(vector: tf.Tensor, size: int) -> tf.Tensor:
         return tf.reshape(vector, [size])
 
 
-def finite_answers(answers: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+def finite_answers(
+    answers: Mapping[str, tf.Tensor], reason: str
+) -> dict[str, tf.Tensor]:
     """Returns a request's answers by name, which must be finite.
 
     Args:
-        answers: name -> values; one of them at least holds floats.
+        answers: name -> values.
+        reason: what is likely to be wrong if they are not.
     """
-    for name, values in answers.items():
-        if values.dtype.is_floating:
-            finite = _require(
-                tf.reduce_all(tf.math.is_finite(values)),
-                f"{name} would not be finite: adapting to this support set "
-                "diverges; are its values in the model's range?",
-            )
-    with tf.control_dependencies([finite]):
+    finite = [
+        _require(
+            tf.reduce_all(tf.math.is_finite(values)),
+            f"{name} would not be finite: {reason}",
+        )
+        for name, values in answers.items()
+        if values.dtype.is_floating
+    ]
+    with tf.control_dependencies(finite):
         return {name: tf.identity(values) for name, values in answers.items()}

@@ -30,20 +30,39 @@ the query set, the paper's "Reptile + Transduction". Signatures whose names end
 in `_uint8` take raw uint8 images instead.
 
 A regression model has `support_inputs`, `support_targets`, `query_inputs` and
-`predictions` [Q, outputs] in their places.
+`predictions` [Q, outputs] in their places. Inputs have the dtype and the shape
+of the model's: token ids are integers, and sizes that the model leaves open may
+be any.
+
+A model with several inputs has `support_NAME` and `query_NAME` for each, by the
+keys of its dict, or the names of its `keras.Input`s, or their numbers. One with
+several outputs has `support_targets_NAME` and `predictions_NAME` for each; or
+`support_labels_NAME`, `probabilities_NAME` and `labels_NAME` for one that
+scores classes.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import tensorflow as tf
 
 from reptile_tf.data.images import to_inputs
 from reptile_tf.serving import graph_checks
 from reptile_tf.serving.learner_graph import ServedLearner
+from reptile_tf.serving.served_model import Output
 
 # The inputs, or the outputs, of a request by name.
 _Tensors: TypeAlias = dict[str, tf.Tensor]
+
+# Without an apostrophe, which TensorFlow would escape in its errors.
+_DIVERGED = (
+    "adapting to this support set diverges; are its values in the range that "
+    "the model learned with?"
+)
+_OUT_OF_RANGE = (
+    "are the queries in the range that the model learned with, and the "
+    "weights those of this model?"
+)
 
 
 class Limits(NamedTuple):
@@ -74,7 +93,7 @@ class Signature(NamedTuple):
 
 
 def make_signatures(
-    served: ServedLearner, limits: Limits, uint8_images: bool
+    served: ServedLearner, limits: Limits, uint8_images: bool, pictures: bool
 ) -> dict[str, Signature]:
     """Returns name -> signature of all that can be asked of a learner.
 
@@ -82,10 +101,21 @@ def make_signatures(
         served: the learner.
         limits: what requests are bounded by.
         uint8_images: whether to add signatures that take raw uint8 images.
+        pictures: whether the model learned with pictures in [0, 1].
+
+    Raises:
+        ValueError: `uint8_images` is for a model that takes no images.
     """
-    signatures = _ExampleSignatures(served, limits).make()
+    if uint8_images and not served.model.takes_pictures:
+        raise ValueError(
+            "uint8_images=True is for a model with one input, of floats and of "
+            "two or more dimensions; this one takes "
+            f"{[x.spec() for x in served.model.inputs]}"
+        )
+    unit_range = (pictures or uint8_images) and served.model.takes_pictures
+    signatures = _ExampleSignatures(served, limits, False, unit_range).make()
     if uint8_images:
-        raw = _ExampleSignatures(served, limits, tf.uint8).make()
+        raw = _ExampleSignatures(served, limits, True, False).make()
         signatures |= {f"{name}_uint8": value for name, value in raw.items()}
     signatures["initialization"] = _signature(
         lambda: {"weights": served.initialization()}
@@ -103,27 +133,28 @@ class _ExampleSignatures:
     Args:
         served: the learner that answers.
         limits: what requests are bounded by.
-        dtype: of the examples' inputs.
+        raw: whether they take images of bytes, and divide them by 255.
+        unit_range: whether inputs must be pictures in [0, 1].
     """
 
     def __init__(
         self,
         served: ServedLearner,
         limits: Limits,
-        dtype: tf.DType = tf.float32,
+        raw: bool,
+        unit_range: bool,
     ):
-        self._served, self._limits, self._dtype = served, limits, dtype
-        what, answer = (
-            ("images", "labels") if served.classifier else ("inputs", "targets")
-        )
-        self._support = f"support_{what}"
-        self._target = f"support_{answer}"
-        self._query = f"query_{what}"
+        self._served, self._limits = served, limits
+        self._raw, self._unit_range = raw, unit_range
+        model = served.model
+        self._support = [f"support_{x.name}" for x in model.inputs]
+        self._query = [f"query_{x.name}" for x in model.inputs]
+        self._targets = [f"support_{y.target}" for y in model.outputs]
 
     def make(self) -> dict[str, Signature]:
         """Returns name -> signature."""
-        support_set = self._support, self._target, "steps"
-        everything = self._support, self._target, self._query, "steps"
+        support_set = *self._support, *self._targets, "steps"
+        everything = *self._support, *self._targets, *self._query, "steps"
         return {
             "adapt_and_predict": self._signature(
                 lambda given: self._adapt_and_predict(
@@ -138,7 +169,9 @@ class _ExampleSignatures:
                 everything,
             ),
             "adapt": self._signature(self._adapt, support_set),
-            "predict": self._signature(self._predict, ("weights", self._query)),
+            "predict": self._signature(
+                self._predict, ("weights", *self._query)
+            ),
         }
 
     def _signature(
@@ -154,18 +187,19 @@ class _ExampleSignatures:
     def _specs(self) -> dict[str, tf.TensorSpec]:
         """Returns name -> what an input is, of all inputs that there are."""
         served = self._served
-        examples = [None, *served.input_shape]
-        if served.classifier:
-            target = tf.TensorSpec([None], tf.int32, self._target)
-        else:
-            shape = [None, served.outputs]
-            target = tf.TensorSpec(shape, tf.float32, self._target)
+        specs = {
+            "steps": tf.TensorSpec([], tf.int32),
+            "weights": tf.TensorSpec([served.size], served.dtype),
+        }
+        for names in (self._support, self._query):
+            for name, x in zip(names, served.model.inputs, strict=True):
+                dtype = tf.uint8 if self._raw else x.dtype
+                specs[name] = tf.TensorSpec([None, *x.shape], dtype)
+        for name, y in zip(self._targets, served.model.outputs, strict=True):
+            specs[name] = y.spec()
         return {
-            self._support: tf.TensorSpec(examples, self._dtype, self._support),
-            self._target: target,
-            self._query: tf.TensorSpec(examples, self._dtype, self._query),
-            "steps": tf.TensorSpec([], tf.int32, "steps"),
-            "weights": tf.TensorSpec([served.size], tf.float32, "weights"),
+            name: tf.TensorSpec(spec.shape, spec.dtype, name)
+            for name, spec in specs.items()
         }
 
     def _adapt_and_predict(
@@ -173,37 +207,57 @@ class _ExampleSignatures:
     ) -> _Tensors:
         x, y, steps = self._support_set(given)
         query_x = self._examples(given, self._query)
-        return graph_checks.finite_answers(answer(x, y, query_x, steps))
+        return graph_checks.finite_answers(
+            answer(x, y, query_x, steps), _DIVERGED
+        )
 
     def _adapt(self, given: _Tensors) -> _Tensors:
         weights = self._served.adapt(*self._support_set(given))
-        return graph_checks.finite_answers({"weights": weights})
+        return graph_checks.finite_answers({"weights": weights}, _DIVERGED)
 
     def _predict(self, given: _Tensors) -> _Tensors:
         weights = graph_checks.weights(given["weights"], self._served.size)
         query_x = self._examples(given, self._query)
         return graph_checks.finite_answers(
-            self._served.predict(weights, query_x)
+            self._served.predict(weights, query_x), _OUT_OF_RANGE
         )
 
-    def _support_set(
-        self, given: _Tensors
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def _support_set(self, given: _Tensors) -> tuple[Any, Any, tf.Tensor]:
         """Returns the inputs, the targets and the number of steps, checked."""
         x = self._examples(given, self._support)
-        y = self._targets(given, x)
+        y = self._served.model.pack_outputs(
+            [
+                self._target(given, name, output, tf.nest.flatten(x)[0])
+                for name, output in zip(
+                    self._targets, self._served.model.outputs, strict=True
+                )
+            ]
+        )
         return x, y, graph_checks.steps(given["steps"], self._limits.max_steps)
 
-    def _examples(self, given: _Tensors, name: str) -> tf.Tensor:
-        shape, most = self._served.input_shape, self._limits.max_examples
-        return to_inputs(graph_checks.examples(given[name], shape, name, most))
+    def _examples(self, given: _Tensors, names: Sequence[str]) -> Any:
+        most = self._limits.max_examples
+        checked: list[tf.Tensor] = []
+        for name, each in zip(names, self._served.model.inputs, strict=True):
+            x = graph_checks.examples(given[name], each.shape, name, most)
+            if checked:
+                x = graph_checks.same_number(x, checked[0], (name, names[0]))
+            if self._unit_range:
+                x = graph_checks.in_unit_range(x, name)
+            if self._raw:
+                x = tf.cast(to_inputs(x, pictures=True), each.dtype)
+            checked.append(x)
+        return self._served.model.pack_inputs(checked)
 
-    def _targets(self, given: _Tensors, x: tf.Tensor) -> tf.Tensor:
-        y, outputs = given[self._target], self._served.outputs
-        names, most = (self._target, self._support), self._limits.max_examples
-        if self._served.classifier:
-            return graph_checks.labels(y, x, outputs, names, most)
-        y = graph_checks.examples(y, [outputs], self._target, most)
+    def _target(
+        self, given: _Tensors, name: str, output: Output, x: tf.Tensor
+    ) -> tf.Tensor:
+        y, most = given[name], self._limits.max_examples
+        names, shape = (name, self._support[0]), output.target_shape
+        if output.classifier:
+            size = output.size
+            return graph_checks.labels(y, x, size, names, most, shape)
+        y = graph_checks.examples(y, shape, name, most)
         return graph_checks.same_number(y, x, names)
 
 

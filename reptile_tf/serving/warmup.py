@@ -20,6 +20,7 @@ def write(
     path: str | os.PathLike,
     model_name: str,
     signatures: Mapping[str, Sequence[tf.TensorSpec]],
+    shapes: Mapping[str, Sequence[int]],
 ) -> None:
     """Writes a file with one small request for each signature.
 
@@ -27,6 +28,8 @@ def write(
         path: of the file.
         model_name: the name under which the model is served.
         signatures: name -> what each of its inputs is.
+        shapes: name -> shape of one example, of inputs and targets; their
+            names are without "support_" and "query_".
     """
     with tf.io.TFRecordWriter(str(path)) as writer:
         for name, specs in signatures.items():
@@ -34,9 +37,12 @@ def write(
             request.model_spec.name = model_name
             request.model_spec.signature_name = name
             for spec in specs:
-                shape = [1 if size is None else size for size in spec.shape]
+                one = spec.name.partition("_")[2]
+                shape = [1, *shapes[one]] if one in shapes else spec.shape
                 # As many steps as a compiled loop needs to be seen to loop.
-                value = 2 if spec.name == "steps" else 0
+                value: int | str = 2 if spec.name == "steps" else 0
+                if spec.dtype == tf.string:
+                    value = ""
                 request.inputs[spec.name].CopyFrom(
                     tf.make_tensor_proto(value, spec.dtype, shape)
                 )

@@ -9,7 +9,7 @@ import keras
 from absl import logging
 
 from reptile_tf.training.learner import MetaLearner
-from reptile_tf.training.saving import DamagedFileError
+from reptile_tf.training.saving import DamagedFileError, require_saveable
 from reptile_tf.utils.validation import require_at_least
 
 _PATTERN = "iteration-*.zip"
@@ -44,6 +44,9 @@ class Checkpoint(keras.callbacks.Callback):
         keep: how many of the newest are kept, at least 2, so that there is one
             more if the newest is damaged.
 
+    Raises:
+        ValueError: the learner has a part that cannot be saved.
+
     Attributes:
         signal: number of the signal that stopped the training, else None.
     """
@@ -58,6 +61,7 @@ class Checkpoint(keras.callbacks.Callback):
         super().__init__()
         require_at_least(1, every=every)
         require_at_least(2, keep=keep)
+        require_saveable(learner)  # not at the first checkpoint, hours on
         self._learner = learner
         self._folder = pathlib.Path(folder)
         self._every, self._keep = every, keep

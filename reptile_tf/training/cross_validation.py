@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from reptile_tf.data.images import to_inputs
 from reptile_tf.training.learner import MetaLearner
 from reptile_tf.training.score import Share
 
@@ -48,7 +47,7 @@ def leave_out(
     for left_out in range(folds):
         asked = fold == left_out
         model = learner.adapt(x[~asked], y[~asked], steps=steps)
-        answers = model(to_inputs(x[asked]), training=False).numpy()
+        answers = model(x[asked], training=False).numpy()
         answers = answers.argmax(1)
         right += int(np.sum(answers == y[asked]))
     return Share(right, len(y)), folds

@@ -4,18 +4,21 @@ It changes accuracies by points, so every accuracy carries its mode's name. For
 a model without batch normalization the modes are the same.
 """
 
+from typing import Any
+
 import tensorflow as tf
 
-from reptile_tf.models.functional import FunctionalModel, output_shape
+from reptile_tf.models.cloning import output_shape
+from reptile_tf.models.functional import FunctionalModel
 from reptile_tf.training.settings import EVALUATION_MODES
 
 
 def transductive(
     model: FunctionalModel,
     weights: tf.Tensor,
-    support_x: tf.Tensor,
-    query_x: tf.Tensor,
-) -> tf.Tensor:
+    support_x: Any,
+    query_x: Any,
+) -> Any:
     """The whole query set in one pass, normalized by its own statistics.
 
     The paper's "Reptile + Transduction": queries share information.
@@ -27,25 +30,30 @@ def transductive(
 def support_and_query(
     model: FunctionalModel,
     weights: tf.Tensor,
-    support_x: tf.Tensor,
-    query_x: tf.Tensor,
-) -> tf.Tensor:
+    support_x: Any,
+    query_x: Any,
+) -> Any:
     """One pass for each query, over the support set and that query.
 
     The paper's way without transduction (section 5.1).
     """
 
     def one(query):
-        batch = tf.concat([support_x, query[tf.newaxis]], 0)
-        return model.by_batch(weights, batch)[-1]
+        batch = tf.nest.map_structure(
+            lambda x, q: tf.concat([x, q[tf.newaxis]], 0), support_x, query
+        )
+        outputs = model.by_batch(weights, batch)
+        return tf.nest.map_structure(lambda o: o[-1], outputs)
 
     if not model.has_batch_norm:
         return model.by_batch(weights, query_x)
-    shape = output_shape(model.model, query_x.shape[1:])
     return tf.map_fn(
         one,
         query_x,
-        fn_output_signature=tf.TensorSpec(shape, model.dtype),
+        fn_output_signature=tf.nest.map_structure(
+            lambda shape: tf.TensorSpec(shape, model.dtype),
+            output_shape(model.model, query_x),
+        ),
         parallel_iterations=1,
     )
 
@@ -53,9 +61,9 @@ def support_and_query(
 def support(
     model: FunctionalModel,
     weights: tf.Tensor,
-    support_x: tf.Tensor,
-    query_x: tf.Tensor,
-) -> tf.Tensor:
+    support_x: Any,
+    query_x: Any,
+) -> Any:
     """Statistics of the support set alone: what a deployed learner does.
 
     Queries have no influence on one another, and none on the statistics.

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from reptile_tf.algorithms.inner_loop import InnerLoop, adapt, mini_batches
-from reptile_tf.data.task import Tasks
+from reptile_tf.data.task import Tasks, num_examples
 from reptile_tf.training import evaluation_modes, task_metric
 from reptile_tf.training.score import Score
 from reptile_tf.training.settings import Settings
@@ -26,24 +26,28 @@ class Evaluator:
         loop: what an inner step is made of.
         metric: measured on each task's query set.
         settings: the inner steps and mini-batches of evaluation.
+
+    Attributes:
+        loop: as it was given.
     """
 
     def __init__(
         self, loop: InnerLoop, metric: keras.metrics.Metric, settings: Settings
     ):
-        self._loop, self._metric, self._settings = loop, metric, settings
+        self.loop, self._metric, self._settings = loop, metric, settings
         self._compiled = Recent()
-        self._adapt = tf.function(
-            self._weights_and_statistics, autograph=False, reduce_retracing=True
-        )
+        # One for each rank of inputs and targets: TensorFlow would merge the
+        # traces of two ranks into one of which it knows no shape.
+        self._adapt: dict[tuple, Any] = {}
 
     def adapted_weights(
         self,
+        loop: InnerLoop,
         phi: tf.Tensor,
         state: Any,
         steps: tf.Tensor,
-        x: tf.Tensor,
-        y: tf.Tensor,
+        x: Any,
+        y: Any,
         key: tf.Tensor,
     ) -> tf.Tensor:
         """Returns W~, adapted with the settings of evaluation.
@@ -51,6 +55,7 @@ class Evaluator:
         A pure function of tensors; the optimizer's last state is dropped.
 
         Args:
+            loop: the loop that was given, with frozen weights as they are now.
             phi: the weight vector to start from.
             state: the inner optimizer's state to start from.
             steps: inner steps, an int32 scalar, at least 0.
@@ -59,16 +64,16 @@ class Evaluator:
             key: int32 `[2]`, from which the mini-batches follow.
         """
         batches = mini_batches(
-            key, tf.shape(x)[0], steps, self._settings.eval_inner_batch_size
+            key, num_examples(x), steps, self._settings.eval_inner_batch_size
         )
-        return adapt(self._loop, phi, state, x, y, batches, key)[0]
+        return adapt(loop, phi, state, x, y, batches, key)[0]
 
     def adapt(
         self,
         state: Any,
         steps: int,
-        x: tf.Tensor,
-        y: tf.Tensor,
+        x: Any,
+        y: Any,
         key: tf.Tensor,
     ) -> keras.Model:
         """Returns a model adapted to a support set; see `MetaLearner.adapt`.
@@ -76,8 +81,15 @@ class Evaluator:
         Raises:
             FloatingPointError: the adapted weights are not finite.
         """
-        model = self._loop.model
-        weights, statistics = self._adapt(
+        model = self.loop.model
+        ranks = tuple(t.shape.rank for t in tf.nest.flatten((x, y)))
+        if ranks not in self._adapt:
+            self._adapt[ranks] = tf.function(
+                self._weights_and_statistics,
+                autograph=False,
+                reduce_retracing=True,
+            )
+        weights, statistics = self._adapt[ranks](
             model.phi(), state, tf.constant(steps), x, y, key
         )
         if not np.isfinite([np.sum(t) for t in (weights, *statistics)]).all():
@@ -88,8 +100,9 @@ class Evaluator:
         return model.with_weights(weights, statistics)
 
     def _weights_and_statistics(self, phi, state, steps, x, y, key):
-        weights = self.adapted_weights(phi, state, steps, x, y, key)
-        return weights, self._loop.model.statistics(weights, x)
+        loop = self.loop.now()
+        weights = self.adapted_weights(loop, phi, state, steps, x, y, key)
+        return weights, loop.model.statistics(weights, x)
 
     def evaluate(
         self,
@@ -118,7 +131,7 @@ class Evaluator:
         """
         modes, metric = tuple(modes), self._metric.name
         measure = self.compiled(tasks, modes)
-        phi = self._loop.model.phi()
+        phi = self.loop.model.phi()
         names = [f"{mode}_{metric}" for mode in modes]
         bar = keras.utils.Progbar(
             num_tasks, verbose=verbose, stateful_metrics=names, unit_name="task"
@@ -144,17 +157,18 @@ class Evaluator:
 
     def compiled(self, tasks: Tasks, modes: Sequence[str]) -> Any:
         """Returns (phi, state, steps, indices) -> `[n, modes]`, compiled."""
-        model, modes = self._loop.model, tuple(modes)
+        modes = tuple(modes)
 
-        def one(phi, state, steps, index):
+        def one(loop, phi, state, steps, index):
             task = tasks.sample(index)
+            x, y = task.support_x, task.support_y
             weights = self.adapted_weights(
-                phi, state, steps, task.support_x, task.support_y, task.key
+                loop, phi, state, steps, x, y, task.key
             )
             values = []
             for mode in modes:
                 outputs = evaluation_modes.MODES[mode](
-                    model, weights, task.support_x, task.query_x
+                    loop.model, weights, x, task.query_x
                 )
                 outputs = task_metric.of_the_task(outputs, task, tasks)
                 values.append(
@@ -163,8 +177,9 @@ class Evaluator:
             return tf.stack(values)
 
         def measure(phi, state, steps, indices):
+            loop = self.loop.now()
             return tf.map_fn(
-                lambda index: one(phi, state, steps, index),
+                lambda index: one(loop, phi, state, steps, index),
                 indices,
                 fn_output_signature=tf.TensorSpec([len(modes)]),
                 parallel_iterations=os.cpu_count(),

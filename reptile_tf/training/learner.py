@@ -8,21 +8,26 @@ import keras
 
 from reptile_tf import algorithms
 from reptile_tf.algorithms import Algorithm, Reptile
-from reptile_tf.algorithms.inner_loop import (
-    InnerLoop,
-    example_losses,
-    initial_state,
-)
+from reptile_tf.algorithms.inner_loop import InnerLoop, initial_state
+from reptile_tf.algorithms.losses import example_losses
 from reptile_tf.algorithms.optimizers import Adam, InnerOptimizer
-from reptile_tf.data.images import to_inputs
 from reptile_tf.data.task import Tasks
+from reptile_tf.models.class_names import with_class_names
+from reptile_tf.models.cloning import output_shape
 from reptile_tf.models.functional import FunctionalModel
-from reptile_tf.training import epochs, task_checks, task_metric
+from reptile_tf.training import (
+    epochs,
+    inputs,
+    outputs,
+    targets,
+    task_checks,
+    task_metric,
+)
 from reptile_tf.training.evaluator import Evaluator
 from reptile_tf.training.outer_loop import OuterLoop
 from reptile_tf.training.progress import Progress
 from reptile_tf.training.saving import Saveable
-from reptile_tf.training.score import Score
+from reptile_tf.training.score import Score, as_logs
 from reptile_tf.training.settings import EVALUATION_MODES, Settings
 from reptile_tf.utils import random
 from reptile_tf.utils.frozen import Frozen
@@ -61,11 +66,12 @@ class MetaLearner(Saveable, Frozen):
             Reptile's phi - mean(W~), as gradient; the paper's rule is
             `linear_decay(eps, outer_iterations)`. SGD with a step of 1, and no
             decay, if None. Its `global_clipnorm` clips the meta-gradient.
-        loss: any Keras loss (name, function or object); sparse categorical
-            cross-entropy of logits if None.
+        loss: any Keras loss (name, function or object), or a structure of them
+            like the model's outputs; sparse categorical cross-entropy if None,
+            of what the model ends in, logits or a softmax.
         metric: any Keras metric (name or object), computed for each task
-            apart; must be given if the loss is another than sparse categorical
-            cross-entropy, with which None means accuracy.
+            apart; None means accuracy, of a loss that it can be told for.
+            With several outputs, a structure with a metric for one of them.
         **settings: numbers and choices, such as `inner_steps`; all of them are
             described in `reptile_tf.training.settings.Settings`.
 
@@ -102,20 +108,19 @@ class MetaLearner(Saveable, Frozen):
     ):
         if isinstance(algorithm, str):
             algorithm = algorithms.from_name(algorithm)
-        task_checks.require_parts(algorithm, inner_optimizer)
+        task_checks.require_parts(algorithm, inner_optimizer, meta_optimizer)
         self.settings = Settings(**settings)
         algorithm.require(self.settings.inner_steps, inner_optimizer)
+        self.functional = FunctionalModel(model)
         algorithm.require_model(model)
         self.model = model
         self.inner_optimizer = inner_optimizer
         self.algorithm = algorithm
         self.meta_optimizer = meta_optimizer or keras.optimizers.SGD(1.0)
         self.meta_optimizer.build(model.trainable_variables)
-        self.loss = loss or keras.losses.SparseCategoricalCrossentropy(
-            from_logits=True
-        )
-        self.metric = task_metric.resolve(metric, self.loss)
-        self.functional = FunctionalModel(model)
+        self.loss = outputs.loss_for(model, loss)
+        outputs.require_reduction(self.loss, self.settings.loss_reduction)
+        self.metric = task_metric.resolve(metric, self.loss, model)
         self._loop = InnerLoop(
             self.functional,
             example_losses(self.loss),
@@ -152,8 +157,7 @@ class MetaLearner(Saveable, Frozen):
         """Meta-trains until `outer_iterations` have been made in all.
 
         This is Algorithm 2 (`reptile_tf.training.outer_loop`). A learner that
-        was loaded goes on where it was saved: its next task and everything
-        else are what they would have been.
+        was loaded goes on exactly where it was saved.
 
         To callbacks an outer iteration is a batch, and `iterations_per_epoch`
         of them are an epoch. Their logs hold `loss` (mean over inner steps and
@@ -169,8 +173,7 @@ class MetaLearner(Saveable, Frozen):
             iterations_per_epoch: outer iterations of an epoch, at least 1.
             validation_tasks: evaluated at the end of each epoch, if given.
             num_validation_tasks: how many of them, at least 2.
-            validation_prefix: of their names in the logs; another than "val"
-                where they are no validation tasks.
+            validation_prefix: of their names in the logs.
             callbacks: Keras callbacks; their `model` is the Keras model phi.
             verbose: 0 (silent), 1 or "auto" (a progress bar, and a line for
                 each epoch), or 2 (the lines alone).
@@ -189,19 +192,22 @@ class MetaLearner(Saveable, Frozen):
             outer_iterations=outer_iterations,
             iterations_per_epoch=iterations_per_epoch,
         )
-        task_checks.require_fit(self.model, tasks)
-        task_checks.require_examples(tasks, self.algorithm, self.settings)
+        task = task_checks.first(self, tasks, "tasks")
+        task_checks.require_examples(tasks, task, self)
         if validation_tasks is not None:
             require_at_least(2, num_validation_tasks=num_validation_tasks)
-            task_checks.require_fit(self.model, validation_tasks)
-            task_checks.require_queries(validation_tasks, "validation_tasks")
+            task = task_checks.first(self, validation_tasks, "validation_tasks")
+            task_checks.require_queries(task, "validation_tasks")
 
         progress = Progress(outer_iterations, bar=verbose in (1, "auto"))
 
         def iterate() -> dict[str, float]:
-            self.inner_state, logs = self._outer_loop.iterate(
-                tasks, self.iteration, self.inner_state
-            )
+            n = self.settings.meta_batch_size
+            first = self.iteration * n
+            with task_checks.explained(self, tasks, range(first, first + n)):
+                self.inner_state, logs = self._outer_loop.iterate(
+                    tasks, self.iteration, self.inner_state
+                )
             self.iteration += 1
             return logs
 
@@ -210,9 +216,7 @@ class MetaLearner(Saveable, Frozen):
                 return {}
             scores = self.evaluate(validation_tasks, num_validation_tasks)
             progress.validated(scores, validation_prefix)
-            values = {f"{s.mode}_{s.metric}": s.value for s in scores}
-            values |= {f"{s.mode}_ci95": s.ci95 for s in scores}
-            return {f"{validation_prefix}_{n}": v for n, v in values.items()}
+            return as_logs(scores, validation_prefix)
 
         return epochs.train(
             self.model,
@@ -253,8 +257,8 @@ class MetaLearner(Saveable, Frozen):
             One `Score` for each mode, in the order of `modes`.
 
         Raises:
-            ValueError: a mode is unknown, `num_tasks` is below 2 or `steps`
-                below 0.
+            ValueError: an argument is out of its range, or tasks and model do
+                not fit each other.
             FloatingPointError: an adapted model's metric is not finite.
         """
         if modes is None:
@@ -264,26 +268,28 @@ class MetaLearner(Saveable, Frozen):
         for mode in modes:
             require_choice(EVALUATION_MODES, mode=mode)
         require_at_least(2, num_tasks=num_tasks)  # an interval needs two
-        steps = self._eval_steps(steps)
-        task_checks.require_fit(self.model, tasks)
-        task_checks.require_queries(tasks, "tasks")
-        return self.evaluator.evaluate(
-            tasks, num_tasks, modes, self.inner_state, steps, verbose
-        )
+        steps = self.settings.evaluation_steps(steps)
+        task = task_checks.first(self, tasks, "tasks")
+        task_checks.require_queries(task, "tasks")
+        with task_checks.explained(self, tasks, range(num_tasks)):
+            return self.evaluator.evaluate(
+                tasks, num_tasks, modes, self.inner_state, steps, verbose
+            )
 
     def adapt(
         self, x: Any, y: Any, *, steps: int | None = None, seed: int = 0
     ) -> keras.Model:
         """Learns a new task from a few examples.
 
-        Starts from phi and the current inner optimizer state, and leaves both
-        as they are.
+        Starts from phi and the inner optimizer's state, and leaves them alone.
 
         Args:
-            x: the examples, `[S, ...]`, as the model takes them; uint8 images
-                are divided by 255, as the data sets' are.
-            y: their labels, integers `[S]` in 0..N-1, or targets
-                `[S, outputs]`.
+            x: the examples, `[S, ...]`, as the model takes them; a dict, list
+                or tuple of them for a model with several inputs. Floats become
+                float32. Pictures of data sets are float32 from 0 to 1.
+            y: their labels: whole numbers `[S]` in 0..N-1, one-hot rows
+                `[S, N]` or strings `[S]`; or targets, shaped like the model's
+                outputs, `[S]` being as good as `[S, 1]`.
             steps: inner steps, at least 0; the setting `eval_inner_steps` if
                 None.
             seed: of the mini-batches, any whole number from 0.
@@ -292,27 +298,20 @@ class MetaLearner(Saveable, Frozen):
             A clone of the model with the adapted weights. Where the model has
             batch normalization, the clone's moving statistics are those of the
             examples, so that it is right in inference mode (`predict`), also
-            for one query at a time. It returns what the model returns: logits,
-            for the networks of `reptile_tf.models`.
+            for one query at a time. It returns what the model returns. Where
+            labels are strings, `class_names` says which output is whose.
 
         Raises:
-            ValueError: there are no examples, x and y differ in length, a
-                label is outside 0..N-1, the inputs' shape is wrong, or `steps`
-                is below 0.
+            ValueError: x or y is not what model and loss take, `steps` is
+                below 0, or the model was changed.
             FloatingPointError: the adapted weights are not finite.
         """
-        x = to_inputs(x)
-        task_checks.require_inputs(self.model, x.shape[1:], "x")
-        y = task_checks.targets(self.model, x, y, self.functional.dtype)
-        return self.evaluator.adapt(
-            self.inner_state,
-            self._eval_steps(steps),
-            x,
-            y,
-            random.fold_in(seed, 0),
-        )
-
-    def _eval_steps(self, steps: int | None) -> int:
-        steps = self.settings.eval_inner_steps if steps is None else steps
-        require_at_least(0, steps=steps)
-        return steps
+        self.functional.require_unchanged()
+        steps = self.settings.evaluation_steps(steps)
+        x = inputs.as_inputs(self.model, x)
+        y, names = targets.from_names(y, self.loss)
+        shapes = output_shape(self.model, x)
+        y = targets.convert(y, x, shapes, self.loss, self.functional.dtype)
+        key = random.fold_in(seed, 0)
+        model = self.evaluator.adapt(self.inner_state, steps, x, y, key)
+        return with_class_names(model, names) if names else model

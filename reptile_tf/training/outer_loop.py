@@ -102,19 +102,20 @@ class OuterLoop:
             first: number of the first task, an int64 scalar.
             state: the inner optimizer's state before them.
         """
-        model, settings = self._loop.model, self._settings
+        loop, settings = self._loop.now(), self._settings
+        model = loop.model
         query_metric = f"query_{self._metric.name}"
         phi = model.phi()
         report = {
             "loss": tf.TensorSpec([], phi.dtype),
             "finite": tf.TensorSpec([], tf.bool),
         }
-        if tasks.sample(first).query_x.shape[0] != 0:
+        if tf.nest.flatten(tasks.sample(first).query_x)[0].shape[0] != 0:
             report[query_metric] = tf.TensorSpec([])
 
         def train_on_task(index, state):
             task = tasks.sample(index)
-            lesson = self._algorithm(self._loop, phi, state, task)
+            lesson = self._algorithm(loop, phi, state, task)
             floats = [
                 s for s in tf.nest.flatten(lesson.state) if s.dtype.is_floating
             ]

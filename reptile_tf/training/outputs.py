@@ -3,6 +3,43 @@
 from typing import Any, NamedTuple
 
 import keras
+import tensorflow as tf
+
+from reptile_tf.algorithms.losses import sums
+from reptile_tf.models import keras_internals
+
+# Kinds of targets that losses compare with.
+LABELS, ONE_HOT, BINARY, NUMBERS, OWN = (
+    "labels",
+    "one-hot rows",
+    "numbers from 0 to 1",
+    "numbers",
+    "anything",
+)
+
+_KINDS = {
+    keras.losses.sparse_categorical_crossentropy: LABELS,
+    keras.losses.categorical_crossentropy: ONE_HOT,
+    keras.losses.categorical_focal_crossentropy: ONE_HOT,
+    keras.losses.binary_crossentropy: BINARY,
+    keras.losses.binary_focal_crossentropy: BINARY,
+    keras.losses.mean_squared_error: NUMBERS,
+    keras.losses.mean_absolute_error: NUMBERS,
+    keras.losses.mean_absolute_percentage_error: NUMBERS,
+    keras.losses.mean_squared_logarithmic_error: NUMBERS,
+    keras.losses.huber: NUMBERS,
+    keras.losses.log_cosh: NUMBERS,
+    keras.losses.poisson: NUMBERS,
+    keras.losses.kl_divergence: NUMBERS,
+    keras.losses.cosine_similarity: NUMBERS,
+}
+
+
+def kind(loss: Any) -> str:
+    """Returns what targets a Keras loss compares with; `OWN` if unknown."""
+    loss = keras.losses.get(loss)
+    function = getattr(loss, "fn", loss)  # that an object of Keras's calls
+    return _KINDS.get(function, OWN) if callable(function) else OWN
 
 
 class Outputs(NamedTuple):
@@ -21,10 +58,92 @@ class Outputs(NamedTuple):
         """Returns what the outputs of a model with a loss mean.
 
         Args:
-            loss: any Keras loss (name, function or object).
+            loss: any Keras loss (name, function or object), of one output. A
+                model with several outputs is no classifier.
         """
+        if tf.nest.is_nested(loss):
+            return cls(False, False)
         loss = keras.losses.get(loss)
-        function = loss is keras.losses.sparse_categorical_crossentropy
-        known = isinstance(loss, keras.losses.SparseCategoricalCrossentropy)
-        logits = getattr(loss, "from_logits", not function)
-        return cls(function or known, logits)
+        # The functions of Keras take probabilities if they are not told else.
+        own = kind(loss) == OWN
+        logits = getattr(loss, "from_logits", own)
+        return cls(kind(loss) == LABELS, logits)
+
+
+def loss_for(model: keras.Model, loss: Any) -> Any:
+    """Returns the loss to learn with, which fits the end of the model.
+
+    Args:
+        model: the model that is to learn.
+        loss: that was asked for; sparse categorical cross-entropy if None, of
+            probabilities if the model ends in a softmax, of logits if not.
+
+    Raises:
+        ValueError: the loss takes logits where the model returns
+            probabilities; or it is not structured like the outputs.
+    """
+    layers = keras_internals.output_layers(model)
+    ends = [_end(layer) for layer in layers]
+    if loss is None:
+        if "sigmoid" in ends:
+            raise ValueError(
+                f"model {model.name!r} ends in a sigmoid, which loss=None is "
+                "not for; give loss='binary_crossentropy', or leave the "
+                "sigmoid out"
+            )
+        return keras.losses.SparseCategoricalCrossentropy(
+            from_logits=ends != ["softmax"]
+        )
+    losses = tf.nest.flatten(loss)
+    if not tf.nest.is_nested(loss):
+        losses = [loss] * len(ends)
+    elif ends:
+        _require_structure(model, loss)
+    for one, end, layer in zip(losses, ends, layers, strict=len(ends) > 0):
+        known = one is not None and keras.losses.get(one)
+        if end and getattr(known, "from_logits", False):
+            raise ValueError(
+                f"loss={type(known).__name__}(from_logits=True) takes logits, "
+                f"but layer {layer.name!r}, the last of model {model.name!r}, "
+                f"returns probabilities (activation={end!r}); use "
+                "from_logits=False, or leave the activation out"
+            )
+    return loss
+
+
+def require_reduction(loss: Any, loss_reduction: str) -> None:
+    """Refuses a loss that sums its examples where their mean was asked for.
+
+    Args:
+        loss: the learner's.
+        loss_reduction: the setting.
+    """
+    for one in tf.nest.flatten(loss):
+        summed = isinstance(one, keras.losses.Loss) and sums(one)
+        if summed and loss_reduction != "sum":
+            raise ValueError(
+                f"loss={type(one).__name__}(reduction={one.reduction!r}) adds "
+                f"up what loss_reduction={loss_reduction!r} averages; leave "
+                "one of them out"
+            )
+
+
+def _end(layer: keras.layers.Layer) -> str | None:
+    """Returns "softmax" or "sigmoid" where a layer makes probabilities."""
+    layer = getattr(layer, "layer", layer)  # inside of TimeDistributed
+    if isinstance(layer, keras.layers.Softmax):
+        return "softmax"
+    name = getattr(getattr(layer, "activation", None), "__name__", None)
+    return name if name in ("softmax", "sigmoid") else None
+
+
+def _require_structure(model: keras.Model, loss: Any) -> None:
+    outputs = keras_internals.outputs_of(model)
+    try:
+        tf.nest.assert_same_structure(loss, outputs, check_types=False)
+    except (TypeError, ValueError):
+        told = tf.nest.map_structure(lambda _: "a loss", outputs)
+        raise ValueError(
+            f"loss must be one Keras loss, or be structured like the outputs "
+            f"of model {model.name!r}: {told}; received {loss!r}"
+        ) from None

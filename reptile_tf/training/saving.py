@@ -134,15 +134,27 @@ class Saveable:
         return _load(cls, path, custom_objects)
 
 
-def _save(learner: Any, path: str | os.PathLike) -> None:
+def require_saveable(learner: Any) -> None:
+    """Refuses a learner that `save` would refuse.
+
+    Raises:
+        ValueError: names the part that cannot be saved and what would do.
+    """
+    _config(learner)
+
+
+def _config(learner: Any) -> dict[str, Any]:
+    """Returns what learner.json says."""
+    learner.functional.require_unchanged()
     for name in _OBJECTS:
-        if getattr(getattr(learner, name), "__name__", "") == "<lambda>":
-            raise ValueError(
-                f"{name} is a lambda, which no file can hold; give the "
-                "learner a function with a name, registered with "
-                "keras.saving.register_keras_serializable"
-            )
-    config = {
+        for part in tf.nest.flatten(getattr(learner, name)):
+            if getattr(part, "__name__", "") == "<lambda>":
+                raise ValueError(
+                    f"{name} is a lambda, which no file can hold; give the "
+                    "learner a function with a name, registered with "
+                    "keras.saving.register_keras_serializable"
+                )
+    return {
         "format": _FORMAT,
         "iteration": learner.iteration,
         **values_of(learner.settings),
@@ -153,6 +165,10 @@ def _save(learner: Any, path: str | os.PathLike) -> None:
             for name in _OBJECTS
         },
     }
+
+
+def _save(learner: Any, path: str | os.PathLike) -> None:
+    config = _config(learner)
     state = {
         f"inner/{i}": tensor.numpy()
         for i, tensor in enumerate(tf.nest.flatten(learner.inner_state))
@@ -259,6 +275,10 @@ def _own_config(instance: Any, name: str) -> dict:
             f"{name}={instance!r} cannot be saved; make its class a dataclass, "
             "or give it get_config"
         )
+    config = {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in config.items()
+    }
     try:
         json.dumps(config)
     except TypeError as error:

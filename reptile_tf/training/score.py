@@ -126,3 +126,15 @@ def read_entries(path: str | os.PathLike) -> list[dict[str, Any]]:
             entry["omniglot_split"] = entry["split"]
             entry["split"] = "test"
     return entries
+
+
+def as_logs(scores: Sequence[Score], prefix: str) -> dict[str, float]:
+    """Returns scores as Keras's callbacks have them: name -> number.
+
+    Args:
+        scores: of one evaluation.
+        prefix: of the names.
+    """
+    values = {f"{s.mode}_{s.metric}": s.value for s in scores}
+    values |= {f"{s.mode}_ci95": s.ci95 for s in scores}
+    return {f"{prefix}_{name}": value for name, value in values.items()}

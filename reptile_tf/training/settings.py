@@ -7,7 +7,13 @@ TensorFlow, so that a command can list its flags without it.
 
 import dataclasses
 
-from reptile_tf.utils.fields import attributes_text, require_valid, setting
+from reptile_tf.utils.fields import (
+    attributes_text,
+    require_valid,
+    setting,
+    whole_number,
+)
+from reptile_tf.utils.validation import require_at_least
 
 # How a meta-batch is trained on; see `reptile_tf.algorithms.meta_batch`.
 META_BATCH_MODES = ("serial", "parallel")
@@ -76,6 +82,20 @@ class Settings:
             if getattr(self, f"eval_{name}") is None:
                 object.__setattr__(self, f"eval_{name}", getattr(self, name))
         require_valid(self)
+
+    def evaluation_steps(self, steps: int | None) -> int:
+        """Returns the inner steps to adapt with.
+
+        Args:
+            steps: that were asked for, at least 0; `eval_inner_steps` if None.
+
+        Raises:
+            ValueError: it is no whole number from 0.
+        """
+        steps = self.eval_inner_steps if steps is None else steps
+        steps = whole_number("steps", steps)
+        require_at_least(0, steps=steps)
+        return steps
 
 
 def _refuse(self: Settings, name: str, value: object) -> None:

@@ -1,26 +1,38 @@
 """What the meta-learner refuses before it does any work."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
 from reptile_tf.algorithms import Algorithm
 from reptile_tf.algorithms.optimizers import InnerOptimizer
-from reptile_tf.data.task import Task, Tasks
-from reptile_tf.models.functional import output_shape
+from reptile_tf.data.episodes import Episodes
+from reptile_tf.data.labelled_examples import LabelledExamples
+from reptile_tf.data.python_tasks import PythonTasks
+from reptile_tf.data.sine import SineWaves
+from reptile_tf.data.task import Task, Tasks, num_examples
+from reptile_tf.data.varied_episodes import VariedEpisodes
+from reptile_tf.models.cloning import output_shape
+from reptile_tf.training import inputs, outputs, targets
 from reptile_tf.training.settings import Settings
 
+# Ours, which are known to be functions of the index.
+_STEADY = (Episodes, VariedEpisodes, SineWaves, PythonTasks)
 
-def require_parts(algorithm: Any, inner_optimizer: Any) -> None:
-    """Refuses what is no algorithm, or no inner optimizer.
+
+def require_parts(
+    algorithm: Any, inner_optimizer: Any, meta_optimizer: Any
+) -> None:
+    """Refuses what is no algorithm, or no optimizer of its kind.
 
     Args:
         algorithm: that was given, or that its name was of.
         inner_optimizer: that was given.
+        meta_optimizer: that was given, or None.
 
     Raises:
         ValueError: names the argument and what would do.
@@ -38,37 +50,223 @@ def require_parts(algorithm: Any, inner_optimizer: Any) -> None:
             "an object with functions init and update; received "
             f"{inner_optimizer!r}"
         )
+    known = isinstance(meta_optimizer, keras.optimizers.Optimizer | None)
+    if not known:
+        raise ValueError(
+            "meta_optimizer must be a Keras optimizer, such as "
+            "keras.optimizers.SGD(1.0); received "
+            f"{meta_optimizer!r}"
+        )
 
 
-def require_fit(model: keras.Model, tasks: Tasks) -> None:
-    """Refuses tasks that the model does not fit.
+def first(learner: Any, tasks: Any, name: str) -> Task:
+    """Returns task 0 of tasks that a learner can learn from.
+
+    Args:
+        learner: the `MetaLearner`.
+        tasks: what was given as a distribution.
+        name: of the argument.
+
+    Raises:
+        ValueError: tasks, model and loss do not fit each other, or the tasks
+            are no function of their index.
+    """
+    functional = learner.functional
+    functional.require_unchanged()
+    task = example(tasks, name)
+    require_fit(functional.model, tasks, task, learner.loss, functional.dtype)
+    require_steady(tasks)
+    return task
+
+
+def example(tasks: Any, name: str = "tasks") -> Task:
+    """Returns task 0; refuses what is no distribution of tasks.
+
+    Args:
+        tasks: what was given as a distribution.
+        name: of the argument.
+
+    Raises:
+        ValueError: says how to make a distribution of it.
+    """
+    if not callable(getattr(tasks, "sample", None)) or isinstance(tasks, type):
+        way = "give an object with a function sample(index)"
+        if isinstance(tasks, LabelledExamples):
+            way = "make tasks of them: Episodes(examples, ways, shots)"
+        elif callable(tasks) and not isinstance(tasks, type):
+            way = "make tasks of a function: tasks_from_function(function)"
+        raise ValueError(
+            f"{name} must be a distribution of tasks; received "
+            f"{tasks!r:.80}; {way}"
+        )
+    task = tasks.sample(tf.constant(0, tf.int64))
+    if not isinstance(task, tuple) or len(task) != len(Task._fields):
+        raise ValueError(
+            f"sample of {name} must return a reptile_tf.Task; for index 0 it "
+            f"returned a {type(task).__name__}"
+        )
+    return Task(*task)
+
+
+def require_fit(
+    model: keras.Model, tasks: Tasks, task: Task, loss: Any, dtype: tf.DType
+) -> None:
+    """Refuses tasks that the model or its loss does not fit.
 
     Args:
         model: the model that is to learn.
         tasks: the distribution it is to learn from.
+        task: its task 0.
+        loss: the learner's.
+        dtype: of targets that are not labels.
     """
-    inputs = _example(tasks).support_x.shape[1:]
-    require_inputs(model, inputs, "tasks")
+    inputs.require_inputs(model, task.support_x, "tasks")
+    shapes = output_shape(model, task.support_x)
     ways = getattr(tasks, "ways", None)
-    outputs = output_shape(model, inputs)[-1]
-    if ways is not None and outputs != ways:
+    if ways is not None and isinstance(shapes, tf.TensorShape):
+        if shapes[-1] != ways:
+            raise ValueError(
+                f"model {model.name!r} has {shapes[-1]} outputs, but tasks "
+                f"have ways={ways}; its last layer must have {ways} units"
+            )
+    require_targets(task, shapes, loss, dtype, "of task 0")
+
+
+def require_targets(
+    task: Task, shapes: Any, loss: Any, dtype: tf.DType, whose: str
+) -> None:
+    """Refuses targets of a task that the loss cannot compare with.
+
+    Args:
+        task: the task.
+        shapes: of the outputs of one example, see `output_shape`.
+        loss: the learner's.
+        dtype: of targets that are not labels.
+        whose: which task it is, for the message.
+    """
+    for name, x, y in (
+        ("support_y", task.support_x, task.support_y),
+        ("query_y", task.query_x, task.query_y),
+    ):
+        if not num_examples(x):
+            continue
+        values = tf.nest.map_structure(np.asarray, y)
+        what = f"{name} {whose}"
+        made = targets.convert(values, x, shapes, loss, dtype, what)
+        if tf.nest.is_nested(loss) or outputs.kind(loss) != outputs.LABELS:
+            continue
+        for one, other in zip(
+            tf.nest.flatten(values), tf.nest.flatten(made), strict=True
+        ):
+            same = one.shape in (other.shape, (*other.shape, 1))
+            if one.dtype.kind not in "iu" or not same:
+                raise ValueError(
+                    f"{what} must be integer labels of shape "
+                    f"{list(other.shape)}; received {one.dtype} "
+                    f"{list(one.shape)}"
+                )
+
+
+def require_steady(tasks: Tasks) -> None:
+    """Refuses tasks that are no function of their index.
+
+    What Python or NumPy draws inside of `sample` becomes a constant when
+    TensorFlow traces it: a training would see one task for ever.
+
+    Args:
+        tasks: the distribution; ours are not looked at.
+    """
+    if isinstance(tasks, _STEADY):
+        return
+    sample = tf.function(tasks.sample, autograph=False)
+
+    def at(draw, index):
+        task = draw(tf.constant(index, tf.int64))
+        return [np.asarray(t) for t in tf.nest.flatten(task)]
+
+    plain, compiled = at(tasks.sample, 0), at(sample, 0)
+    reason = None
+    if not _same(plain, at(tasks.sample, 0)):
+        reason = "asked for task 0 twice, it returned two different tasks"
+    elif not (_same(plain, compiled) and _same(compiled, at(sample, 0))):
+        reason = "compiled, it returns another task 0 than uncompiled"
+    else:
+        # There may be one task alone; its key is another for each index.
+        with contextlib.suppress(tf.errors.OpError):
+            if _same(compiled, at(sample, 1)):
+                reason = "tasks 0 and 1 are the same, and so are their keys"
+    if reason:
         raise ValueError(
-            f"model {model.name!r} has {outputs} outputs, but tasks have "
-            f"ways={ways}; its last layer must have {ways} units"
+            "sample of tasks must be a function of its index, made of "
+            f"TensorFlow operations: {reason}; draw with tf.random.stateless_* "
+            "and a seed that is made of the index, or write a NumPy function "
+            "of the index and give it to reptile_tf.tasks_from_function"
         )
 
 
-def require_examples(
-    tasks: Tasks, algorithm: Algorithm, settings: Settings
-) -> None:
+def _same(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
+    return len(one) == len(other) and all(
+        np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+@contextlib.contextmanager
+def explained(
+    learner: Any, tasks: Tasks, indices: Iterable[int]
+) -> Iterator[None]:
+    """Says in one sentence what is wrong with the task that an error is of.
+
+    An error inside of a compiled function says where in the graph it was, and
+    nothing of the task. So the tasks are looked at again, one by one.
+
+    Args:
+        learner: the `MetaLearner`.
+        tasks: the distribution that its block works on.
+        indices: of the tasks that may be at fault.
+
+    Raises:
+        ValueError: a task has inputs that are not finite, or targets that the
+            loss cannot compare with.
+    """
+    try:
+        yield
+    except (tf.errors.OpError, FloatingPointError) as error:
+        if isinstance(tasks, Episodes | VariedEpisodes | SineWaves):
+            raise
+        for index in indices:
+            _explain(learner, tasks, index, error)
+        raise
+
+
+def _explain(learner, tasks, index, error) -> None:
+    # What a user's function raises comes from here as it is.
+    task = tasks.sample(tf.constant(index, tf.int64))
+    for name in ("support_x", "query_x"):
+        for x in tf.nest.flatten(getattr(task, name)):
+            if x.dtype.is_floating and not np.isfinite(x).all():
+                raise ValueError(
+                    f"{name} of task {index} must be finite; it has NaN or "
+                    "infinity"
+                ) from error
+    shapes = output_shape(learner.model, task.support_x)
+    dtype = learner.functional.dtype
+    try:
+        require_targets(task, shapes, learner.loss, dtype, f"of task {index}")
+    except ValueError as found:
+        raise found from error
+
+
+def require_examples(tasks: Tasks, task: Task, learner: Any) -> None:
     """Refuses tasks without the examples that a training on them takes.
 
     Args:
         tasks: the distribution to learn from.
-        algorithm: that learns from it.
-        settings: the learner's.
+        task: its task 0.
+        learner: the `MetaLearner` that learns from it.
     """
-    size = _example(tasks).support_x.shape[0]
+    algorithm, settings = learner.algorithm, learner.settings
+    size = num_examples(task.support_x)
     if getattr(tasks, "varied", False):
         require_any_size(algorithm, settings)
     else:
@@ -76,7 +274,7 @@ def require_examples(
             size, settings.inner_steps, settings.inner_batch_size
         )
     if algorithm.needs_query:
-        require_queries(tasks, "tasks", f"algorithm={algorithm}")
+        require_queries(task, "tasks", f"algorithm={algorithm}")
 
 
 def require_any_size(algorithm: Algorithm, settings: Settings) -> None:
@@ -101,62 +299,17 @@ def require_any_size(algorithm: Algorithm, settings: Settings) -> None:
 
 
 def require_queries(
-    tasks: Tasks, name: str, whose: str = "an evaluation"
+    task: Task, name: str, whose: str = "an evaluation"
 ) -> None:
     """Refuses tasks with empty query sets.
 
     Args:
-        tasks: the distribution.
-        name: of the argument that holds it.
+        task: one of them.
+        name: of the argument that holds them.
         whose: what needs the queries.
     """
-    if not _example(tasks).query_x.shape[0]:
+    if not num_examples(task.query_x):
         raise ValueError(
             f"{name} have no query examples, which {whose} needs; give them "
             "query_shots of at least 1"
         )
-
-
-def _example(tasks: Tasks) -> Task:
-    return tasks.sample(tf.constant(0, tf.int64))
-
-
-def require_inputs(
-    model: keras.Model, shape: Sequence[int], whose: str
-) -> None:
-    """Refuses inputs whose shape, without the batch, is not the model's."""
-    # A subclassed model may not say what it takes.
-    expected = getattr(model, "input_shape", (None, *shape))[1:]
-    if not tf.TensorShape(shape).is_compatible_with(expected):
-        raise ValueError(
-            f"{whose} must have inputs of shape {list(expected)}, which model "
-            f"{model.name!r} takes; received {list(shape)}"
-        )
-
-
-def targets(
-    model: keras.Model, x: tf.Tensor, y: npt.ArrayLike, dtype: tf.DType
-) -> tf.Tensor:
-    """Returns y as a tensor; refuses what cannot be learned from.
-
-    Args:
-        model: the model that is to learn.
-        x: examples, `[S, ...]`.
-        y: integer labels `[S]`, or targets `[S, outputs]`.
-        dtype: of targets that are not labels.
-    """
-    y = np.asarray(y)
-    if len(x) != len(y) or not len(y):
-        raise ValueError(
-            "x and y must have the same length, at least 1; received "
-            f"{len(x)} and {len(y)}"
-        )
-    if not np.issubdtype(y.dtype, np.integer) or y.ndim > 1:
-        return tf.constant(y, dtype)
-    outputs = output_shape(model, x.shape[1:])[-1]
-    if y.min() < 0 or y.max() >= outputs:
-        raise ValueError(
-            f"labels must be 0 to {outputs - 1}, for the {outputs} outputs of "
-            f"model {model.name!r}; received {y.min()} to {y.max()}"
-        )
-    return tf.constant(y, tf.int32)

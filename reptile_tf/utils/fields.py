@@ -4,6 +4,7 @@ Commands make their flags of them, so nothing here needs TensorFlow.
 """
 
 import dataclasses
+import operator
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -61,8 +62,57 @@ def attributes_text(settings: type) -> str:
     return "\n".join(lines) + "\n"
 
 
+def whole_number(name: str, value: Any) -> int:
+    """Returns a whole number as Python's; NumPy's are numbers too.
+
+    Args:
+        name: of the argument.
+        value: of the argument.
+
+    Raises:
+        ValueError: it is no whole number.
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ValueError(
+            f"{name} must be a whole number; received {value!r}"
+        ) from None
+
+
+def number(name: str, value: Any) -> float:
+    """Returns a number as Python's; see `whole_number`."""
+    try:
+        return value if isinstance(value, int) else float(value)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name} must be a number; received {value!r}"
+        ) from None
+
+
+def make_plain(instance: Any) -> None:
+    """Makes the numbers of a dataclass's instance Python's own.
+
+    NumPy's compute alike, but no file of ours can hold them.
+
+    Args:
+        instance: whose fields may hold numbers of NumPy.
+
+    Raises:
+        ValueError: a field that is to be a number is none.
+    """
+    kinds = {int: whole_number, float: number}
+    for field in dataclasses.fields(instance):
+        value = getattr(instance, field.name)
+        if field.type in kinds and not (value is None is field.default):
+            value = kinds[field.type](field.name, value)
+            object.__setattr__(instance, field.name, value)
+
+
 def require_valid(settings: Any) -> None:
     """Refuses values of a dataclass of settings that are out of their range.
+
+    Numbers of NumPy become Python's on the way.
 
     Args:
         settings: instance of a dataclass; of its fields those are checked that
@@ -71,6 +121,7 @@ def require_valid(settings: Any) -> None:
     Raises:
         ValueError: names the setting, the value and what would do.
     """
+    make_plain(settings)
     for field in dataclasses.fields(settings):
         limits, value = field.metadata, getattr(settings, field.name)
         if value is None and field.default is None:

@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 
 from reptile_tf import SGD, Adam
-from reptile_tf.algorithms.inner_loop import InnerLoop, adapt, example_losses
+from reptile_tf.algorithms.inner_loop import InnerLoop, adapt
+from reptile_tf.algorithms.losses import example_losses
 from reptile_tf.models.functional import FunctionalModel
 
 CROSS_ENTROPY = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

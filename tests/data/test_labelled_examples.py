@@ -122,7 +122,7 @@ def test_labels_of_any_kind(labels, names):
 @pytest.mark.parametrize(
     "given, stored, seen",
     [
-        (np.arange(6, dtype=np.uint8).reshape(2, 3, 1), "uint8", "float32"),
+        (np.arange(6, dtype=np.uint8).reshape(2, 3, 1, 1), "uint8", "float32"),
         (np.arange(6, dtype=np.uint8).reshape(2, 3), "uint8", "int32"),
         (np.arange(6).reshape(2, 3), "int32", "int32"),
         (np.arange(6, dtype=np.int16).reshape(2, 3), "int16", "int32"),
@@ -149,6 +149,35 @@ def test_examples_of_any_dtype_and_shape(given, stored, seen):
             np.sort(given.astype(float), 0),
             rtol=1e-6,
         )
+
+
+@pytest.mark.parametrize("pictures", [True, False])
+def test_bytes_are_what_their_source_says(pictures, tmp_path):
+    """Pictures without channels, or tables of token ids."""
+    examples = np.array([[[0, 255]], [[2, 51]]], np.uint8)
+    with pytest.raises(ValueError, match=r"uint8 \[1, 2\].*pictures=True"):
+        LabelledExamples(examples, [0, 1, 2])
+    examples.tofile(tmp_path / "a.raw")
+    for classes in (
+        LabelledExamples(examples, [0, 1, 2], pictures=pictures),
+        LabelledExamples.from_labels(examples, [0, 1], pictures=pictures),
+        LabelledExamples.from_file(
+            tmp_path / "a.raw", "uint8", (1, 2), [0, 1, 2], pictures=pictures
+        ),
+    ):
+        for part in (classes, classes.subset([1, 0])):
+            x = Episodes(part, ways=2, shots=1, query_shots=0).sample(0)[0]
+            seen = np.sort(x.numpy().ravel()).tolist()
+            assert seen == pytest.approx(
+                [0, 2 / 255, 0.2, 1] if pictures else [0, 2, 51, 255]
+            )
+            assert x.dtype == ("float32" if pictures else "int32")
+    assert ("pictures" in repr(classes)) == pictures
+
+
+def test_only_bytes_can_be_pictures():
+    with pytest.raises(ValueError, match="pictures=True is for uint8.*float32"):
+        LabelledExamples(np.zeros((2, 2, 2, 1)), [0, 1, 2], pictures=True)
 
 
 def test_examples_of_a_file_are_sampled_as_those_in_memory(tmp_path):

@@ -15,7 +15,8 @@ from reptile_tf import (
     linear_decay,
     models,
 )
-from reptile_tf.algorithms.inner_loop import InnerLoop, adapt, example_losses
+from reptile_tf.algorithms.inner_loop import InnerLoop, adapt
+from reptile_tf.algorithms.losses import example_losses
 from reptile_tf.models.functional import FunctionalModel
 from reptile_tf.training.settings import EVALUATION_MODES
 

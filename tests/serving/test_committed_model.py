@@ -9,6 +9,7 @@ from exported import BareSession, close, without_python
 from reptile_tf import MetaLearner
 from reptile_tf.data import image_files
 from reptile_tf.data.picture import Preparation
+from reptile_tf.data.sources import image_folder
 from reptile_tf.experiments.trained import Trained
 from reptile_tf.serving import client
 
@@ -21,14 +22,14 @@ def test_the_model_in_the_repository(tmp_path):
     folder = ROOT / "saved_models" / name / "1"
     learner = MetaLearner.load(ROOT / "results" / name / "learner.zip")
     examples = ROOT / "examples" / "characters"
-    classes = image_files.find_classes(examples / "support")
+    classes = image_folder.support_classes(examples / "support")
     queries = image_files.find(examples / "query")
     prepared = Trained.open(folder.parent).preparation
     assert prepared == Preparation(28, 28, 1, "nearest")
     x = image_files.load([p for ps in classes.values() for p in ps], prepared)
     y = np.repeat(np.arange(5, dtype=np.int32), [*map(len, classes.values())])
     query_x = image_files.load(queries, prepared)
-    adapted = learner.adapt(x, y, steps=50)
+    adapted = learner.adapt(x / np.float32(255), y, steps=50)
     found = keras.ops.softmax(adapted(query_x / np.float32(255))).numpy()
     answers = [list(classes)[label] for label in found.argmax(1)]
     assert answers == [path.name.split("-")[0] for path in queries]

@@ -5,8 +5,6 @@ import pytest
 import tensorflow as tf
 from exported import request
 
-from reptile_tf.serving import graph_checks
-
 
 def bad(**changes):
     return lambda inputs: (
@@ -118,12 +116,5 @@ def test_answers_that_are_no_numbers_are_refused(served, task):
         served(
             "predict",
             weights=weights * 3e38 / np.abs(weights).max(),
-            query_images=1e30 * task.query_x.numpy(),
+            query_images=-1e30 * task.query_x.numpy(),
         )
-
-
-def test_the_reason_of_a_refusal_is_told_from_what_surrounds_it():
-    message = "assertion failed: [steps must be 0 to 3] [[{{node Assert}}]]"
-    reason = graph_checks.refusal_reason(message)
-    assert reason.startswith("steps must be 0 to 3")
-    assert graph_checks.refusal_reason("something else") == "something else"

@@ -31,7 +31,7 @@ def learner():
 
 def support(classes, count=3, each=6):
     x = np.concatenate([classes[c][:each] for c in range(count)])
-    return x, np.repeat(np.arange(count), each)
+    return x / np.float32(255), np.repeat(np.arange(count), each)
 
 
 @pytest.fixture(scope="module")

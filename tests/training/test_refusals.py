@@ -175,7 +175,7 @@ def test_inputs_the_model_does_not_take(learner, classes):
     for use in (
         lambda: learner.fit(tasks, 1, verbose=0),
         lambda: learner.evaluate(tasks, 2),
-        lambda: learner.adapt(smaller.examples[:3], [0, 1, 2]),
+        lambda: learner.adapt(smaller.examples[:3] / 255, [0, 1, 2]),
     ):
         with refused("7, 8, 1", "8, 8, 1"):
             use()
@@ -245,17 +245,17 @@ def test_impossible_evaluations(learner, classes, settings, words):
 )
 def test_impossible_labels(learner, classes, labels, words):
     with refused(*words):
-        learner.adapt(classes.examples[:3], labels)
+        learner.adapt(classes.examples[:3] / 255, labels)
 
 
 def test_no_examples(learner, classes):
     with refused("at least 1", "0"):
-        learner.adapt(classes.examples[:0], [])
+        learner.adapt(classes.examples[:0] / 255, [])
 
 
 def test_negative_steps_of_adapt(learner, classes):
     with refused("steps", "-1", "at least 0"):
-        learner.adapt(classes.examples[:3], [0, 1, 2], steps=-1)
+        learner.adapt(classes.examples[:3] / 255, [0, 1, 2], steps=-1)
 
 
 def test_models_that_cannot_learn():
@@ -375,7 +375,7 @@ def test_a_training_that_explodes_stops_at_the_state_before(mode, tmp_path):
         meta_batch_size=2,
         meta_batch_mode=mode,
     )
-    tasks = Constants(1, 2, 3, 4, 5, float("inf"), 7, 8)
+    tasks = Constants(1, 2, 3, 4, 5, 3e38, 7, 8)
     learner.fit(tasks, 2, verbose=0)
     before = snapshot(learner)
     with (

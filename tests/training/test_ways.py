@@ -27,11 +27,11 @@ def learner(classes):
 @pytest.mark.parametrize("ways", [2, 3, 5])
 def test_outputs_at_0_steps(learner, classes, ways):
     """Those of the first classes, and for each class more their mean."""
-    x = classes.examples[:4]
-    known = learner.adapt(x, [0, 1, 2, 0], steps=0).predict(x / 255, verbose=0)
+    x = classes.examples[:4] / 255
+    known = learner.adapt(x, [0, 1, 2, 0], steps=0).predict(x, verbose=0)
     other = with_ways(learner, ways)
     labels = np.arange(4) % ways
-    found = other.adapt(x, labels, steps=0).predict(x / 255, verbose=0)
+    found = other.adapt(x, labels, steps=0).predict(x, verbose=0)
     assert found.shape == (4, ways)
     expected = np.repeat(known.mean(1, keepdims=True), ways, 1)
     expected[:, : min(3, ways)] = known[:, : min(3, ways)]
@@ -77,10 +77,10 @@ def test_the_learner_itself_stays_as_it_is(learner):
 
 def test_more_classes_than_it_was_trained_with_are_learned(learner, classes):
     other = with_ways(learner, 6)
-    x = np.concatenate([classes[c][:4] for c in range(6)])
+    x = np.concatenate([classes[c][:4] for c in range(6)]) / 255
     y = np.repeat(np.arange(6), 4)
     model = other.adapt(x, y, steps=60)
-    assert np.mean(model.predict(x / 255, verbose=0).argmax(1) == y) > 0.9
+    assert np.mean(model.predict(x, verbose=0).argmax(1) == y) > 0.9
 
 
 def test_other_last_layers_are_refused():
