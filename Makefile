@@ -9,7 +9,7 @@ run: setup
 	@$(BIN)/reptile-tf tour
 
 test: lint types
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 lint: setup
 	$(BIN)/ruff check .
