@@ -135,3 +135,17 @@ class Algorithm:
             task: a `reptile_tf.Task`.
         """
         raise NotImplementedError
+
+
+def what_would_do(batch_size: int) -> str:
+    """Returns what to do where mini-batches are too large for a support set.
+
+    Args:
+        batch_size: the largest that would be small enough; may be 0.
+    """
+    if batch_size < 1:
+        return "use more training shots"
+    return (
+        f"use an inner_batch_size of at most {batch_size}, or more training "
+        "shots"
+    )

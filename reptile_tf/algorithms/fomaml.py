@@ -5,7 +5,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from reptile_tf.algorithms.algorithm import Algorithm, Lesson
+from reptile_tf.algorithms.algorithm import (
+    Algorithm,
+    Lesson,
+    what_would_do,
+)
 from reptile_tf.algorithms.gradient_combination import weighted_steps
 from reptile_tf.algorithms.inner_loop import (
     InnerLoop,
@@ -58,9 +62,8 @@ class FOMAML(Algorithm):
             raise ValueError(
                 f"algorithm={self} keeps the last mini-batch apart: two of "
                 f"inner_batch_size={batch_size} take {2 * batch_size} support "
-                f"examples, but a training task has {size}; use an "
-                f"inner_batch_size of at most {size // 2}, or more training "
-                "shots"
+                f"examples, but a training task has {size}; "
+                f"{what_would_do(size // 2)}"
             )
 
     def __call__(

@@ -7,7 +7,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from reptile_tf.algorithms.algorithm import Algorithm, Lesson
+from reptile_tf.algorithms.algorithm import (
+    Algorithm,
+    Lesson,
+    what_would_do,
+)
 from reptile_tf.algorithms.inner_loop import InnerLoop, adapt, mini_batches
 from reptile_tf.algorithms.optimizers import InnerOptimizer
 from reptile_tf.data.task import Task, num_examples
@@ -56,8 +60,7 @@ class GradientCombination(Algorithm):
                 f"algorithm={self} keeps its mini-batches apart: "
                 f"{steps} of inner_batch_size={batch_size} take "
                 f"{steps * batch_size} support examples, but a training task "
-                f"has {size}; use an inner_batch_size of at most "
-                f"{size // steps}, or more training shots"
+                f"has {size}; {what_would_do(size // steps)}"
             )
 
     def __call__(

@@ -65,7 +65,7 @@ class Episodes:
         if ways > classes.num_classes:
             raise ValueError(
                 f"ways={ways} is more than the {classes.num_classes} classes "
-                f"there are; use at most {classes.num_classes}"
+                f"there are; {most_ways(classes.num_classes)}"
             )
         smallest = int(classes.sizes.min())
         if shots + query_shots > smallest:
@@ -125,6 +125,13 @@ class Episodes:
         count = self.classes.num_classes
         chosen = random.choose(key, tf.constant([count]), self.ways, count)
         return tf.squeeze(chosen, 0)
+
+
+def most_ways(num_classes: int) -> str:
+    """Returns how many ways so many classes allow."""
+    if num_classes < 2:
+        return "a task needs at least 2 classes"
+    return f"use at most {num_classes}"
 
 
 def _what_would_do(smallest: int, query_shots: int) -> str:

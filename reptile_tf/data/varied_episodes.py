@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from reptile_tf.data.episodes import Augmentation
+from reptile_tf.data.episodes import Augmentation, most_ways
 from reptile_tf.data.images import to_inputs
 from reptile_tf.data.labelled_examples import LabelledExamples
 from reptile_tf.data.task import Task
@@ -73,7 +73,7 @@ class VariedEpisodes:
         if max_ways > classes.num_classes:
             raise ValueError(
                 f"max_ways={max_ways} is more than the {classes.num_classes} "
-                f"classes there are; use at most {classes.num_classes}"
+                f"classes there are; {most_ways(classes.num_classes)}"
             )
         if classes.sizes.min() < 2:
             name = classes.names[int(classes.sizes.argmin())]

@@ -59,6 +59,10 @@ IMPOSSIBLE = {
         bad(query_images=lambda x: x[0, 0, 0, 0]),
         ["query_images", "[n 8 8 1]", "received []"],
     ),
+    "pictures of bytes as floats": (
+        bad(query_images=lambda x: x * 255),
+        ["query_images", "from 0 to 1", "divide by 255"],
+    ),
     "nan": (bad(support_images=with_one(np.nan)), ["support_images", "NaN"]),
     "infinity": (bad(query_images=with_one(np.inf)), ["query_images", "NaN"]),
     "negative steps": (

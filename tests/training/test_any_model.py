@@ -9,12 +9,14 @@ import functools
 from typing import NamedTuple
 
 import keras
+import models_table
 import numpy as np
 import pytest
 import tensorflow as tf
 from models_table import ROWS
 
 import reptile_tf as rt
+from reptile_tf.algorithms import mini_batches
 from reptile_tf.serving.served_model import ServedModel
 from reptile_tf.utils import random
 
@@ -186,3 +188,46 @@ def test_an_export_answers_as_keras_does(name, tmp_path):
             key = f"probabilities{each.suffix}"
             output = tf.nn.softmax(output) if each.logits else output
         same([found[key]], [output], 10 * row.tolerance)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: keras.layers.Dropout(0.5),
+        lambda: keras.layers.GaussianNoise(0.5, seed=3),
+        lambda: keras.layers.AlphaDropout(0.3),
+    ],
+)
+def test_noise_follows_from_the_key_and_the_step(layer):
+    """Keras's training, with the seeds that the steps have."""
+    x, y = models_table.TABLE, models_table.NUMBERS
+
+    def made():
+        keras.utils.set_random_seed(0)
+        return models_table.sequential(
+            [3], keras.layers.Dense(8), layer(), keras.layers.Dense(2)
+        )
+
+    one = rt.MetaLearner(
+        made(),
+        loss="mse",
+        metric="mse",
+        inner_optimizer=rt.SGD(ALPHA),
+        inner_batch_size=6,
+        loss_reduction="mean",
+    )
+    adapted = one.adapt(x, y, steps=K)
+    model = made()
+    model.compile(keras.optimizers.SGD(ALPHA), "mse")
+    key = random.fold_in(0, 0)
+    for step, rows in enumerate(mini_batches(key, 6, K, 6).numpy()):
+        seed = random.fold_in(random.fold_in(key, step), 0) & 0x7FFFFFFF
+        state = model.layers[1].seed_generator.state
+        state.assign(tf.cast(seed, state.dtype))
+        model.train_on_batch(x[rows], y[rows])
+    same(weights(adapted), weights(model), 1e-5)
+    np.testing.assert_allclose(adapted(x), model(x), rtol=1e-4)
+    again = one.adapt(x, y, steps=K)
+    np.testing.assert_array_equal(weights(again)[0], weights(adapted)[0])
+    other = one.adapt(x, y, steps=K, seed=1)
+    assert np.any(weights(other)[0] != weights(adapted)[0])

@@ -122,6 +122,10 @@ def test_impossible_decays(step_size, iterations, name):
     "settings, words",
     [
         ({"ways": 13}, ["ways=13", "12"]),
+        (
+            {"shots": 2, "query_shots": 8},
+            ["query_shots=8", "query_shots of at most 5, and fewer shots"],
+        ),
         ({"ways": 1}, ["ways", "at least 2", "1"]),
         ({"ways": 0}, ["ways", "at least 2", "0"]),
         ({"shots": 6}, ["shots=6", "at most 5"]),
