@@ -14,6 +14,7 @@ from reptile_tf.algorithms.optimizers import Adam, InnerOptimizer
 from reptile_tf.data.task import Tasks
 from reptile_tf.models.class_names import with_class_names
 from reptile_tf.models.cloning import output_shape
+from reptile_tf.models.faithful import require_faithful
 from reptile_tf.models.functional import FunctionalModel
 from reptile_tf.training import (
     epochs,
@@ -309,6 +310,7 @@ class MetaLearner(Saveable, Frozen):
         self.functional.require_unchanged()
         steps = self.settings.evaluation_steps(steps)
         x = inputs.as_inputs(self.model, x)
+        require_faithful(self.functional, x)
         y, names = targets.from_names(y, self.loss)
         shapes = output_shape(self.model, x)
         y = targets.convert(y, x, shapes, self.loss, self.functional.dtype)

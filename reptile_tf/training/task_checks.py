@@ -17,6 +17,7 @@ from reptile_tf.data.sine import SineWaves
 from reptile_tf.data.task import Task, Tasks, num_examples
 from reptile_tf.data.varied_episodes import VariedEpisodes
 from reptile_tf.models.cloning import output_shape
+from reptile_tf.models.faithful import require_faithful
 from reptile_tf.training import inputs, outputs, targets
 from reptile_tf.training.settings import Settings
 
@@ -75,6 +76,7 @@ def first(learner: Any, tasks: Any, name: str) -> Task:
     functional.require_unchanged()
     task = example(tasks, name)
     require_fit(functional.model, tasks, task, learner.loss, functional.dtype)
+    require_faithful(functional, task.support_x)
     require_steady(tasks)
     return task
 

@@ -62,6 +62,35 @@ def test_state_that_steps_would_have_to_hand_on(layer, weight):
         learner(model)
 
 
+class Scaling(L.Layer):
+    """Keeps a factor that its configuration does not tell."""
+
+    factor = 1.0
+
+    def call(self, x):
+        return x * self.factor
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_clones_lack_is_no_silent_loss(when, tmp_path):
+    layer = Scaling(name="scaling")
+    model = sequential([3], layer, L.Dense(2))
+    tasks = rt.tasks_from_function(lambda i: (TABLE, NUMBERS, TABLE, NUMBERS))
+    if when == "before":
+        layer.factor = 2.0
+    one = learner(model)
+    if when == "after":
+        one.adapt(TABLE, NUMBERS)
+        layer.factor = 2.0
+    for use in (
+        lambda: one.adapt(TABLE, NUMBERS, steps=0),
+        lambda: one.fit(tasks, 1, verbose=0),
+        lambda: one.evaluate(tasks, 2),
+    ):
+        with pytest.raises(ValueError, match="'scaling' keeps what is neither"):
+            use()
+
+
 def test_such_state_of_a_frozen_layer_is_no_hindrance():
     model = sequential(
         [3], L.BatchNormalization(renorm=True, trainable=False), L.Dense(2)
