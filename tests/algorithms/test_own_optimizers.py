@@ -8,7 +8,13 @@ import pytest
 import tensorflow as tf
 from toys import Constants, dense, one_weight, regression, snapshot, weight
 
-from reptile_tf import SGD, Episodes, InnerOptimizer, MetaLearner
+from reptile_tf import (
+    SGD,
+    Checkpoint,
+    Episodes,
+    InnerOptimizer,
+    MetaLearner,
+)
 from reptile_tf.models import BatchNormalization
 
 
@@ -216,7 +222,23 @@ def test_a_state_of_plain_numbers_is_one_of_tensors():
     assert weight(one.model) == 1.5  # three quarters of the mean
 
 
-def test_numbers_that_no_file_can_hold_are_named(tmp_path):
-    one = regression(inner_optimizer=Momentum(np.float32(0.1)))
-    with pytest.raises(ValueError, match="inner_optimizer=.* JSON"):
-        one.save(tmp_path / "one.zip")
+def test_what_no_file_can_hold_is_named_before_a_training(tmp_path):
+    one = regression(inner_optimizer=Momentum(tf.constant(0.1)))
+    for use in (
+        lambda: one.save(tmp_path / "one.zip"),
+        lambda: Checkpoint(one, tmp_path),
+    ):
+        with pytest.raises(ValueError, match="inner_optimizer=.* JSON"):
+            use()
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    one = regression(
+        inner_optimizer=Momentum(np.float32(0.5)), inner_steps=np.int64(3)
+    )
+    one.save(tmp_path / "one.zip")
+    own = {"Momentum": Momentum}
+    again = MetaLearner.load(tmp_path / "one.zip", own)
+    assert again.inner_optimizer == Momentum(0.5)
+    assert again.settings == one.settings
+    assert type(again.settings.inner_steps) is int
