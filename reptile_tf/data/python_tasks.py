@@ -228,6 +228,13 @@ def _four(returned: Any, index: int) -> list[Any]:
 
 def _array(values: Any, name: str, index: int) -> np.ndarray:
     """Returns a part as a new array, in a dtype that models take."""
+    if isinstance(values, dict | tuple):
+        raise ValueError(
+            f"{name} must be one array; for task {index} it is a "
+            f"{type(values).__name__}. Tasks of a model with several inputs or "
+            "outputs are objects with a function sample(index) that returns a "
+            "reptile_tf.Task"
+        )
     try:
         array = np.asarray(values)
         found = _kind(array)

@@ -21,10 +21,10 @@ def clone(model: keras.Model) -> keras.Model:
             other.build_from_config(model.get_build_config())
     # Whatever a layer's own code may raise, the model cannot be cloned.
     except Exception as error:
-        reason = str(error).strip().split("\n")[0]
+        reason = str(error).rpartition("Exception encountered:")[2].strip()
         raise ValueError(
             f"model {model.name!r} cannot be cloned for a task, which Keras "
-            f"does by the get_config of its layers: {reason}"
+            f"does by the get_config of its layers: {reason:.240}"
         ) from error
     if _shapes(model) != _shapes(other):
         raise ValueError(

@@ -72,6 +72,7 @@ def export(
             folder.name,
             {name: signature.inputs for name, signature in signatures.items()},
             served.model.closed_shapes(),
+            functions,
         )
         part.chmod(0o755)
         return _publish(part, folder)

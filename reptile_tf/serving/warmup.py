@@ -2,7 +2,8 @@
 
 import os
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -21,8 +22,13 @@ def write(
     model_name: str,
     signatures: Mapping[str, Sequence[tf.TensorSpec]],
     shapes: Mapping[str, Sequence[int]],
+    functions: Mapping[str, Callable[..., Any]],
 ) -> None:
     """Writes a file with one small request for each signature.
+
+    A server does not load a model that refuses one of them. What is all 0 may
+    be refused, such as token ids that are all masked; then it is all 1. If that
+    is refused too, there is no file, and a client's first request is slower.
 
     Args:
         path: of the file.
@@ -30,26 +36,56 @@ def write(
         signatures: name -> what each of its inputs is.
         shapes: name -> shape of one example, of inputs and targets; their
             names are without "support_" and "query_".
+        functions: name -> what answers.
     """
+    for value in (0, 1):
+        requests = {
+            name: {spec.name: _example(spec, shapes, value) for spec in specs}
+            for name, specs in signatures.items()
+        }
+        if _answers(functions, requests):
+            break
+    else:
+        return
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for name, specs in signatures.items():
+        for name, inputs in requests.items():
             request = predict_pb2.PredictRequest()
             request.model_spec.name = model_name
             request.model_spec.signature_name = name
-            for spec in specs:
-                one = spec.name.partition("_")[2]
-                shape = [1, *shapes[one]] if one in shapes else spec.shape
-                # As many steps as a compiled loop needs to be seen to loop.
-                value: int | str = 2 if spec.name == "steps" else 0
-                if spec.dtype == tf.string:
-                    value = ""
-                request.inputs[spec.name].CopyFrom(
-                    tf.make_tensor_proto(value, spec.dtype, shape)
-                )
+            for key, values in inputs.items():
+                request.inputs[key].CopyFrom(tf.make_tensor_proto(values))
             log = prediction_log_pb2.PredictionLog(
                 predict_log=prediction_log_pb2.PredictLog(request=request)
             )
             writer.write(log.SerializeToString())
+
+
+def _example(
+    spec: tf.TensorSpec, shapes: Mapping[str, Sequence[int]], value: int
+) -> tf.Tensor:
+    """Returns an input of a request, of which all values are alike."""
+    name = spec.name.partition("_")[2]
+    shape = [1, *shapes[name]] if name in shapes else spec.shape
+    if name not in shapes or name.startswith(("labels", "targets")):
+        value = 0
+    if spec.name == "steps":
+        value = 2  # as many as a compiled loop needs to be seen to loop
+    if spec.dtype == tf.string:
+        return tf.fill(shape, str(value) if value else "")
+    return tf.cast(tf.fill(shape, value), spec.dtype)
+
+
+def _answers(
+    functions: Mapping[str, Callable[..., Any]],
+    requests: Mapping[str, Mapping[str, tf.Tensor]],
+) -> bool:
+    """Returns whether the two that all others are like can be answered."""
+    try:
+        for name in ("adapt_and_predict", "predict"):
+            functions[name](**requests[name])
+    except tf.errors.OpError:
+        return False
+    return True
 
 
 def read(path: pathlib.Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
