@@ -237,6 +237,22 @@ def lambda_layer():
     return sequential([3], L.Lambda(lambda x: x * 3), L.Dense(2))
 
 
+def twice(x):
+    """A function that is not registered with Keras."""
+    return keras.ops.tanh(x) * 2
+
+
+@row(TABLE)
+def functions_of_the_users():
+    """They use names of their module, which Keras forgets."""
+    return sequential(
+        [3],
+        L.Lambda(lambda x: keras.ops.relu(x)),
+        L.Dense(4, twice),
+        L.Dense(2),
+    )
+
+
 # Normalization layers.
 
 
@@ -269,6 +285,14 @@ def batch_normalization_synchronized():
 def batch_normalization_frozen():
     """It keeps its statistics."""
     return _normalized(L.BatchNormalization(trainable=False))
+
+
+@row(PICTURES)
+def batch_normalization_called_in_inference():
+    """In training, Keras does not heed training=False in a functional model."""
+    inputs = keras.Input([5, 5, 2])
+    x = L.BatchNormalization()(L.Conv2D(4, 3)(inputs), training=False)
+    return keras.Model(inputs, L.Dense(2)(L.Flatten()(x)))
 
 
 @row(PICTURES)
@@ -325,6 +349,21 @@ def two_outputs():
     x = L.Dense(4, "tanh")(inputs)
     outputs = [L.Dense(2, name="numbers")(x), L.Dense(2, name="labels")(x)]
     return keras.Model(inputs, outputs)
+
+
+@row(
+    TABLE,
+    [NUMBERS, TABLE],
+    loss={"z": "mae", "a": "mse"},
+    metric={"z": None, "a": "mse"},
+)
+def losses_by_name():
+    """A dict for a list of outputs, in another order than the alphabet's."""
+    inputs = keras.Input([3])
+    x = L.Dense(4, "tanh")(inputs)
+    return keras.Model(
+        inputs, [L.Dense(2, name="z")(x), L.Dense(3, name="a")(x)]
+    )
 
 
 @row(
@@ -458,6 +497,34 @@ def loss_of_a_batch():
 def loss_of_examples():
     """A function that returns a vector, with targets of a rank less."""
     return sequential([3], L.Dense(1))
+
+
+@keras.saving.register_keras_serializable("tests")
+class Doubled(keras.losses.MeanSquaredError):
+    """A class that does all by itself."""
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        """Returns one number."""
+        return 2 * super().__call__(y_true, y_pred, sample_weight)
+
+
+@row(TABLE, loss=Doubled())
+def loss_that_is_called():
+    """What is more in its call counts."""
+    return sequential([3], L.Dense(2))
+
+
+@row(
+    SERIES,
+    np.arange(24).reshape(6, 4) % 3 - 1,
+    loss=keras.losses.SparseCategoricalCrossentropy(
+        from_logits=True, ignore_class=-1
+    ),
+    metric=keras.metrics.SparseCategoricalAccuracy(),
+)
+def ignored_labels():
+    """Steps that the loss does not count."""
+    return sequential([4, 3], L.Dense(2))
 
 
 @row(TABLE, loss=OwnLoss())

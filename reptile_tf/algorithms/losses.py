@@ -1,5 +1,7 @@
 """Keras losses, with the examples of a mini-batch left apart."""
 
+import functools
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -49,19 +51,31 @@ def _of_one_output(loss: Any) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     loss = keras.losses.get(loss)
     is_object = isinstance(loss, keras.losses.Loss)
     summed = is_object and sums(loss)
+    # A class that defines how it is called does all by itself.
+    whole = is_object and type(loss).__call__ is not keras.losses.Loss.__call__
     over_entries = tf.reduce_sum if summed else tf.reduce_mean
 
     def losses(y, outputs):
         if not takes_labels(loss):
             y = tf.cast(y, outputs.dtype)  # as Keras gives targets to losses
-        mask = keras_internals.mask_of(outputs)
-        if is_object:
+        if whole:
+            values = loss(y, outputs)
+        elif is_object:
             values = loss.call(y, outputs)
         else:
             values = loss(*keras_internals.same_rank(y, outputs))
+        masks = [
+            keras_internals.mask_of(tensor)
+            for tensor in (outputs, values)
+            if keras_internals.mask_of(tensor) is not None and not whole
+        ]
+        mask = functools.reduce(operator.and_, masks) if masks else None
         values = tf.cast(values, outputs.dtype)
         if values.shape.rank == 0:
-            return tf.fill(tf.shape(outputs)[:1], values)
+            size = tf.shape(outputs)[:1]
+            if summed:
+                values /= tf.cast(size[0], values.dtype)
+            return tf.fill(size, values)
         if mask is not None:
             values = _masked(values, mask, summed)
         if values.shape.rank == 1:

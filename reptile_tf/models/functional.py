@@ -35,9 +35,7 @@ class FunctionalModel(WeightVector, Frozen):
 
     def __init__(self, model: keras.Model):
         if not isinstance(model, keras.Model):
-            raise ValueError(
-                f"model must be a keras.Model; received a {type(model)}"
-            )
+            raise ValueError(f"model must be a keras.Model; received {model!r}")
         if not model.built:
             raise ValueError(
                 f"model {model.name!r} has no weights yet; call "
@@ -119,8 +117,8 @@ class FunctionalModel(WeightVector, Frozen):
     def now(self) -> Self:
         """Returns it with the non-trainable weights as they are now.
 
-        They are read once: TensorFlow runs the iterations of a loop that reads
-        variables one after another, and tasks are to run side by side.
+        They are read once: iterations of a loop that reads variables run one
+        after another, and tasks are to run side by side.
         """
         other = copy.copy(self)
         other.__dict__["_read"] = self.own_statistics
@@ -147,33 +145,35 @@ class FunctionalModel(WeightVector, Frozen):
         return self._parts(tensors)
 
     def in_training(
-        self, parts: list[tf.Tensor], x: Any, key: tf.Tensor
+        self,
+        parts: list[tf.Tensor],
+        x: Any,
+        key: tf.Tensor,
+        model: keras.Model | None = None,
     ) -> tuple[Any, tf.Tensor]:
-        """Returns what an inner step sees: (outputs in training mode, penalty).
-
-        The penalty is the sum of the losses that layers add of themselves, such
-        as regularizers, a scalar; 0 without them.
+        """Returns (outputs in training mode, sum of what layers add as losses).
 
         Args:
             parts: the weight vector, `cut`.
             x: inputs `[batch, ...]`.
             key: int32 `[2]`, from which dropout and other noise follow.
+            model: computed in place of its clone, to be compared.
 
         Raises:
-            ValueError: a layer changes a weight that no gradient changes, and
-                that is no moving statistic of batch normalization.
+            ValueError: a layer changes a weight by itself.
         """
         others = self.own_statistics
         for i in self._seeds:
-            # A seed kept in a variable would give every step the same dropout.
+            # A variable would give every step the same dropout.
             seed = random.fold_in(key, i)
             others[i] = tf.cast(seed & 0x7FFFFFFF, others[i].dtype)
-        outputs, after, losses = self._learner.stateless_call(
+        model = model or self._learner
+        outputs, after, losses = model.stateless_call(
             self._tensors(parts),
             others,
             x,
             return_losses=True,
-            **keras_internals.in_mode(self._learner, training=True),
+            **keras_internals.in_mode(model, training=True),
         )
         known = {*self.moving, *self._seeds}
         for i, (old, new) in enumerate(zip(others, after, strict=True)):

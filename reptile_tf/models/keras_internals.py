@@ -62,12 +62,25 @@ def output_layers(model: keras.Model) -> list[keras.layers.Layer]:
     """
     layers = []
     for tensor in getattr(model, "outputs", None) or []:
-        layer = tensor._keras_history[0]
-        if isinstance(layer, keras.Model):
-            layers += output_layers(layer)
-        else:
-            layers.append(layer)
+        layer, _, place = tensor._keras_history
+        while isinstance(layer, keras.Model) and layer.outputs:
+            layer, _, place = layer.outputs[place]._keras_history
+        layers.append(layer)
     return layers
+
+
+def weights_in_operations(model: keras.Model) -> list[str]:
+    """Returns the weights that operations between layers use directly."""
+    return [
+        value.path
+        for layer in all_layers(model)
+        for operation in getattr(layer, "operations", ())
+        for node in operation._inbound_nodes
+        for value in keras.tree.flatten(
+            (node.arguments.args, node.arguments.kwargs)
+        )
+        if isinstance(value, keras.Variable)
+    ]
 
 
 def mask_of(tensor: Any) -> Any:
@@ -187,7 +200,8 @@ def normalize_by_batch(model: keras.Model, calls: collections.Counter) -> list:
         def wrapped(inputs, training=None, mask=None):
             del training
             calls[name] += 1
-            return call(inputs, training=True, mask=mask)
+            masked = {} if mask is None else {"mask": mask}
+            return call(inputs, training=True, **masked)
 
         return wrapped
 
@@ -198,5 +212,7 @@ def normalize_by_batch(model: keras.Model, calls: collections.Counter) -> list:
         and layer.trainable
     ]
     for layer in layers:
+        if layer.momentum == 1:  # of which a batch's values could not be told
+            layer.momentum = 0.5
         layer.call = by_batch(layer.path, layer.call)
     return layers

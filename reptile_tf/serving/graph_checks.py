@@ -82,6 +82,7 @@ def labels(
     names: tuple[str, str],
     max_examples: int,
     shape: Sequence[int | None] = (),
+    ignored: int | None = None,
 ) -> tf.Tensor:
     """Returns labels, which must be 0 to ways - 1.
 
@@ -92,10 +93,14 @@ def labels(
         names: of the labels and of the examples.
         max_examples: how many examples there may be.
         shape: of one example's labels; [] if it has one.
+        ignored: a label that may be given all the same.
     """
     y = examples(y, shape, names[0], max_examples)
+    allowed = (y >= 0) & (y < ways)
+    if ignored is not None:
+        allowed |= tf.equal(y, ignored)
     known = _require(
-        tf.reduce_all((y >= 0) & (y < ways)),
+        tf.reduce_all(allowed),
         f"{names[0]} must be 0 to {ways - 1}; received {{}} to {{}}",
         tf.reduce_min(y),
         tf.reduce_max(y),

@@ -44,6 +44,7 @@ class Output(NamedTuple):
         logits: whether the scores are logits, and not probabilities.
         dtype: of the targets.
         shape: of one example; None where a size is left open.
+        ignored: a label that the loss does not count, if there is one.
     """
 
     suffix: str
@@ -51,6 +52,7 @@ class Output(NamedTuple):
     logits: bool
     dtype: tf.DType
     shape: tuple[int | None, ...]
+    ignored: int | None = None
 
     @property
     def size(self) -> int:
@@ -128,6 +130,7 @@ class ServedModel:
                     logits=classifier and Outputs.of(loss).logits,
                     dtype=tf.int32 if classifier else learner.functional.dtype,
                     shape=tuple(leaf.shape[1:]),
+                    ignored=getattr(loss, "ignore_class", None),
                 )
             )
         return made

@@ -255,8 +255,9 @@ class _ExampleSignatures:
         y, most = given[name], self._limits.max_examples
         names, shape = (name, self._support[0]), output.target_shape
         if output.classifier:
-            size = output.size
-            return graph_checks.labels(y, x, size, names, most, shape)
+            return graph_checks.labels(
+                y, x, output.size, names, most, shape, output.ignored
+            )
         y = graph_checks.examples(y, shape, name, most)
         return graph_checks.same_number(y, x, names)
 

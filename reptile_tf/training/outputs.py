@@ -94,11 +94,10 @@ def loss_for(model: keras.Model, loss: Any) -> Any:
         return keras.losses.SparseCategoricalCrossentropy(
             from_logits=ends != ["softmax"]
         )
+    loss = like_outputs(model, loss, "loss")
     losses = tf.nest.flatten(loss)
     if not tf.nest.is_nested(loss):
         losses = [loss] * len(ends)
-    elif ends:
-        _require_structure(model, loss)
     for one, end, layer in zip(losses, ends, layers, strict=len(ends) > 0):
         known = one is not None and keras.losses.get(one)
         if end and getattr(known, "from_logits", False):
@@ -137,13 +136,34 @@ def _end(layer: keras.layers.Layer) -> str | None:
     return name if name in ("softmax", "sigmoid") else None
 
 
-def _require_structure(model: keras.Model, loss: Any) -> None:
+def like_outputs(model: keras.Model, each: Any, name: str) -> Any:
+    """Returns what belongs to each output, structured like the outputs.
+
+    Args:
+        model: the model that is to learn.
+        each: one for all, or one for each output: structured like the outputs,
+            or a dict by their names.
+        name: of the argument.
+
+    Raises:
+        ValueError: it is structured in another way.
+    """
     outputs = keras_internals.outputs_of(model)
+    if not tf.nest.is_nested(each) or outputs is None:
+        return each
+    if isinstance(each, dict) and isinstance(outputs, list | tuple):
+        names = model.output_names
+        if set(each) == set(names):
+            return [each[key] for key in names]
+    alike = isinstance(each, dict) == isinstance(outputs, dict)
     try:
-        tf.nest.assert_same_structure(loss, outputs, check_types=False)
+        tf.nest.assert_same_structure(each, outputs, check_types=False)
     except (TypeError, ValueError):
-        told = tf.nest.map_structure(lambda _: "a loss", outputs)
+        alike = False
+    if not alike:
+        told = tf.nest.map_structure(lambda _: f"a {name}", outputs)
         raise ValueError(
-            f"loss must be one Keras loss, or be structured like the outputs "
-            f"of model {model.name!r}: {told}; received {loss!r}"
-        ) from None
+            f"{name} must be one for all outputs, or be structured like the "
+            f"outputs of model {model.name!r}: {told}; received {each!r}"
+        )
+    return each

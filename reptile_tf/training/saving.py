@@ -24,6 +24,7 @@ import tensorflow as tf
 
 from reptile_tf import algorithms
 from reptile_tf.algorithms.optimizers import INNER_OPTIMIZERS
+from reptile_tf.models import keras_internals
 from reptile_tf.utils.fields import values_of
 from reptile_tf.utils.files import whole_file
 
@@ -146,6 +147,12 @@ def require_saveable(learner: Any) -> None:
 def _config(learner: Any) -> dict[str, Any]:
     """Returns what learner.json says."""
     learner.functional.require_unchanged()
+    for layer in keras_internals.all_layers(learner.model):
+        if getattr(layer, "lora_enabled", False):
+            raise ValueError(
+                f"layer {layer.name!r} has LoRA weights, which Keras merges "
+                "into others when it saves a model; save learner.model instead"
+            )
     for name in _OBJECTS:
         for part in tf.nest.flatten(getattr(learner, name)):
             if getattr(part, "__name__", "") == "<lambda>":

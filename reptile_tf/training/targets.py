@@ -80,8 +80,10 @@ def from_names(y: Any, loss: Any) -> tuple[Any, list[str]]:
     """
     if tf.nest.is_nested(loss) or outputs.kind(loss) != outputs.LABELS:
         return y, []
-    if isinstance(y, np.ndarray | tf.Tensor):
+    if hasattr(y, "__array__"):  # also a column of pandas
         y = np.asarray(y)
+        if y.ndim == 2 and y.shape[1] == 1 and y.dtype.kind in "OSU":
+            y = y[:, 0]
         labels = y.tolist() if y.ndim == 1 and y.dtype.kind in "OSU" else []
     else:
         labels = list(y) if isinstance(y, list | tuple) else []
@@ -116,14 +118,17 @@ def _convert_one(y, x, shape, loss, dtype, name) -> tf.Tensor:
         )
     kind = outputs.kind(loss)
     if kind == outputs.LABELS:
-        return tf.constant(_labels(y, shape, name), tf.int32)
+        ignored = getattr(loss, "ignore_class", None)
+        return tf.constant(_labels(y, shape, name, ignored), tf.int32)
     if kind == outputs.OWN:
         whole = y.dtype.kind in "iu"
         return tf.constant(y, tf.int32 if whole else dtype)
     return tf.constant(_numbers(y, shape, kind, loss, name), dtype)
 
 
-def _labels(y: np.ndarray, shape: tf.TensorShape, name: str) -> np.ndarray:
+def _labels(
+    y: np.ndarray, shape: tf.TensorShape, name: str, ignored: int | None
+) -> np.ndarray:
     """Returns labels `[n]`, or of each step `[n, ...]`, from 0 to ways - 1."""
     ways, steps = shape[-1], shape[:-1].as_list()
     if _fits(y, [*steps, ways]) and ways > 1 and _is_one_hot(y):
@@ -137,6 +142,8 @@ def _labels(y: np.ndarray, shape: tf.TensorShape, name: str) -> np.ndarray:
             f"model; received {list(y.shape)}"
         )
     wrong = ~((y >= 0) & (y < ways) & (y == np.floor(y)))
+    if ignored is not None:  # a label that the loss does not count
+        wrong &= y != ignored
     if wrong.any():
         raise ValueError(
             f"{name} must be labels, whole numbers from 0 to {ways - 1} for "

@@ -66,6 +66,7 @@ def resolve(metric: Any, loss: Any, model: keras.Model) -> keras.metrics.Metric:
         ValueError: the metric is left to the loss, which does not take labels;
             or it is not of one output.
     """
+    metric = meaning.like_outputs(model, metric, "metric")
     if tf.nest.is_nested(metric):
         return _of_one_output(tf.nest.flatten(metric), metric)
     several = len(getattr(model, "outputs", None) or ()) > 1
@@ -76,7 +77,7 @@ def resolve(metric: Any, loss: Any, model: keras.Model) -> keras.metrics.Metric:
             "None for the others"
         )
     if metric not in (None, "accuracy", "acc"):
-        return keras.metrics.get(metric)
+        return _as_metric(metric)
     kind = meaning.OWN if tf.nest.is_nested(loss) else meaning.kind(loss)
     if kind == meaning.LABELS:
         return keras.metrics.SparseCategoricalAccuracy(name="accuracy")
@@ -98,7 +99,15 @@ def _of_one_output(each: Sequence[Any], metric: Any) -> keras.metrics.Metric:
             "metric must be of one output, and None for the others; received "
             f"{metric!r}"
         )
-    return OfOneOutput(keras.metrics.get(each[places[0]]), places[0])
+    return OfOneOutput(_as_metric(each[places[0]]), places[0])
+
+
+def _as_metric(metric: Any) -> keras.metrics.Metric:
+    """Returns a metric, also of a function of targets and outputs."""
+    metric = keras.metrics.get(metric)
+    if isinstance(metric, keras.metrics.Metric):
+        return metric
+    return keras.metrics.MeanMetricWrapper(metric, name=metric.__name__)
 
 
 def of_the_task(outputs: tf.Tensor, task: Task, tasks: Tasks) -> tf.Tensor:
@@ -131,6 +140,11 @@ def measure(metric: keras.metrics.Metric, y: Any, outputs: Any) -> tf.Tensor:
     state = metric.stateless_reset_state()
     state = metric.stateless_update_state(state, y, outputs)
     value = tf.cast(metric.stateless_result(state), tf.float32)
+    if value.shape.rank:
+        raise ValueError(
+            f"metric={metric.name!r} must return one number; it returns "
+            f"{value.shape.as_list()}; does it have an argument average?"
+        )
     finite = tf.reduce_all(
         [tf.reduce_all(tf.math.is_finite(o)) for o in tf.nest.flatten(outputs)]
     )

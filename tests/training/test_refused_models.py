@@ -118,7 +118,11 @@ def test_a_layer_that_keras_cannot_clone():
             "sigmoid.*from_logits=False, or leave the activation",
         ),
         (L.Dense(2, "sigmoid"), None, "sigmoid.*'binary_crossentropy', or"),
-        (L.Dense(2), ["mse", "mse"], "one Keras loss, or be structured like"),
+        (
+            L.Dense(2),
+            ["mse", "mse"],
+            "loss must be one for all outputs, or",
+        ),
         (
             L.Dense(2),
             keras.losses.MeanSquaredError(reduction="sum"),
@@ -268,3 +272,88 @@ def test_ids_above_what_a_float_holds_stay_apart():
     one = learner(model, loss=None, metric=None)
     adapted = one.adapt(ids, LABELS[:2], steps=30)
     assert adapted.predict(ids, verbose=0).argmax(1).tolist() == [0, 1]
+
+
+class OwnSequential(keras.Sequential):
+    """Keras clones it to a plain one."""
+
+
+class OwnStep(keras.Model):
+    """Its training is another than Keras's."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.last = L.Dense(2)
+
+    def call(self, x):
+        return self.last(x)
+
+    def train_step(self, data):
+        return {}
+
+
+def tied():
+    inputs, layer = keras.Input([3]), L.Dense(3, name="tied")
+    x = keras.ops.matmul(layer(inputs), layer.kernel)
+    return keras.Model(inputs, L.Dense(2)(x))
+
+
+def own_step():
+    model = OwnStep()
+    model(TABLE)
+    return model
+
+
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (tied, "'tied/kernel'.*outside of its layer"),
+        (own_step, "train_step of its own"),
+        (
+            lambda: OwnSequential([keras.Input([3]), L.Dense(2)]),
+            "OwnSequential.*derive it from keras.Model",
+        ),
+        (
+            lambda: keras.Sequential(
+                [
+                    keras.Input(batch_shape=[6, 4, 3]),
+                    L.LSTM(3, stateful=True, name="going"),
+                    L.Dense(2),
+                ]
+            ),
+            "'going'.*stateful=False",
+        ),
+    ],
+)
+def test_what_clones_or_steps_would_lose(make, words):
+    with pytest.raises(ValueError, match=words):
+        learner(make())
+
+
+def test_names_of_outputs_that_there_are_not():
+    inputs = keras.Input([3])
+    outputs = [L.Dense(2, name="a")(inputs), L.Dense(2, name="b")(inputs)]
+    model = keras.Model(inputs, outputs)
+    with pytest.raises(ValueError, match="loss must be one for all outputs"):
+        learner(model, loss={"a": "mse", "c": "mse"}, metric=["mse", None])
+    with pytest.raises(ValueError, match="metric must be one for all outputs"):
+        learner(model, metric={"a": "mse"})
+
+
+def test_a_metric_that_is_a_function_or_no_number(eagerly):
+    tasks = rt.tasks_from_function(lambda i: (TABLE, NUMBERS, TABLE, NUMBERS))
+    model = sequential([3], L.Dense(2))
+    one = learner(model, metric=keras.metrics.mean_absolute_error)
+    [score] = one.evaluate(tasks, 2)
+    assert score.metric == "mean_absolute_error"
+    with pytest.raises(ValueError, match="'r2_score' must return one number"):
+        metric = keras.metrics.R2Score(class_aggregation=None)
+        learner(model, metric=metric).evaluate(tasks, 2)
+
+
+def test_lora_is_not_saved(tmp_path):
+    layer = L.Dense(4, name="low")
+    model = sequential([3], layer, L.Dense(2))
+    layer.enable_lora(2)
+    with pytest.raises(ValueError, match="'low' has LoRA"):
+        learner(model).save(tmp_path / "a.zip")
