@@ -64,12 +64,9 @@ def _of_one_output(loss: Any) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
             values = loss.call(y, outputs)
         else:
             values = loss(*keras_internals.same_rank(y, outputs))
-        masks = [
-            keras_internals.mask_of(tensor)
-            for tensor in (outputs, values)
-            if keras_internals.mask_of(tensor) is not None and not whole
-        ]
-        mask = functools.reduce(operator.and_, masks) if masks else None
+        masks = map(keras_internals.mask_of, (outputs, values))
+        known = [mask for mask in masks if mask is not None and not whole]
+        mask = functools.reduce(operator.and_, known) if known else None
         values = tf.cast(values, outputs.dtype)
         if values.shape.rank == 0:
             size = tf.shape(outputs)[:1]
@@ -99,10 +96,17 @@ def takes_labels(loss: Any) -> bool:
     Args:
         loss: a Keras loss, of one output.
     """
+    return function_of(loss) is keras.losses.sparse_categorical_crossentropy
+
+
+def function_of(loss: Any) -> Any:
+    """Returns the function that a Keras loss calls, where it says so.
+
+    Args:
+        loss: a Keras loss, of one output.
+    """
     loss = keras.losses.get(loss)
-    function = keras.losses.sparse_categorical_crossentropy
-    known = keras.losses.SparseCategoricalCrossentropy
-    return loss is function or isinstance(loss, known)
+    return getattr(loss, "fn", loss)
 
 
 def _masked(values: tf.Tensor, mask: tf.Tensor, summed: bool) -> tf.Tensor:

@@ -8,11 +8,10 @@ without --preset, as far as it was to go or as --outer_iterations says:
 
     reptile-tf train --run_dir=runs/o55 --outer_iterations=200000
 
-The run folder gets config.json,
-classes.json (which classes are for training, validation and test),
-checkpoints/, history.csv, and TensorBoard's events in logs/. The accuracies
-along the way are of validation tasks; test classes are read by evaluate alone.
-Ctrl-C and SIGTERM save before they end the training.
+The run folder gets config.json, classes.json (which classes are for training,
+validation and test), checkpoints/, history.csv, and TensorBoard's events in
+logs/. The accuracies along the way are of validation tasks; test classes are
+read by evaluate alone. Ctrl-C and SIGTERM save before they end the training.
 """
 
 import pathlib

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from reptile_tf.experiments import archive, build
-from reptile_tf.experiments.evaluations import read_entries
 from reptile_tf.experiments.preset import Preset
 from reptile_tf.experiments.run import Run
+from reptile_tf.training.score import read_entries
 
 
 def complete(

@@ -6,7 +6,7 @@ import pathlib
 import re
 
 from reptile_tf.experiments import config_file
-from reptile_tf.experiments.evaluations import read_entries
+from reptile_tf.training.score import read_entries
 from reptile_tf.training.settings import EVALUATION_MODES
 
 

@@ -1,16 +1,26 @@
-"""Clones of Keras models, and the shapes that models return."""
+"""Clones of Keras models, with all that the models hold."""
 
 import inspect
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import keras
-import tensorflow as tf
 
 from reptile_tf.models import keras_internals
 
+_Replace: TypeAlias = Callable[[keras.layers.Layer], keras.layers.Layer | None]
 
-def clone(model: keras.Model) -> keras.Model:
+
+def clone(
+    model: keras.Model,
+    replace: _Replace | None = None,
+) -> keras.Model:
     """Returns a model of the same structure, with all that the model holds.
+
+    Args:
+        model: any built Keras model.
+        replace: if given, returns what is to stand for a layer in place of a
+            clone, or None. Weights of another shape are left as they are made.
 
     Raises:
         ValueError: Keras cannot clone it; says why.
@@ -20,7 +30,7 @@ def clone(model: keras.Model) -> keras.Model:
             keras_internals.trusted(),  # functions are of this very process
             keras.saving.custom_object_scope(_functions(model)),
         ):
-            other = _cloned(model)
+            other = _cloned(model, replace)
         if not other.built:  # subclassed models are cloned from config alone
             other.build_from_config(model.get_build_config())
     # Whatever a layer's own code may raise, the model cannot be cloned.
@@ -30,34 +40,56 @@ def clone(model: keras.Model) -> keras.Model:
             f"model {model.name!r} cannot be cloned for a task, which Keras "
             f"does by the get_config of its layers: {reason:.240}"
         ) from error
-    _require_clonable(model, other)
-    if _shapes(model) != _shapes(other):
+    if type(other) is not type(model):
         raise ValueError(
-            f"a clone of model {model.name!r} has weights of shapes "
-            f"{_shapes(other)} where the model has {_shapes(model)}; does "
-            "its get_config return all that its constructor needs?"
+            f"model {model.name!r} is a {type(model).__name__}, of which Keras "
+            f"makes a {type(other).__name__} when it clones it; derive it from "
+            "keras.Model, with call and get_config"
+        )
+    found, shapes = (
+        [tuple(v.shape) for v in each.variables] for each in (other, model)
+    )
+    if found != shapes and not (replace and len(found) == len(shapes)):
+        raise ValueError(
+            f"a clone of model {model.name!r} has weights of shapes {found} "
+            f"where the model has {shapes}; does its get_config return all "
+            "that its constructor needs?"
         )
     keras_internals.copy_state(model, other)
     return other
 
 
 def _functions(model: keras.Model) -> dict[str, Any]:
-    """Returns the functions that layers were given, by their names."""
-    return {
-        value.__name__: value
-        for layer in keras_internals.all_layers(model)
-        for value in vars(layer).values()
-        if inspect.isfunction(value)
-        and not value.__module__.startswith("keras.")
-    }
+    """Returns the functions that layers were given, by their names.
+
+    Raises:
+        ValueError: two of them have one name, by which Keras finds them.
+    """
+    found: dict[str, Any] = {}
+    for layer in keras_internals.all_layers(model):
+        for value in vars(layer).values():
+            if (
+                not inspect.isfunction(value)
+                or value.__name__ == "<lambda>"
+                or str(value.__module__).startswith("keras.")
+            ):
+                continue
+            if found.setdefault(value.__name__, value) is not value:
+                raise ValueError(
+                    f"two functions of its layers are called {value.__name__}; "
+                    "give each a name of its own"
+                )
+    return found
 
 
-def _cloned(model: keras.Model) -> keras.Model:
-    layers = keras_internals.all_layers(model)
-    if not any(isinstance(layer, keras.layers.Lambda) for layer in layers):
+def _cloned(model: keras.Model, replace: _Replace | None) -> keras.Model:
+    if not getattr(model, "inputs", None):  # subclassed
         return keras.models.clone_model(model)
 
     def again(layer: keras.layers.Layer) -> keras.layers.Layer:
+        new = replace and replace(layer)
+        if new is not None:
+            return new
         config = layer.get_config()
         if not isinstance(layer, keras.layers.Lambda):
             return type(layer).from_config(config)
@@ -75,15 +107,16 @@ def _cloned(model: keras.Model) -> keras.Model:
     return keras.models.clone_model(model, clone_function=again, recursive=True)
 
 
-def _require_clonable(model: keras.Model, other: keras.Model) -> None:
-    """Refuses what a clone would lack, or share with the model."""
+def require_clonable(model: keras.Model) -> None:
+    """Refuses what clones would lack or share, or inner steps not call.
+
+    Args:
+        model: any built Keras model.
+
+    Raises:
+        ValueError: names the layer, the weight or the method.
+    """
     name = model.name
-    if type(other) is not type(model):
-        raise ValueError(
-            f"model {name!r} is a {type(model).__name__}, of which Keras makes "
-            f"a {type(other).__name__} when it clones it; derive it from "
-            "keras.Model, with call and get_config"
-        )
     used = keras_internals.weights_in_operations(model)
     if used:
         raise ValueError(
@@ -105,28 +138,3 @@ def _require_clonable(model: keras.Model, other: keras.Model) -> None:
                 "would not call; put what it adds into the loss, or into "
                 "add_loss of a layer"
             )
-
-
-def _shapes(model: keras.Model) -> list[tuple[int, ...]]:
-    return [tuple(v.shape) for v in model.variables]
-
-
-def output_shape(model: keras.Model, inputs: Any) -> Any:
-    """Returns the shape of a model's output for one example.
-
-    Args:
-        model: any Keras model; a subclassed one need not say its shapes.
-        inputs: examples `[n, ...]`, in the structure that the model takes.
-
-    Returns:
-        A `tf.TensorShape` without the batch, or a structure of them.
-    """
-    spec = model.compute_output_spec(
-        tf.nest.map_structure(
-            lambda x: keras.KerasTensor(
-                (x.shape[0] or 1, *x.shape[1:]), tf.as_dtype(x.dtype).name
-            ),
-            inputs,
-        )
-    )
-    return tf.nest.map_structure(lambda o: tf.TensorShape(o.shape[1:]), spec)

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from reptile_tf.models import keras_internals
-from reptile_tf.models.cloning import clone
+from reptile_tf.models.cloning import clone, require_clonable
 from reptile_tf.models.weight_vector import WeightVector
 from reptile_tf.utils import random
 from reptile_tf.utils.frozen import Frozen
@@ -50,6 +50,7 @@ class FunctionalModel(WeightVector, Frozen):
         super().__init__([tuple(v.shape) for v in model.trainable_variables])
         self.model = model
         self.dtype = tf.as_dtype(dtypes.pop())
+        require_clonable(model)
         self._learner = clone(model)
         self._normalizer = clone(model)
         self._constraints = [v.constraint for v in model.trainable_variables]

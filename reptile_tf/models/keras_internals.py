@@ -129,7 +129,7 @@ def copy_state(model: keras.Model, copy: keras.Model) -> None:
 
     Args:
         model: the model to copy.
-        copy: a clone of it.
+        copy: a clone of it. Its weights that have another shape stay.
     """
     layers = list(zip(all_layers(model), all_layers(copy), strict=True))
     # The layers around come first; they set the layers inside as well.
@@ -137,7 +137,8 @@ def copy_state(model: keras.Model, copy: keras.Model) -> None:
         if other.trainable != layer.trainable:
             other.trainable = layer.trainable
     for variable, other in zip(model.variables, copy.variables, strict=True):
-        other.assign(variable)
+        if other.shape == variable.shape:
+            other.assign(variable)
         if other.trainable != variable.trainable:
             other.trainable = variable.trainable
     for layer, other in layers:

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from reptile_tf.models import keras_internals
-from reptile_tf.models.cloning import output_shape
+from reptile_tf.models.shapes import output_shape
 from reptile_tf.training.learner import MetaLearner
 from reptile_tf.training.outputs import LABELS, Outputs, kind
 
@@ -57,7 +57,8 @@ class Output(NamedTuple):
     @property
     def size(self) -> int:
         """The number of scores, or the last size of the output."""
-        return (self.shape[-1] if self.shape else 1) or 1
+        last = self.shape[-1] if self.shape else 1
+        return 1 if last is None else last
 
     @property
     def target_shape(self) -> tuple[int | None, ...]:

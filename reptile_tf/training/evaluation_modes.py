@@ -8,8 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from reptile_tf.models.cloning import output_shape
 from reptile_tf.models.functional import FunctionalModel
+from reptile_tf.models.shapes import output_shape
 from reptile_tf.training.settings import EVALUATION_MODES
 
 

@@ -13,9 +13,9 @@ from reptile_tf.algorithms.losses import example_losses
 from reptile_tf.algorithms.optimizers import Adam, InnerOptimizer
 from reptile_tf.data.task import Tasks
 from reptile_tf.models.class_names import with_class_names
-from reptile_tf.models.cloning import output_shape
 from reptile_tf.models.faithful import require_faithful
 from reptile_tf.models.functional import FunctionalModel
+from reptile_tf.models.shapes import output_shape
 from reptile_tf.training import (
     epochs,
     inputs,
@@ -25,6 +25,7 @@ from reptile_tf.training import (
     task_metric,
 )
 from reptile_tf.training.evaluator import Evaluator
+from reptile_tf.training.explained_errors import explained
 from reptile_tf.training.outer_loop import OuterLoop
 from reptile_tf.training.progress import Progress
 from reptile_tf.training.saving import Saveable
@@ -205,7 +206,7 @@ class MetaLearner(Saveable, Frozen):
         def iterate() -> dict[str, float]:
             n = self.settings.meta_batch_size
             first = self.iteration * n
-            with task_checks.explained(self, tasks, range(first, first + n)):
+            with explained(self, tasks, range(first, first + n)):
                 self.inner_state, logs = self._outer_loop.iterate(
                     tasks, self.iteration, self.inner_state
                 )
@@ -272,7 +273,7 @@ class MetaLearner(Saveable, Frozen):
         steps = self.settings.evaluation_steps(steps)
         task = task_checks.first(self, tasks, "tasks")
         task_checks.require_queries(task, "tasks")
-        with task_checks.explained(self, tasks, range(num_tasks)):
+        with explained(self, tasks, range(num_tasks)):
             return self.evaluator.evaluate(
                 tasks, num_tasks, modes, self.inner_state, steps, verbose
             )

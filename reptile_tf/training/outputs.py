@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from reptile_tf.algorithms.losses import sums
+from reptile_tf.algorithms.losses import function_of, sums, takes_labels
 from reptile_tf.models import keras_internals
 
 # Kinds of targets that losses compare with.
@@ -18,7 +18,6 @@ LABELS, ONE_HOT, BINARY, NUMBERS, OWN = (
 )
 
 _KINDS = {
-    keras.losses.sparse_categorical_crossentropy: LABELS,
     keras.losses.categorical_crossentropy: ONE_HOT,
     keras.losses.categorical_focal_crossentropy: ONE_HOT,
     keras.losses.binary_crossentropy: BINARY,
@@ -37,9 +36,9 @@ _KINDS = {
 
 def kind(loss: Any) -> str:
     """Returns what targets a Keras loss compares with; `OWN` if unknown."""
-    loss = keras.losses.get(loss)
-    function = getattr(loss, "fn", loss)  # that an object of Keras's calls
-    return _KINDS.get(function, OWN) if callable(function) else OWN
+    if takes_labels(loss):
+        return LABELS
+    return _KINDS.get(function_of(loss), OWN)
 
 
 class Outputs(NamedTuple):
@@ -98,7 +97,8 @@ def loss_for(model: keras.Model, loss: Any) -> Any:
     losses = tf.nest.flatten(loss)
     if not tf.nest.is_nested(loss):
         losses = [loss] * len(ends)
-    for one, end, layer in zip(losses, ends, layers, strict=len(ends) > 0):
+    # A subclassed model does not say what it ends in.
+    for one, end, layer in zip(losses, ends, layers, strict=False):
         known = one is not None and keras.losses.get(one)
         if end and getattr(known, "from_logits", False):
             raise ValueError(

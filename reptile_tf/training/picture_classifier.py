@@ -19,6 +19,7 @@ import numpy as np
 from reptile_tf.data import image_files
 from reptile_tf.data.image_files import Preparation
 from reptile_tf.models.batch_normalization import BatchNormalization
+from reptile_tf.models.cloning import clone
 from reptile_tf.utils.files import whole_file
 
 _ENTRY = "pictures.json"
@@ -113,14 +114,10 @@ def of_adapted(
 def _plain(model: keras.Model) -> keras.Model:
     """Returns a clone without layers of ours, for programs without them."""
 
-    def cloned(layer: keras.layers.Layer) -> keras.layers.Layer:
-        kind = type(layer)
-        if kind is BatchNormalization:  # in inference the same function
-            kind = keras.layers.BatchNormalization
-        return kind.from_config(layer.get_config())
+    def plain(layer: keras.layers.Layer) -> keras.layers.Layer | None:
+        if type(layer) is not BatchNormalization:
+            return None
+        # In inference it is the same function.
+        return keras.layers.BatchNormalization.from_config(layer.get_config())
 
-    copy = keras.models.clone_model(
-        model, clone_function=cloned, recursive=True
-    )
-    copy.set_weights(model.get_weights())
-    return copy
+    return clone(model, plain)

@@ -115,8 +115,23 @@ def read_entries(path: str | os.PathLike) -> list[dict[str, Any]]:
 
     Args:
         path: of an evaluation.json or the like, of whatever version.
+
+    Raises:
+        ValueError: the file is damaged.
     """
-    entries = json.loads(pathlib.Path(path).read_text())
+    try:
+        entries = json.loads(pathlib.Path(path).read_text())
+        _take_old_names(entries)
+        if not entries or not all("num_tasks" in entry for entry in entries):
+            raise TypeError("it must hold a list of evaluations")
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path} is damaged: {error}; remove it, and evaluate again"
+        ) from error
+    return entries
+
+
+def _take_old_names(entries: list[dict[str, Any]]) -> None:
     for entry in entries:
         if "tasks" in entry:  # until version 0.1
             entry["num_tasks"] = entry.pop("tasks")
@@ -125,7 +140,6 @@ def read_entries(path: str | os.PathLike) -> list[dict[str, Any]]:
         if entry.get("split") in ("characters", "alphabets"):
             entry["omniglot_split"] = entry["split"]
             entry["split"] = "test"
-    return entries
 
 
 def as_logs(scores: Sequence[Score], prefix: str) -> dict[str, float]:

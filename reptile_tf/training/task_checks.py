@@ -1,7 +1,5 @@
 """What the meta-learner refuses before it does any work."""
 
-import contextlib
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -10,19 +8,12 @@ import tensorflow as tf
 
 from reptile_tf.algorithms import Algorithm
 from reptile_tf.algorithms.optimizers import InnerOptimizer
-from reptile_tf.data.episodes import Episodes
 from reptile_tf.data.labelled_examples import LabelledExamples
-from reptile_tf.data.python_tasks import PythonTasks
-from reptile_tf.data.sine import SineWaves
 from reptile_tf.data.task import Task, Tasks, num_examples
-from reptile_tf.data.varied_episodes import VariedEpisodes
-from reptile_tf.models.cloning import output_shape
 from reptile_tf.models.faithful import require_faithful
-from reptile_tf.training import inputs, outputs, targets
+from reptile_tf.models.shapes import output_shape
+from reptile_tf.training import inputs, outputs, own_tasks, targets
 from reptile_tf.training.settings import Settings
-
-# Ours, which are known to be functions of the index.
-_STEADY = (Episodes, VariedEpisodes, SineWaves, PythonTasks)
 
 
 def require_parts(
@@ -77,7 +68,7 @@ def first(learner: Any, tasks: Any, name: str) -> Task:
     task = example(tasks, name)
     require_fit(functional.model, tasks, task, learner.loss, functional.dtype)
     require_faithful(functional, task.support_x)
-    require_steady(tasks)
+    own_tasks.require_steady(tasks)
     return task
 
 
@@ -167,96 +158,6 @@ def require_targets(
                     f"{list(other.shape)}; received {one.dtype} "
                     f"{list(one.shape)}"
                 )
-
-
-def require_steady(tasks: Tasks) -> None:
-    """Refuses tasks that are no function of their index.
-
-    What Python or NumPy draws inside of `sample` becomes a constant when
-    TensorFlow traces it: a training would see one task for ever.
-
-    Args:
-        tasks: the distribution; ours are not looked at.
-    """
-    if isinstance(tasks, _STEADY):
-        return
-    sample = tf.function(tasks.sample, autograph=False)
-
-    def at(draw, index):
-        task = draw(tf.constant(index, tf.int64))
-        return [np.asarray(t) for t in tf.nest.flatten(task)]
-
-    plain, compiled = at(tasks.sample, 0), at(sample, 0)
-    reason = None
-    if not _same(plain, at(tasks.sample, 0)):
-        reason = "asked for task 0 twice, it returned two different tasks"
-    elif not (_same(plain, compiled) and _same(compiled, at(sample, 0))):
-        reason = "compiled, it returns another task 0 than uncompiled"
-    else:
-        # There may be one task alone; its key is another for each index.
-        with contextlib.suppress(tf.errors.OpError):
-            if _same(compiled, at(sample, 1)):
-                reason = "tasks 0 and 1 are the same, and so are their keys"
-    if reason:
-        raise ValueError(
-            "sample of tasks must be a function of its index, made of "
-            f"TensorFlow operations: {reason}; draw with tf.random.stateless_* "
-            "and a seed that is made of the index, or write a NumPy function "
-            "of the index and give it to reptile_tf.tasks_from_function"
-        )
-
-
-def _same(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
-    return len(one) == len(other) and all(
-        np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
-        for a, b in zip(one, other, strict=True)
-    )
-
-
-@contextlib.contextmanager
-def explained(
-    learner: Any, tasks: Tasks, indices: Iterable[int]
-) -> Iterator[None]:
-    """Says in one sentence what is wrong with the task that an error is of.
-
-    An error inside of a compiled function says where in the graph it was, and
-    nothing of the task. So the tasks are looked at again, one by one.
-
-    Args:
-        learner: the `MetaLearner`.
-        tasks: the distribution that its block works on.
-        indices: of the tasks that may be at fault.
-
-    Raises:
-        ValueError: a task has inputs that are not finite, or targets that the
-            loss cannot compare with.
-    """
-    try:
-        yield
-    except (tf.errors.OpError, FloatingPointError) as error:
-        if isinstance(tasks, Episodes | VariedEpisodes | SineWaves):
-            raise
-        for index in indices:
-            _explain(learner, tasks, index, error)
-        raise
-
-
-def _explain(learner, tasks, index, error) -> None:
-    # What a user's function raises comes from here as it is.
-    task = tasks.sample(tf.constant(index, tf.int64))
-    for name in ("support_x", "query_x"):
-        for x in tf.nest.flatten(getattr(task, name)):
-            if x.dtype.is_floating and not np.isfinite(x).all():
-                raise ValueError(
-                    f"{name} of task {index} must be finite; it has NaN or "
-                    "infinity"
-                ) from error
-    shapes = output_shape(learner.model, task.support_x)
-    dtype = learner.functional.dtype
-    try:
-        require_targets(task, shapes, learner.loss, dtype, f"of task {index}")
-    except ValueError as found:
-        raise found from error
 
 
 def require_examples(tasks: Tasks, task: Task, learner: Any) -> None:

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from reptile_tf.models import keras_internals
+from reptile_tf.models.cloning import clone
 from reptile_tf.training.learner import MetaLearner
 
 
@@ -36,15 +37,12 @@ def with_ways(learner: MetaLearner, ways: int) -> MetaLearner:
         return learner
     head = _head(learner.model)
 
-    def cloned(layer: keras.layers.Layer) -> keras.layers.Layer:
-        config = layer.get_config()
-        if layer is head:
-            config["units"] = ways
-        return type(layer).from_config(config)
+    def resized_head(layer: keras.layers.Layer) -> keras.layers.Layer | None:
+        if layer is not head:
+            return None
+        return type(layer).from_config(layer.get_config() | {"units": ways})
 
-    model = keras.models.clone_model(
-        learner.model, clone_function=cloned, recursive=True
-    )
+    model = clone(learner.model, resized_head)
     own = {id(v) for v in head.variables}
 
     def resized(tensor: Any, variable: keras.Variable) -> Any:
@@ -55,7 +53,8 @@ def with_ways(learner: MetaLearner, ways: int) -> MetaLearner:
         return tf.concat([tensor[..., :ways], *more], -1)
 
     for old, new in zip(learner.model.variables, model.variables, strict=True):
-        new.assign(resized(old.value, old))
+        if id(old) in own:
+            new.assign(resized(old.value, old))
     other = MetaLearner(
         model,
         inner_optimizer=learner.inner_optimizer,

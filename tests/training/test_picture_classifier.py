@@ -64,6 +64,29 @@ def test_it_answers_as_the_adapted_model_does(file, classes, tmp_path):
     )
 
 
+def test_what_lies_beside_the_weights_goes_along():
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1))
+    layer = keras.layers.Normalization(axis=None)
+    layer.adapt(pixels / 255)
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layer,
+            rt.models.BatchNormalization(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2),
+        ]
+    )
+    whole = picture_classifier.of_adapted(
+        model, ["a", "b"], PREPARATION, logits=False
+    ).model
+    np.testing.assert_allclose(
+        whole(pixels.astype(np.float32)),
+        model(pixels.astype(np.float32) / 255),
+        rtol=1e-4,
+    )
+
+
 def test_keras_alone_can_load_it(file, classes):
     path, adapted = file
     x = classes.examples[:3]

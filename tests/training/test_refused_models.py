@@ -274,6 +274,19 @@ def test_ids_above_what_a_float_holds_stay_apart():
     assert adapted.predict(ids, verbose=0).argmax(1).tolist() == [0, 1]
 
 
+def of_one_name(factor):
+    def scaled(x):
+        return x * factor
+
+    return scaled
+
+
+def two_functions():
+    return sequential(
+        [3], L.Dense(4, of_one_name(2)), L.Dense(2, of_one_name(3))
+    )
+
+
 class OwnSequential(keras.Sequential):
     """Keras clones it to a plain one."""
 
@@ -309,6 +322,7 @@ def own_step():
     [
         (tied, "'tied/kernel'.*outside of its layer"),
         (own_step, "train_step of its own"),
+        (two_functions, "two functions of its layers are called scaled"),
         (
             lambda: OwnSequential([keras.Input([3]), L.Dense(2)]),
             "OwnSequential.*derive it from keras.Model",

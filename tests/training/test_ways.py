@@ -67,6 +67,21 @@ def test_the_settings_and_moments_go_along(learner):
     np.testing.assert_allclose(wider[:, 4], mean, rtol=1e-6)
 
 
+def test_what_lies_beside_the_weights_goes_along():
+    rows = np.float32([[100, 3], [104, 5], [90, 1], [97, 9]])
+    layer = keras.layers.Normalization()
+    layer.adapt(rows)
+    relu = keras.layers.Lambda(lambda x: keras.ops.relu(x))
+    model = keras.Sequential(
+        [keras.Input((2,)), layer, relu, keras.layers.Dense(3)]
+    )
+    one = rt.MetaLearner(model)
+    other = with_ways(one, 2)
+    np.testing.assert_allclose(other.model(rows), model(rows)[:, :2], rtol=1e-6)
+    adapted = other.adapt(rows, [0, 1, 0, 1], steps=0)
+    np.testing.assert_array_equal(adapted(rows), other.model(rows))
+
+
 def test_the_learner_itself_stays_as_it_is(learner):
     before = learner.functional.phi().numpy()
     assert with_ways(learner, 3) is learner
