@@ -144,6 +144,24 @@ def test_a_loss_of_ones_own_may_take_any_targets():
     np.testing.assert_array_equal(kernels[0], kernel)
 
 
+def test_a_loss_of_ones_own_may_be_given_other_ranks():
+    """Then what is compiled for one is not made to fit both."""
+
+    def distance(y, outputs):
+        return keras.ops.square(
+            keras.ops.reshape(y, (-1, y.shape[-1] if len(y.shape) > 1 else 1))
+            - outputs
+        )
+
+    one, y = learner(1, distance, "mse"), NUMBERS[:, 0]
+    kernels = [
+        one.adapt(x, t, steps=1).get_weights()[0]
+        for x, t in ((TABLE, y), (TABLE, y[:, None]), (TABLE, y))
+    ]
+    np.testing.assert_array_equal(kernels[0], kernels[1])
+    np.testing.assert_array_equal(kernels[0], kernels[2])
+
+
 def test_a_label_for_each_step():
     one = learner(shape=(4, 3))
     y = np.arange(24).reshape(6, 4) % 3
