@@ -17,13 +17,17 @@ MAY_IMPORT = {
     "training": {"utils", "models", "data", "algorithms"},
     "serving": {"utils", "models", "data", "algorithms", "training"},
     "experiments": {"utils", "models", "data", "algorithms", "training"},
+    "search": {
+        *("utils", "models", "data", "algorithms", "training"),
+        "experiments",
+    },
     "paper": {
         *("utils", "models", "data", "algorithms", "training"),
         "experiments",
     },
     "cli": {
         *("utils", "models", "data", "algorithms", "training"),
-        *("experiments", "serving", "paper"),
+        *("experiments", "search", "serving", "paper"),
     },
 }
 

@@ -1,7 +1,7 @@
 """Flags that several commands share."""
 
 import dataclasses
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -101,6 +101,23 @@ def define_settings(
         _define(field, f"{field.metadata['text']} Default: {default}.")
 
 
+def define_fields(fields: Iterable[dataclasses.Field]) -> None:
+    """Defines a flag for each field that `setting` made, unset by default."""
+    for field in fields:
+        shown = "" if field.default is None else f" Default: {field.default}."
+        _define(field, f"{field.metadata['text']}{shown}")
+
+
+def given_fields(fields: Iterable[dataclasses.Field]) -> dict[str, Any]:
+    """Returns the fields that were given as flags, by name."""
+    return {
+        field.name: flags.FLAGS[field.name].value
+        for field in fields
+        if field.name in flags.FLAGS
+        and flags.FLAGS[field.name].value is not None
+    }
+
+
 def define_folder_settings() -> None:
     """Defines the settings that say how a folder of pictures is read."""
     for field in SETTINGS:
@@ -139,13 +156,7 @@ def preset(name: str, **defaults: Any) -> Preset:
 
 def with_flags(preset: Preset) -> Preset:
     """Returns a preset with the settings that were given as flags."""
-    given: dict[str, Any] = {
-        field.name: flags.FLAGS[field.name].value
-        for field in SETTINGS
-        if field.name in flags.FLAGS
-        and flags.FLAGS[field.name].value is not None
-    }
-    return dataclasses.replace(preset, **given)
+    return dataclasses.replace(preset, **given_fields(SETTINGS))
 
 
 def define_threads() -> None:

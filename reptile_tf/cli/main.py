@@ -19,6 +19,7 @@ from reptile_tf.utils import log
 COMMANDS = {
     "tour": "Learn to learn characters, in a few minutes, with pictures.",
     "train": "Meta-train a preset into a run folder, or resume one.",
+    "search": "Search settings by CMA-ES, on validation tasks alone.",
     "evaluate": "Evaluate a run on test, validation or training tasks.",
     "export": "Export a run as a SavedModel that adapts inside the server.",
     "evaluate_export": "Evaluate an exported model as a client would.",

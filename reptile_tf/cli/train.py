@@ -3,7 +3,12 @@
 Example:
     reptile-tf train --preset=omniglot_5shot_5way --run_dir=runs/o55
 
-Each setting of the preset is a flag too. A run that is there already goes on
+Each setting of the preset is a flag too. --config takes the settings that a
+search found, or those of another run, instead of a preset:
+
+    reptile-tf train --config=runs/search/best.json --run_dir=runs/best
+
+A run that is there already goes on
 without --preset, as far as it was to go or as --outer_iterations says:
 
     reptile-tf train --run_dir=runs/o55 --outer_iterations=200000
@@ -20,6 +25,8 @@ from absl import flags
 
 from reptile_tf.cli import flags as shared_flags
 from reptile_tf.cli.main import stopped
+from reptile_tf.experiments import config_file
+from reptile_tf.experiments.preset import of_config
 from reptile_tf.experiments.presets import PRESETS
 
 PRESET = flags.DEFINE_enum(
@@ -27,6 +34,13 @@ PRESET = flags.DEFINE_enum(
     None,
     list(PRESETS),
     "The experiment to train; that of the run folder if not given.",
+)
+CONFIG = flags.DEFINE_string(
+    "config",
+    None,
+    "A file with all settings, instead of a preset: the best.json of a search, "
+    "or the config.json of another run; --seed and --data_dir are the file's, "
+    "too, if not given.",
 )
 RUN_DIR = shared_flags.define_run_dir("The run folder, made if it is new.")
 DATA_DIR = shared_flags.define_data_dir()
@@ -58,18 +72,15 @@ def main() -> None:
     from reptile_tf.experiments.run import Run
 
     folder, seed, data_dir = RUN_DIR.value, SEED.value, DATA_DIR.value
+    if PRESET.value is not None and CONFIG.value is not None:
+        raise ValueError("give --preset or --config, not both")
     if PRESET.value is not None:
         preset = shared_flags.preset(PRESET.value)
-    elif not pathlib.Path(folder, "config.json").exists():
-        raise ValueError(
-            f"run_dir={folder} holds no run to go on with; give --preset to "
-            "begin one, as in --preset=glyphs"
-        )
     else:
-        held = Run.open(folder, data_dir)
-        preset = shared_flags.with_flags(held.preset)
-        seed = seed if SEED.present else held.seed
-        data_dir = held.data_dir
+        config = config_file.read(_config_path())
+        preset = shared_flags.with_flags(of_config(config))
+        seed = seed if SEED.present else config["seed"]
+        data_dir = data_dir or config.get("data_dir")
     run = Run(folder, preset, seed, data_dir)
     signal = run.train(
         CHECKPOINT_EVERY.value, EVAL_EVERY.value, NUM_VALIDATION_TASKS.value
@@ -80,3 +91,22 @@ def main() -> None:
         f"Finished: {run.preset.outer_iterations} outer iterations, in "
         f"{RUN_DIR.value}."
     )
+
+
+def _config_path() -> pathlib.Path:
+    """Returns the file that says the settings where --preset does not."""
+    if CONFIG.value is not None:
+        path = pathlib.Path(CONFIG.value)
+        if not path.is_file():
+            raise ValueError(
+                f"config={path} is no file; give the best.json of a search, or "
+                "the config.json of a run"
+            )
+        return path
+    path = pathlib.Path(RUN_DIR.value, config_file.NAME)
+    if not path.exists():
+        raise ValueError(
+            f"run_dir={RUN_DIR.value} holds no run to go on with; give "
+            "--preset to begin one, as in --preset=glyphs"
+        )
+    return path

@@ -138,6 +138,7 @@ class Run:
         eval_every: int | None = None,
         num_validation_tasks: int = 50,
         callbacks: Sequence[keras.callbacks.Callback] = (),
+        verbose: int | None = None,
     ) -> int | None:
         """Trains to the end, from the newest checkpoint if there is one.
 
@@ -150,6 +151,8 @@ class Run:
             num_validation_tasks: the number of tasks of such an evaluation, at
                 least 2.
             callbacks: Keras callbacks besides those that write the folder.
+            verbose: as of `MetaLearner.fit`; if None a line for each epoch, on
+                a terminal with a bar.
 
         Returns:
             The number of the signal that stopped it, None at the end.
@@ -158,6 +161,8 @@ class Run:
             ValueError: a setting is impossible, or contradicts the settings
                 of the run that the folder already holds.
         """
+        if verbose is None:
+            verbose = 1 if sys.stdout.isatty() else 2
         held = run_settings.held(self.folder)
         self._keep_division(held)
         total = self.preset.outer_iterations
@@ -183,7 +188,9 @@ class Run:
         else:
             made = extension.extend(learner, held, total, self.folder)
             settings |= {"extensions": made} if made else {}
-            print(f"{self.folder}: resuming at iteration {learner.iteration}")
+            if verbose:
+                at = learner.iteration
+                print(f"{self.folder}: resuming at iteration {at}")
         self._cut_history(held, learner.iteration // iterations_per_epoch)
         self._write(settings, tasks)
         with checkpoints.Checkpoint(
@@ -204,7 +211,7 @@ class Run:
                     checkpoint,
                     *callbacks,
                 ],
-                verbose=1 if sys.stdout.isatty() else 2,
+                verbose=verbose,
             )
         self._learner = learner
         # A signal in the last iteration stopped nothing.

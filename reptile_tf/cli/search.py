@@ -1,0 +1,113 @@
+r"""Searches settings of a preset by CMA-ES; the same command again resumes.
+
+Example:
+    reptile-tf search --preset=glyphs --run_dir=runs/search \
+        --space=learning_rate=log:1e-4..1e-2 --space=inner_steps=int:2..16 \
+        --space=outer_step_size=0.1..1
+
+Each trial is a short training, evaluated on validation tasks, the same for
+each; test classes are not read. The search begins at the preset's own values,
+which are trial 0. The same command on another machine that shares the folder
+helps with the search; a search that is there already goes on without --preset.
+
+The folder gets search.jsonl (the log), trials/ (a run folder for each),
+search.csv, and best.json, which train takes: train --config=best.json.
+docs/search.md says how to choose a space and a budget.
+"""
+
+import dataclasses
+import pathlib
+
+from absl import flags
+
+from reptile_tf.cli import flags as shared_flags
+from reptile_tf.cli.main import stopped
+from reptile_tf.experiments.presets import PRESETS
+from reptile_tf.search.search_settings import FIELDS, SearchSettings
+from reptile_tf.search.space import Space
+
+PRESET = flags.DEFINE_enum(
+    "preset",
+    None,
+    list(PRESETS),
+    "The experiment whose settings are searched; that of the search in "
+    "--run_dir if not given.",
+)
+RUN_DIR = shared_flags.define_run_dir("The search's folder, made if it is new.")
+DATA_DIR = shared_flags.define_data_dir()
+SEED = shared_flags.define_seed(
+    "what is drawn, and of each trial's weights, split by class and tasks"
+)
+SPACE = flags.DEFINE_multi_string(
+    "space",
+    None,
+    "A setting to search and its range: NAME=LOW..HIGH, NAME=log:LOW..HIGH "
+    "where equal factors are to be equally far apart, or NAME=int:LOW..HIGH "
+    "for whole numbers; or a file with one of them a line. May be given "
+    "several times. The settings of the paper's Tables 3 to 5 if not given.",
+)
+NUM_TRIALS = flags.DEFINE_integer(
+    "num_trials", 41, "The number of trials, the preset's own among them.", 1
+)
+WORKERS = flags.DEFINE_integer(
+    "workers",
+    1,
+    "The trials that this command makes at a time, in a process each.",
+    1,
+)
+CHECKPOINT_EVERY = flags.DEFINE_integer(
+    "checkpoint_every",
+    500,
+    "The outer iterations between two checkpoints of a trial.",
+    1,
+)
+shared_flags.define_fields(FIELDS)
+shared_flags.define_settings()
+
+
+def main() -> None:
+    """Searches, or goes on searching."""
+    from reptile_tf.search import outcome, worker
+    from reptile_tf.search.helper import helpers
+    from reptile_tf.search.progress import Progress, line
+    from reptile_tf.search.search import Search
+
+    worker.share_cores(WORKERS.value)
+    search = Search(RUN_DIR.value, _settings(), DATA_DIR.value)
+    search.begin()
+    given = NUM_TRIALS.value, CHECKPOINT_EVERY.value
+    progress = Progress(search, NUM_TRIALS.value)
+    data_dir = search.data_dir
+    with helpers(WORKERS.value - 1, search.folder, *given, data_dir):
+        signal = worker.work(search, *given, progress)
+    if signal is not None:
+        stopped(signal)
+    best = search.history().best()
+    if best is None:
+        print(f"No trial finished; {search.folder / outcome.TABLE} says why.")
+        return
+    path = search.folder / outcome.BEST
+    print(f"Best of {NUM_TRIALS.value} trials: {line(*best)}")
+    print(f"reptile-tf train --config={path} --run_dir=... trains with it.")
+
+
+def _settings() -> SearchSettings:
+    """Returns the settings that were given, or those of the search there."""
+    from reptile_tf.search import search_log
+    from reptile_tf.search.search import Search
+
+    given = shared_flags.given_fields(FIELDS)
+    if SEED.present:
+        given["seed"] = SEED.value
+    if SPACE.value:
+        given["space"] = [str(each) for each in Space.parse(SPACE.value).ranges]
+    if PRESET.value is not None:
+        return SearchSettings(preset=shared_flags.preset(PRESET.value), **given)
+    if not pathlib.Path(RUN_DIR.value, search_log.NAME).exists():
+        raise ValueError(
+            f"run_dir={RUN_DIR.value} holds no search to go on with; give "
+            "--preset to begin one, as in --preset=glyphs"
+        )
+    held = Search.open(RUN_DIR.value).settings
+    preset = shared_flags.with_flags(held.preset)
+    return dataclasses.replace(held, preset=preset, **given)

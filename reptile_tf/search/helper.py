@@ -1,0 +1,91 @@
+"""A worker as a process of its own, beside the command that started it.
+
+It works until the search is done, or until its standard input ends, as it does
+when the command that started it ends or dies.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+from reptile_tf.utils import log
+
+
+@contextlib.contextmanager
+def helpers(
+    count: int,
+    folder: str | os.PathLike,
+    num_trials: int,
+    checkpoint_every: int,
+    data_dir: str | os.PathLike | None = None,
+) -> Iterator[None]:
+    """Runs workers beside this process, and ends them with the block.
+
+    Args:
+        count: how many, at least 0.
+        folder: of a search that has begun.
+        num_trials: as of `reptile_tf.search.worker.work`.
+        checkpoint_every: as of `reptile_tf.search.worker.work`.
+        data_dir: TFDS's data_dir; TFDS's default if None.
+    """
+    words = [folder, num_trials, checkpoint_every, count + 1]
+    words += [] if data_dir is None else [data_dir]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", __name__, *map(str, words)],
+            stdin=subprocess.PIPE,
+        )
+        for _ in range(count)
+    ]
+    try:
+        yield
+    finally:
+        for process in processes:
+            if process.stdin is not None:
+                process.stdin.close()
+        for process in processes:
+            process.wait()
+
+
+def main(
+    folder: str,
+    num_trials: str,
+    checkpoint_every: str,
+    workers: str,
+    data_dir: str | None = None,
+) -> int:
+    """Works as one of several workers on this machine; see `helpers`.
+
+    Returns:
+        The exit status.
+    """
+    log.quiet_tensorflow()
+    with log.held_back():
+        from reptile_tf.search import worker
+        from reptile_tf.search.search import Search
+    worker.share_cores(int(workers))
+    threading.Thread(target=_end_with_stdin, daemon=True).start()
+    try:
+        number = worker.work(
+            Search.open(folder, data_dir),
+            int(num_trials),
+            int(checkpoint_every),
+        )
+    except (ValueError, OSError, MemoryError) as error:
+        print(f"reptile-tf search, a helper: {error}", file=sys.stderr)
+        return 1
+    return 0 if number is None else 128 + number
+
+
+def _end_with_stdin() -> None:
+    """Sends this process SIGTERM when its standard input ends."""
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,94 @@
+"""What people see of a search: a bar, and a line for each trial."""
+
+import sys
+from typing import Any
+
+from reptile_tf.search.search import Search
+from reptile_tf.search.trials import History, Result, Trial
+from reptile_tf.utils.extras import extra
+
+with extra("search"):
+    import tqdm
+
+_FORMAT = (
+    "{percentage:3.0f}%|{bar:20}| {n:.1f} of {total} trials, "
+    "{remaining} left{postfix}"
+)
+
+
+class Progress:
+    """Shows the trials done, the best so far, and about how long is left.
+
+    As a context it shows a bar while its block runs. Trials of other workers
+    are shown too, as soon as their results are in the log.
+
+    Args:
+        search: the search.
+        num_trials: the trials of the whole search.
+        show: whether anything is to be shown.
+    """
+
+    def __init__(self, search: Search, num_trials: int, show: bool = True):
+        self._search, self._total, self._show = search, num_trials, show
+        self._seen: set[int] = set()
+        self._bar: Any = None
+
+    def __enter__(self):
+        if not self._show:
+            return self
+        history = self._search.history()
+        self._seen = set(history.results)
+        done = min(len(self._seen), self._total)
+        self._bar = tqdm.tqdm(
+            total=self._total,
+            initial=done,
+            bar_format=_FORMAT,
+            file=sys.stdout,
+            disable=not sys.stdout.isatty(),
+            dynamic_ncols=True,
+        )
+        self._show_best(history)
+        return self
+
+    def __exit__(self, *_):
+        if self._bar is not None:
+            self._bar.close()
+
+    def tick(self, iteration: int) -> None:
+        """Moves the bar within a trial.
+
+        Args:
+            iteration: the outer iterations of the trial that are made.
+        """
+        if self._bar is not None and not self._bar.disable:
+            part = iteration / self._search.settings.trial_iterations
+            self._bar.n = min(len(self._seen) + part, self._total)
+            self._bar.update(0)
+
+    def refresh(self) -> None:
+        """Shows what has come to the log since it was called last."""
+        if self._bar is None:
+            return
+        history = self._search.history()
+        for trial in history.trials():
+            result = history.results.get(trial.number)
+            if result is not None and trial.number not in self._seen:
+                self._seen.add(trial.number)
+                self._bar.n = min(len(self._seen), self._total)
+                self._bar.write(line(trial, result), file=sys.stdout)
+        self._show_best(history)
+
+    def _show_best(self, history: History) -> None:
+        best = history.best()
+        if best is not None:
+            trial, result = best
+            assert result.score is not None
+            self._bar.set_postfix_str(
+                f"best: {result.score.short()}, trial {trial.number}"
+            )
+
+
+def line(trial: Trial, result: Result) -> str:
+    """Returns a trial and what became of it, in one line."""
+    values = [f"{name} {value}" for name, value in trial.values.items()]
+    return f"trial {trial.number}: {', '.join(values)}: {result}"

@@ -1,0 +1,175 @@
+"""A search in a folder: begun, gone on with, and shared between processes.
+
+search.jsonl      its log: settings, what was drawn, and how it did
+trials/           a run folder for each trial
+best.json         the best settings so far, for `train --config`
+search.csv        a line for each trial
+"""
+
+import dataclasses
+import os
+import pathlib
+from typing import Any
+
+from reptile_tf.data.task_settings import TaskSettings
+from reptile_tf.experiments import build
+from reptile_tf.experiments.preset import Preset
+from reptile_tf.search import outcome, samplers, search_log
+from reptile_tf.search.search_settings import SearchSettings
+from reptile_tf.search.space import Space
+from reptile_tf.search.trials import Generation, History, Result, Trial, costs
+from reptile_tf.utils.validation import require_at_least, require_writable
+
+
+class Search:
+    """A search and its folder; any number of processes may have one of it.
+
+    Args:
+        folder: of the search.
+        settings: of the search.
+        data_dir: TFDS's data_dir; TFDS's default if None.
+
+    Raises:
+        ValueError: the space does not suit the preset.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        settings: SearchSettings,
+        data_dir: str | os.PathLike | None = None,
+    ):
+        self.folder, self.settings = pathlib.Path(folder), settings
+        self.data_dir = None if data_dir is None else str(data_dir)
+        self._log = search_log.SearchLog(self.folder)
+        self._space = Space.parse(settings.space)
+        self._start = self._space.start(settings.preset)
+        self._asked: dict[tuple, str | None] = {}
+
+    @classmethod
+    def open(
+        cls,
+        folder: str | os.PathLike,
+        data_dir: str | os.PathLike | None = None,
+    ) -> "Search":
+        """Returns the search of a folder.
+
+        Raises:
+            ValueError: there is none, or its log is damaged.
+        """
+        entries = search_log.SearchLog(folder).read()
+        if not entries:
+            raise ValueError(
+                f"run_dir={folder} holds no search: there is no "
+                f"{search_log.NAME} in it"
+            )
+        return cls(folder, SearchSettings.of(entries[0]), data_dir)
+
+    def begin(self) -> None:
+        """Makes the folder this search's, or finds that it is.
+
+        Raises:
+            ValueError: the folder holds another search; or the preset's tasks
+                cannot be made, or hold no classes out for validation.
+        """
+        require_writable(run_dir=self.folder)
+        tasks = build.make_tasks(
+            self.settings.preset, self.settings.seed, self.data_dir
+        )
+        if not tasks.held_out:
+            raise ValueError(
+                f"dataset={self.settings.preset.dataset} holds no classes out "
+                "of the training classes, and a search must choose neither by "
+                "the classes that it trains on nor by test classes; give "
+                "--validation_classes=100, or as many as can be spared"
+            )
+        with self._log.held():
+            entries = self._log.read()
+            if entries:
+                theirs = SearchSettings.of(entries[0])
+                self.settings.require_same(theirs, self.folder)
+            else:
+                self._log.append(self.settings.entry())
+
+    def history(self) -> History:
+        """Returns what has been tried and found so far, by anybody."""
+        return History(self._log.read())
+
+    def open_trials(self, num_trials: int) -> list[Trial]:
+        """Returns the trials that can be made now.
+
+        They are of one generation. The next one is drawn as soon as all
+        results of this one are there, so that it does not depend on who found
+        them, nor on when.
+
+        Args:
+            num_trials: the trials of the whole search, at least 1.
+
+        Returns:
+            Trials without a result, some of which others may be at; none at
+            the end of the search.
+        """
+        require_at_least(1, num_trials=num_trials)
+        with self._log.held():
+            history = self.history()
+            trials = history.open_trials(num_trials)
+            if not trials and len(history.trials()) < num_trials:
+                self._log.append(self._next(history).entry())
+                trials = self.history().open_trials(num_trials)
+            return trials
+
+    def tell(self, result: Result) -> None:
+        """Keeps the result of a trial."""
+        with self._log.held():
+            if result.trial not in self.history().results:
+                self._log.append(result.entry())
+            outcome.write(
+                self.folder, self.settings, self.history(), self.data_dir
+            )
+
+    def _next(self, history: History) -> Generation:
+        """Returns the generation that follows those with results."""
+        number = len(history.generations)
+        if not number:  # the preset itself, which a search has to beat
+            names = self._space.names
+            own = {name: getattr(self.settings.preset, name) for name in names}
+            return Generation((Trial(0, 0, own, []),), {})
+        sampler = self._sampler(history)
+        first = len(history.trials())
+        drawn = sampler.ask(number, self._refusal)
+        trials = [
+            Trial(first + i, number, each.values, each.point)
+            for i, each in enumerate(drawn)
+        ]
+        return Generation(tuple(trials), sampler.spread())
+
+    def _sampler(self, history: History) -> samplers.Sampler:
+        """Returns the sampler as it is after all that it was told."""
+        make = samplers.METHODS[self.settings.method]
+        sampler = make(self._space, self._start, self.settings.seed)
+        for generation in history.generations[1:]:
+            results = [history.results[t.number] for t in generation.trials]
+            points = [trial.point for trial in generation.trials]
+            sampler.tell(points, costs(results))
+        return sampler
+
+    def _refusal(self, values: dict[str, Any]) -> str | None:
+        """Returns why settings cannot be tried; None where they can."""
+        try:
+            preset = self.settings.trial(values)
+            build.require_possible(preset)
+        except ValueError as error:
+            return str(error)
+        # Only what the tasks are made of asks the data.
+        fields = dataclasses.fields(TaskSettings)
+        key = tuple(getattr(preset, field.name) for field in fields)
+        if key not in self._asked:
+            self._asked[key] = self._refusal_of_data(preset)
+        return self._asked[key]
+
+    def _refusal_of_data(self, preset: Preset) -> str | None:
+        try:
+            build.make_tasks(preset, self.settings.seed, self.data_dir)
+        except ValueError as error:
+            return str(error)
+        return None

@@ -1,0 +1,118 @@
+"""A search's log: lines of JSON, each sealed with those before it.
+
+What was asked and how it did is all that a search is; nothing else is kept.
+Several processes, on several machines, write to one log: whoever reads or
+writes holds its lock, which the system opens when its holder dies.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+from reptile_tf.utils.extras import extra
+from reptile_tf.utils.files import named_if_not_written
+
+with extra("search"):
+    import filelock
+
+NAME = "search.jsonl"
+_SEAL = "seal"
+# Whoever holds the lock reads and writes a few lines, and draws a generation.
+_PATIENCE = 300.0  # seconds
+
+
+def lock(folder: pathlib.Path, name: str) -> filelock.BaseFileLock:
+    """Returns a lock of a search, free as soon as its holder ends or dies."""
+    path = folder / "locks" / f"{name}.lock"
+    with named_if_not_written(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return filelock.FileLock(path)
+
+
+class SearchLog:
+    """The log of a search.
+
+    Args:
+        folder: of the search.
+    """
+
+    def __init__(self, folder: str | os.PathLike):
+        self._folder = pathlib.Path(folder)
+        self.path = self._folder / NAME
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps all others from the log.
+
+        Raises:
+            TimeoutError: another has kept it for minutes.
+        """
+        held = lock(self._folder, "log")
+        try:
+            with held.acquire(timeout=_PATIENCE):
+                yield
+        except filelock.Timeout as error:
+            raise TimeoutError(
+                f"{error.lock_file} has been held by another process for "
+                f"{_PATIENCE:.0f} s; is one of the search's stopped?"
+            ) from error
+
+    def read(self) -> list[dict[str, Any]]:
+        """Returns its entries; a last line torn by a kill is left out.
+
+        Raises:
+            ValueError: it is damaged, or was edited.
+        """
+        return self._read()[0]
+
+    def append(self, entry: dict[str, Any]) -> None:
+        """Writes an entry to the disk. The log must be held.
+
+        Args:
+            entry: what JSON can hold; NaN and infinity it cannot.
+
+        Raises:
+            NotWrittenError: it cannot be written; the log is as it was.
+        """
+        _, seal, size = self._read()
+        line = json.dumps(entry | {_SEAL: _sealed(seal, entry)}) + "\n"
+        with named_if_not_written(self.path):
+            with self.path.open("ab") as file:
+                file.truncate(size)
+                file.write(line.encode())
+                file.flush()
+                os.fsync(file.fileno())
+
+    def _read(self) -> tuple[list[dict[str, Any]], str, int]:
+        """Returns the entries, the last seal, and the size of both in bytes."""
+        content = self.path.read_bytes() if self.path.exists() else b""
+        size = content.rfind(b"\n") + 1
+        seal, entries = "", []
+        for number, line in enumerate(content[:size].splitlines(), 1):
+            try:
+                entry = json.loads(line)
+                given = entry.pop(_SEAL)
+                seal = _sealed(seal, entry)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise self._damaged(number, f"is damaged: {error}") from error
+            if given != seal:
+                raise self._damaged(number, "was edited, or one before it was")
+            entries.append(entry)
+        return entries, seal, size
+
+    def _damaged(self, number: int, reason: str) -> ValueError:
+        return ValueError(
+            f"{self.path}: line {number} {reason}; a search goes on from what "
+            "was found, not from what was changed: put back a copy of the log, "
+            "or search into another run_dir"
+        )
+
+
+def _sealed(seal: str, entry: dict[str, Any]) -> str:
+    """Returns the seal of an entry that follows one with another seal."""
+    text = seal + json.dumps(entry, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

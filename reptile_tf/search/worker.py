@@ -1,0 +1,116 @@
+"""A worker: takes a trial that nobody is at, makes it, and tells the result.
+
+Any process that calls `work` on a search's folder is a worker of it, also on
+another machine that shares the folder. A trial is taken by a lock, which the
+system opens when its holder dies: another worker then goes on with the trial
+from its last checkpoint.
+"""
+
+import contextlib
+import gc
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import filelock
+
+from reptile_tf.search.progress import Progress
+from reptile_tf.search.search import Search
+from reptile_tf.search.search_log import lock
+from reptile_tf.search.trial_run import Stopped, TrialRun, folder_of
+from reptile_tf.search.trials import Trial
+from reptile_tf.utils import threads
+
+# How often a worker without a trial looks whether there is one, in seconds.
+_PAUSE = 0.5
+
+
+def work(
+    search: Search,
+    num_trials: int,
+    checkpoint_every: int = 500,
+    progress: Progress | None = None,
+) -> int | None:
+    """Makes trials until all are made, by this process or by others.
+
+    Args:
+        search: that has begun.
+        num_trials: the trials of the whole search, at least 1.
+        checkpoint_every: the outer iterations between two checkpoints.
+        progress: shows how far the search is, if given.
+
+    Returns:
+        The number of the signal that stopped it, None at the end.
+    """
+    shown = progress or Progress(search, num_trials, show=False)
+    try:
+        with _signals_raise(), shown:
+            while trials := search.open_trials(num_trials):
+                if not any(
+                    _make_if_free(search, trial, checkpoint_every, shown)
+                    for trial in trials
+                ):
+                    shown.refresh()
+                    time.sleep(_PAUSE)
+    except Stopped as stopped:
+        return stopped.number
+    return None
+
+
+def _make_if_free(
+    search: Search, trial: Trial, checkpoint_every: int, shown: Progress
+) -> bool:
+    """Makes a trial unless another worker is at it; says whether it did."""
+    held = lock(search.folder, f"trial-{trial.number:03d}")
+    try:
+        with held.acquire(blocking=False):
+            history = search.history()
+            if trial.number in history.results:  # by another, just now
+                return True
+            made = TrialRun(
+                search.settings,
+                trial,
+                folder_of(search.folder, trial.number),
+                history.before(trial.generation),
+                search.data_dir,
+                shown.tick,
+            )
+            search.tell(made.result(checkpoint_every))
+            shown.refresh()
+    except filelock.Timeout:
+        return False
+    del made
+    gc.collect()  # a learner and its compiled functions refer to each other
+    return True
+
+
+@contextlib.contextmanager
+def _signals_raise() -> Iterator[None]:
+    """Raises `Stopped` on SIGTERM and SIGINT, outside of a training.
+
+    A training finishes its iteration and saves first; all else that a trial
+    does can be done again.
+    """
+
+    def stop(number, frame):
+        del frame
+        raise Stopped(number)
+
+    numbers = signal.SIGTERM, signal.SIGINT
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def share_cores(workers: int) -> None:
+    """Gives TensorFlow the cores that are this worker's share.
+
+    Args:
+        workers: on this machine, at least 1.
+    """
+    cores = os.cpu_count() or 1
+    threads.configure(inter_op_threads=max(1, cores // workers))
