@@ -21,6 +21,7 @@ def helpers(
     folder: str | os.PathLike,
     num_trials: int,
     checkpoint_every: int,
+    threads: tuple[int, int],
     data_dir: str | os.PathLike | None = None,
 ) -> Iterator[None]:
     """Runs workers beside this process, and ends them with the block.
@@ -30,9 +31,10 @@ def helpers(
         folder: of a search that has begun.
         num_trials: as of `reptile_tf.search.worker.work`.
         checkpoint_every: as of `reptile_tf.search.worker.work`.
+        threads: of each, as of `reptile_tf.utils.threads.configure`.
         data_dir: TFDS's data_dir; TFDS's default if None.
     """
-    words = [folder, num_trials, checkpoint_every, count + 1]
+    words = [folder, num_trials, checkpoint_every, *threads]
     words += [] if data_dir is None else [data_dir]
     processes = [
         subprocess.Popen(
@@ -55,7 +57,8 @@ def main(
     folder: str,
     num_trials: str,
     checkpoint_every: str,
-    workers: str,
+    intra_op_threads: str,
+    inter_op_threads: str,
     data_dir: str | None = None,
 ) -> int:
     """Works as one of several workers on this machine; see `helpers`.
@@ -67,7 +70,8 @@ def main(
     with log.held_back():
         from reptile_tf.search import worker
         from reptile_tf.search.search import Search
-    worker.share_cores(int(workers))
+        from reptile_tf.utils import threads
+    threads.configure(int(intra_op_threads), int(inter_op_threads))
     threading.Thread(target=_end_with_stdin, daemon=True).start()
     try:
         number = worker.work(

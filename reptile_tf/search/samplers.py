@@ -136,11 +136,13 @@ class CMASampler(Sampler):
 
     def __init__(self, space: Space, start: np.ndarray, seed: int):
         super().__init__(space, start, seed)
+        steps = np.array([each.step for each in space.ranges])
+        self._reach = steps / 2  # a whole number is what is nearest to it
         self._cma = cmaes.CMAwM(
             mean=start.copy(),
             sigma=_FIRST_SIGMA,
             bounds=np.tile([0.0, 1.0], (len(start), 1)),
-            steps=np.array([each.step for each in space.ranges]),
+            steps=steps,
             population_size=self.generation_size,
         )
 
@@ -148,7 +150,15 @@ class CMASampler(Sampler):
         self._cma.reseed_rng(seed)
 
     def _draw(self) -> tuple[np.ndarray, np.ndarray]:
-        return self._cma.ask()
+        # `cmaes` draws again what lies outside of the cube, but takes a whole
+        # number from there for the nearest inside: where all of them are good
+        # the mean then runs away, and sigma after it.
+        low, high = -self._reach, 1 + self._reach
+        for _ in range(_MOST_DRAWS):
+            shown, told = self._cma.ask()
+            if np.all((low <= told) & (told <= high)):
+                break
+        return shown, np.clip(told, low, high)
 
     def tell(
         self, points: Sequence[Sequence[float]], costs: Sequence[float]

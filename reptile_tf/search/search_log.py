@@ -13,24 +13,13 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-from reptile_tf.utils.extras import extra
 from reptile_tf.utils.files import named_if_not_written
-
-with extra("search"):
-    import filelock
 
 NAME = "search.jsonl"
 _SEAL = "seal"
-# Whoever holds the lock reads and writes a few lines, and draws a generation.
-_PATIENCE = 300.0  # seconds
-
-
-def lock(folder: pathlib.Path, name: str) -> filelock.BaseFileLock:
-    """Returns a lock of a search, free as soon as its holder ends or dies."""
-    path = folder / "locks" / f"{name}.lock"
-    with named_if_not_written(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    return filelock.FileLock(path)
+# For the log, in seconds: others read and write a few lines, or draw a
+# generation.
+_PATIENCE = 300.0
 
 
 class SearchLog:
@@ -51,15 +40,10 @@ class SearchLog:
         Raises:
             TimeoutError: another has kept it for minutes.
         """
-        held = lock(self._folder, "log")
-        try:
-            with held.acquire(timeout=_PATIENCE):
-                yield
-        except filelock.Timeout as error:
-            raise TimeoutError(
-                f"{error.lock_file} has been held by another process for "
-                f"{_PATIENCE:.0f} s; is one of the search's stopped?"
-            ) from error
+        from reptile_tf.search import locks  # who only reads needs none
+
+        with locks.held(self._folder, "log", patience=_PATIENCE):
+            yield
 
     def read(self) -> list[dict[str, Any]]:
         """Returns its entries; a last line torn by a kill is left out.

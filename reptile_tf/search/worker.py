@@ -8,19 +8,15 @@ from its last checkpoint.
 
 import contextlib
 import gc
-import os
 import signal
 import time
 from collections.abc import Iterator
 
-import filelock
-
+from reptile_tf.search import locks
 from reptile_tf.search.progress import Progress
 from reptile_tf.search.search import Search
-from reptile_tf.search.search_log import lock
 from reptile_tf.search.trial_run import Stopped, TrialRun, folder_of
 from reptile_tf.search.trials import Trial
-from reptile_tf.utils import threads
 
 # How often a worker without a trial looks whether there is one, in seconds.
 _PAUSE = 0.5
@@ -62,24 +58,25 @@ def _make_if_free(
     search: Search, trial: Trial, checkpoint_every: int, shown: Progress
 ) -> bool:
     """Makes a trial unless another worker is at it; says whether it did."""
-    held = lock(search.folder, f"trial-{trial.number:03d}")
-    try:
-        with held.acquire(blocking=False):
-            history = search.history()
-            if trial.number in history.results:  # by another, just now
-                return True
-            made = TrialRun(
-                search.settings,
-                trial,
-                folder_of(search.folder, trial.number),
-                history.before(trial.generation),
-                search.data_dir,
-                shown.tick,
-            )
-            search.tell(made.result(checkpoint_every))
-            shown.refresh()
-    except filelock.Timeout:
-        return False
+    name = f"trial-{trial.number:03d}"
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locks.held(search.folder, name))
+        except TimeoutError:
+            return False
+        history = search.history()
+        if trial.number in history.results:  # by another, just now
+            return True
+        made = TrialRun(
+            search.settings,
+            trial,
+            folder_of(search.folder, trial.number),
+            history.before(trial.generation),
+            search.data_dir,
+            shown.tick,
+        )
+        search.tell(made.result(checkpoint_every))
+        shown.refresh()
     del made
     gc.collect()  # a learner and its compiled functions refer to each other
     return True
@@ -104,13 +101,3 @@ def _signals_raise() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def share_cores(workers: int) -> None:
-    """Gives TensorFlow the cores that are this worker's share.
-
-    Args:
-        workers: on this machine, at least 1.
-    """
-    cores = os.cpu_count() or 1
-    threads.configure(inter_op_threads=max(1, cores // workers))

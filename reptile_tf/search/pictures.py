@@ -1,0 +1,231 @@
+"""Pictures of a search, drawn from its log."""
+
+import os
+import pathlib
+from collections.abc import Sequence
+
+from reptile_tf.experiments.plots import write_figure
+from reptile_tf.search.search_log import SearchLog
+from reptile_tf.search.search_settings import SearchSettings
+from reptile_tf.search.space import Space
+from reptile_tf.search.trials import DIVERGED, History, Result, Trial, better
+from reptile_tf.utils.extras import extra
+
+with extra("plots"):
+    import matplotlib.pyplot as plt
+    from matplotlib.axes import Axes
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+BEST, SETTINGS, SPREAD = "best_so_far.png", "settings.png", "spread.png"
+
+
+def draw(
+    search: str | os.PathLike, folder: str | os.PathLike
+) -> list[pathlib.Path]:
+    """Draws all pictures of a search, and returns their paths.
+
+    Args:
+        search: the search's folder.
+        folder: where the pictures go.
+
+    Raises:
+        ValueError: there is no result yet, or the log is damaged.
+    """
+    entries = SearchLog(search).read()
+    history = History(entries)
+    if not history.results:
+        raise ValueError(f"run_dir={search} has no trial with a result yet")
+    settings, folder = SearchSettings.of(entries[0]), pathlib.Path(folder)
+    best_so_far(settings, history, folder / BEST)
+    settings_and_scores(settings, history, folder / SETTINGS)
+    drawn = [folder / BEST, folder / SETTINGS]
+    if any(each.spread for each in history.generations):
+        spread(history, folder / SPREAD)
+        drawn.append(folder / SPREAD)
+    return drawn
+
+
+def best_so_far(
+    settings: SearchSettings, history: History, path: str | os.PathLike
+) -> None:
+    """Draws each trial's score, and the best of those up to it.
+
+    Args:
+        settings: of the search.
+        history: what was tried and found, at least one trial.
+        path: of the picture, a PNG.
+    """
+    figure, axis = plt.subplots(layout="tight", figsize=(8, 4))
+    done = _done(history)
+    numbers = [trial.number for trial, _ in done]
+    for first in (each.trials[0].number for each in history.generations[1:]):
+        axis.axvline(first - 0.5, color="0.92", zorder=0)
+    _scores(axis, settings, done, numbers)
+    best: tuple[list[int], list[float]] = [], []
+    for trial, result in done:
+        if result.score is None:
+            continue
+        values = [*best[1][-1:], result.score.value]
+        best[0].append(trial.number)
+        best[1].append(max(values, key=lambda x: better(settings.metric, x)))
+    if best[0]:
+        end = numbers[-1] + 0.5
+        axis.step(
+            [*best[0], end],
+            [*best[1], best[1][-1]],
+            where="post",
+            color="tab:orange",
+            label="best so far",
+        )
+    axis.set_xlabel("trial (lines divide the generations)")
+    axis.xaxis.set_major_locator(MaxNLocator(10, integer=True))
+    _finish(axis, settings)
+    _legend(axis)
+    axis.set_title(f"{settings.method}: {_of_what(settings)}", fontsize=10)
+    write_figure(figure, path)
+
+
+def settings_and_scores(
+    settings: SearchSettings, history: History, path: str | os.PathLike
+) -> None:
+    """Draws each setting that was searched against the score.
+
+    Args:
+        settings: of the search.
+        history: what was tried and found, at least one trial.
+        path: of the picture, a PNG.
+    """
+    ranges, done = Space.parse(settings.space).ranges, _done(history)
+    columns = min(len(ranges), 4)
+    rows = -(-len(ranges) // columns)
+    figure, axes = plt.subplots(
+        rows,
+        columns,
+        layout="tight",
+        sharey=True,
+        squeeze=False,
+        figsize=(1.5 + 2.9 * columns, 0.8 + 2.9 * rows),
+    )
+    for axis in axes.flat[len(ranges) :]:
+        axis.axis("off")
+    for axis, each in zip(axes.flat, ranges, strict=False):
+        places = [trial.values[each.name] for trial, _ in done]
+        _scores(axis, settings, done, places)
+        axis.axvline(
+            getattr(settings.preset, each.name),
+            color="0.6",
+            linestyle=":",
+            label="the preset's value",
+            zorder=0,
+        )
+        axis.set(
+            xlabel=each.name, xscale="log" if each.scale == "log" else "linear"
+        )
+        if each.scale == "int":
+            axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        _finish(axis, settings)
+    for axis in axes[:, 1:].flat:
+        axis.set_ylabel("")
+    _legend(axes.flat[len(ranges) - 1])
+    figure.suptitle(f"{settings.method}: {_of_what(settings)}", fontsize=10)
+    write_figure(figure, path)
+
+
+def spread(history: History, path: str | os.PathLike) -> None:
+    """Draws how CMA-ES's distribution changed.
+
+    Args:
+        history: of a search by CMA-ES.
+        path: of the picture, a PNG.
+    """
+    figure, (left, right) = plt.subplots(1, 2, layout="tight", figsize=(8, 3.2))
+    numbers = range(1, len(history.generations))
+    spreads = [each.spread for each in history.generations[1:]]
+    for axis, name, text in (
+        (left, "sigma", "sigma, of the range of a setting"),
+        (right, "axis_ratio", "longest axis over the shortest"),
+    ):
+        axis.plot(numbers, [each[name] for each in spreads], ".-")
+        axis.set(xlabel="generation", ylabel=text)
+        axis.set_ylim(bottom=0)
+        axis.xaxis.set_major_locator(MaxNLocator(10, integer=True))
+        axis.grid(alpha=0.3)
+    write_figure(figure, path)
+
+
+def _done(history: History) -> list[tuple[Trial, Result]]:
+    """Returns the trials with results, in the order of their numbers."""
+    return [
+        (trial, history.results[trial.number])
+        for trial in history.trials()
+        if trial.number in history.results
+    ]
+
+
+def _scores(
+    axis: Axes,
+    settings: SearchSettings,
+    done: list[tuple[Trial, Result]],
+    places: Sequence[float],
+) -> None:
+    """Draws what became of trials at the places of an axis."""
+    finished: list[tuple[float, float, float]] = []
+    pruned: list[tuple[float, float]] = []
+    diverged: list[float] = []
+    for (_, result), place in zip(done, places, strict=True):
+        if result.score is not None:
+            score = result.score
+            finished.append((place, score.value, score.ci95))
+        elif result.state == DIVERGED:
+            diverged.append(place)
+        else:
+            pruned.append((place, result.reports[-1].value))
+    if finished:
+        x, y, ci95 = zip(*finished, strict=True)
+        axis.errorbar(
+            x,
+            y,
+            ci95,
+            fmt="o",
+            markersize=4,
+            elinewidth=0.8,
+            color="tab:blue",
+            label="finished, with its 95% interval",
+        )
+    if pruned:
+        axis.plot(
+            *zip(*pruned, strict=True),
+            "v",
+            markersize=5,
+            markerfacecolor="none",
+            color="0.5",
+            label="stopped early, as it was then",
+        )
+    if diverged:  # at the bottom, or at the top of errors
+        edge = 0.02 if "accuracy" in settings.metric else 0.98
+        axis.plot(
+            diverged,
+            [edge] * len(diverged),
+            "x",
+            color="tab:red",
+            transform=axis.get_xaxis_transform(),
+            label="diverged",
+        )
+
+
+def _finish(axis: Axes, settings: SearchSettings) -> None:
+    axis.set_ylabel(settings.metric.replace("_", " "))
+    if "accuracy" in settings.metric:
+        axis.yaxis.set_major_formatter(PercentFormatter(1))
+    axis.grid(alpha=0.3)
+
+
+def _legend(axis: Axes) -> None:
+    axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
+
+
+def _of_what(settings: SearchSettings) -> str:
+    return (
+        f"{settings.num_tasks} validation tasks of {settings.preset.dataset}, "
+        f"{settings.mode}, after {settings.trial_iterations:,} iterations"
+    )
