@@ -16,7 +16,6 @@ docs/search.md says how to choose a space and a budget.
 """
 
 import dataclasses
-import os
 import pathlib
 
 from absl import flags
@@ -74,14 +73,14 @@ def main() -> None:
     from reptile_tf.search.search import Search
     from reptile_tf.utils import threads
 
-    cores = _threads()
-    threads.configure(*cores)
+    if WORKERS.value > 1:
+        threads.share(WORKERS.value)
     search = Search(RUN_DIR.value, _settings(), DATA_DIR.value)
     search.begin()
     given = NUM_TRIALS.value, CHECKPOINT_EVERY.value
     progress = Progress(search, NUM_TRIALS.value)
     others = WORKERS.value - 1
-    with helpers(others, search.folder, *given, cores, search.data_dir):
+    with helpers(others, search.folder, *given, search.data_dir):
         signal = worker.work(search, *given, progress)
     if signal is not None:
         stopped(signal)
@@ -92,13 +91,6 @@ def main() -> None:
     path = search.folder / outcome.BEST
     print(f"Best of {NUM_TRIALS.value} trials: {line(*best)}")
     print(f"reptile-tf train --config={path} --run_dir=... trains with it.")
-
-
-def _threads() -> tuple[int, int]:
-    """Returns the threads of each worker, which share the cores."""
-    given = flags.FLAGS
-    each = max(1, (os.cpu_count() or 1) // WORKERS.value)
-    return given.intra_op_threads, given.inter_op_threads or each
 
 
 def _settings() -> SearchSettings:

@@ -48,6 +48,10 @@ class Run:
         preset: the experiment.
         seed: of weights, split and tasks.
         data_dir: TFDS's data_dir; TFDS's default if None.
+
+    Attributes:
+        signal: number of the signal that came during the training, also where
+            it was over by then and nothing was left to stop; else None.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class Run:
         self.folder = pathlib.Path(folder)
         self.preset, self.seed = with_whole_paths(preset), seed
         self.data_dir = None if data_dir is None else str(data_dir)
+        self.signal: int | None = None
         self._tasks: TaskSplits | None = None
         self._learner: MetaLearner | None = None
 
@@ -213,9 +218,9 @@ class Run:
                 ],
                 verbose=verbose,
             )
-        self._learner = learner
+        self._learner, self.signal = learner, checkpoint.signal
         # A signal in the last iteration stopped nothing.
-        return checkpoint.signal if learner.iteration < total else None
+        return self.signal if learner.iteration < total else None
 
     def evaluate(
         self,

@@ -12,6 +12,8 @@ import sys
 import threading
 from collections.abc import Iterator
 
+from absl import logging
+
 from reptile_tf.utils import log
 
 
@@ -21,7 +23,6 @@ def helpers(
     folder: str | os.PathLike,
     num_trials: int,
     checkpoint_every: int,
-    threads: tuple[int, int],
     data_dir: str | os.PathLike | None = None,
 ) -> Iterator[None]:
     """Runs workers beside this process, and ends them with the block.
@@ -31,15 +32,18 @@ def helpers(
         folder: of a search that has begun.
         num_trials: as of `reptile_tf.search.worker.work`.
         checkpoint_every: as of `reptile_tf.search.worker.work`.
-        threads: of each, as of `reptile_tf.utils.threads.configure`.
         data_dir: TFDS's data_dir; TFDS's default if None.
     """
-    words = [folder, num_trials, checkpoint_every, *threads]
+    from reptile_tf.utils import threads  # the helper's start does without it
+
+    words = [folder, num_trials, checkpoint_every, *threads.configured()]
     words += [] if data_dir is None else [data_dir]
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", __name__, *map(str, words)],
             stdin=subprocess.PIPE,
+            # A terminal's Ctrl-C is for this process, which then tells them.
+            start_new_session=True,
         )
         for _ in range(count)
     ]
@@ -67,6 +71,7 @@ def main(
         The exit status.
     """
     log.quiet_tensorflow()
+    logging.set_verbosity(logging.ERROR)
     with log.held_back():
         from reptile_tf.search import worker
         from reptile_tf.search.search import Search

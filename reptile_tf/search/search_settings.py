@@ -1,6 +1,7 @@
 """The settings of a search: the first entry of its log."""
 
 import dataclasses
+import functools
 from typing import Any
 
 from reptile_tf.experiments.preset import (
@@ -75,13 +76,7 @@ class SearchSettings:
     @property
     def metric(self) -> str:
         """The name of the metric of the preset's tasks."""
-        # Not above: a command's --help does without TensorFlow.
-        import keras
-
-        from reptile_tf.data import sources
-
-        name = sources.get(self.preset.dataset).metric
-        return "accuracy" if name is None else keras.metrics.get(name).name
+        return _metric(self.preset.dataset)
 
     def trial(self, values: dict[str, Any]) -> Preset:
         """Returns the preset of a trial.
@@ -137,6 +132,17 @@ class SearchSettings:
         entry["space"] = " ".join(entry["space"])
         kept = {k: v for k, v in preset.items() if k not in _FREE}
         return kept | entry
+
+
+@functools.cache
+def _metric(dataset: str) -> str:
+    # Not at the top: a command's --help does without TensorFlow.
+    import keras
+
+    from reptile_tf.data import sources
+
+    name = sources.get(dataset).metric
+    return "accuracy" if name is None else keras.metrics.get(name).name
 
 
 # Those that a command makes flags of.

@@ -200,9 +200,9 @@ class Space:
                 dataclasses.replace(preset, **named)
             if not each.low <= value <= each.high:
                 raise ValueError(
-                    f"space={each} leaves out {value}, where the search begins "
-                    f"with this preset; widen it (--space={each.name}=...), or "
-                    f"begin elsewhere with --{each.name}"
+                    f"space={each} leaves out {value}, the preset's value, "
+                    "where the search begins; give --space with a range that "
+                    f"holds it, or begin elsewhere with --{each.name}"
                 )
         return np.array([r.place(getattr(preset, r.name)) for r in self.ranges])
 

@@ -76,15 +76,15 @@ class TrialRun:
         try:
             # One that was killed after its last look is not looked at again.
             if self._refusal() is None:
-                signal = self._run.train(
+                self._run.train(
                     checkpoint_every,
                     settings.eval_every,
                     settings.num_validation_tasks,
                     [_Watch(self._refusal, self._tick)],
                     verbose=0,
                 )
-                if signal is not None:
-                    raise Stopped(signal)
+                if self._run.signal is not None:
+                    raise Stopped(self._run.signal)
             reports, reason = self._reports(), self._refusal()
             if reason is not None:
                 made = reports[-1].iteration
@@ -111,19 +111,20 @@ class TrialRun:
         if not path.exists():
             return ()
         settings, (columns, lines) = self._settings, read_history(path)
-        if not lines:
-            return ()
         # Where nothing is normalized over a batch the modes are one, "support".
         modes = settings.mode, "support"
-        start = next(f"val_{m}_" for m in modes if f"val_{m}_ci95" in columns)
+        starts = [f"val_{m}_" for m in modes if f"val_{m}_ci95" in columns]
         reports = []
         for line in lines:
             cells = dict(zip(columns, line, strict=True))
+            # An epoch that was stopped has none; it is gone through again.
+            if not starts or cells[f"{starts[0]}ci95"] == "NA":
+                break
             made = (int(cells["epoch"]) + 1) * settings.eval_every
             report = Report(
                 min(made, settings.trial_iterations),
-                float(cells[start + settings.metric]),
-                float(cells[f"{start}ci95"]),
+                float(cells[starts[0] + settings.metric]),
+                float(cells[f"{starts[0]}ci95"]),
             )
             reports.append(report)
         return tuple(reports)

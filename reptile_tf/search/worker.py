@@ -10,7 +10,8 @@ import contextlib
 import gc
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from typing import Any
 
 from reptile_tf.search import locks
 from reptile_tf.search.progress import Progress
@@ -41,21 +42,30 @@ def work(
     """
     shown = progress or Progress(search, num_trials, show=False)
     try:
-        with _signals_raise(), shown:
+        with _Signals() as signals, shown:
+
+            def tick(iteration: int) -> None:
+                signals.check()
+                shown.tick(iteration)
+
             while trials := search.open_trials(num_trials):
+                signals.check()
                 if not any(
-                    _make_if_free(search, trial, checkpoint_every, shown)
+                    _make_if_free(search, trial, checkpoint_every, tick)
                     for trial in trials
                 ):
-                    shown.refresh()
                     time.sleep(_PAUSE)
+                shown.refresh()
     except Stopped as stopped:
         return stopped.number
     return None
 
 
 def _make_if_free(
-    search: Search, trial: Trial, checkpoint_every: int, shown: Progress
+    search: Search,
+    trial: Trial,
+    checkpoint_every: int,
+    tick: Callable[[int], None],
 ) -> bool:
     """Makes a trial unless another worker is at it; says whether it did."""
     name = f"trial-{trial.number:03d}"
@@ -73,31 +83,43 @@ def _make_if_free(
             folder_of(search.folder, trial.number),
             history.before(trial.generation),
             search.data_dir,
-            shown.tick,
+            tick,
         )
         search.tell(made.result(checkpoint_every))
-        shown.refresh()
     del made
     gc.collect()  # a learner and its compiled functions refer to each other
     return True
 
 
-@contextlib.contextmanager
-def _signals_raise() -> Iterator[None]:
+class _Signals:
     """Raises `Stopped` on SIGTERM and SIGINT, outside of a training.
 
-    A training finishes its iteration and saves first; all else that a trial
-    does can be done again.
+    A training minds them itself: it finishes its iteration and saves first. All
+    else that a trial does can be done again.
     """
 
-    def stop(number, frame):
+    def __init__(self) -> None:
+        self._number: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._before[number] = signal.signal(number, self._stop)
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _stop(self, number: int, frame: Any) -> None:
         del frame
+        self._number = number
         raise Stopped(number)
 
-    numbers = signal.SIGTERM, signal.SIGINT
-    before = {number: signal.signal(number, stop) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    def check(self) -> None:
+        """Raises after all where Python dropped what was raised.
+
+        It does so in an object's __del__, which may be what a signal meets.
+        """
+        if self._number is not None:
+            raise Stopped(self._number)
