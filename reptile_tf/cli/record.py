@@ -1,4 +1,4 @@
-"""Keeps a run's results; makes tables and pictures of all that is kept.
+"""Keeps a run's or a search's results; draws and tabulates all that is kept.
 
 Example:
     reptile-tf record --run_dir=runs/o55 --name=omniglot_5shot_5way
@@ -10,7 +10,7 @@ import pathlib
 from absl import flags
 
 RUN_DIR = flags.DEFINE_string(
-    "run_dir", None, "The evaluated run to keep; none if not given."
+    "run_dir", None, "The evaluated run, or the search, to keep."
 )
 NAME = flags.DEFINE_string("name", None, "The name to keep it under.")
 RESULTS = flags.DEFINE_string(
@@ -18,7 +18,12 @@ RESULTS = flags.DEFINE_string(
 )
 PAGE = flags.DEFINE_multi_string(
     "page",
-    ["README.md", "docs/experiments.md", "saved_models/README.md"],
+    [
+        "README.md",
+        "docs/experiments.md",
+        "docs/search.md",
+        "saved_models/README.md",
+    ],
     "A Markdown page whose tables are written anew; may be given several "
     "times.",
 )
@@ -27,15 +32,20 @@ PAGE = flags.DEFINE_multi_string(
 def main() -> None:
     """Keeps a run; makes the tables and pictures."""
     from reptile_tf.experiments import archive, pages
+    from reptile_tf.search import keeping, search_log
     from reptile_tf.utils.files import whole_file
 
     kept = pathlib.Path(RESULTS.value)
     if RUN_DIR.value is not None:
         if NAME.value is None:
             raise ValueError("--run_dir needs --name, the result's name")
-        archive.keep(pathlib.Path(RUN_DIR.value), kept / NAME.value)
+        folder = pathlib.Path(RUN_DIR.value)
+        is_search = (folder / search_log.NAME).exists()
+        keep = keeping.keep if is_search else archive.keep
+        keep(folder, kept / NAME.value)
     for page in map(pathlib.Path, PAGE.value):
         text = pages.fill(page.read_text(), kept)
         with whole_file(page) as part:
             part.write_text(text)
     archive.redraw(kept)
+    keeping.redraw(kept)

@@ -84,12 +84,13 @@ def main() -> None:
         signal = worker.work(search, *given, progress)
     if signal is not None:
         stopped(signal)
-    best = search.history().best()
+    history = search.history()
+    best = history.best()
     if best is None:
         print(f"No trial finished; {search.folder / outcome.TABLE} says why.")
         return
     path = search.folder / outcome.BEST
-    print(f"Best of {NUM_TRIALS.value} trials: {line(*best)}")
+    print(f"Best of {len(history.results)} trials: {line(*best)}")
     print(f"reptile-tf train --config={path} --run_dir=... trains with it.")
 
 

@@ -4,8 +4,10 @@ import json
 import math
 import pathlib
 import re
+import statistics
 
 from reptile_tf.experiments import config_file
+from reptile_tf.experiments.preset import SETTINGS
 from reptile_tf.training.score import read_entries
 from reptile_tf.training.settings import EVALUATION_MODES
 
@@ -175,7 +177,60 @@ def exports(results: pathlib.Path) -> list[str]:
     return _markdown([*head.split(", "), "Tasks, the same for both"], rows)
 
 
+def searched_settings(results: pathlib.Path) -> list[str]:
+    """Returns the settings that searches found, beside the preset's."""
+    configs = {
+        path.parent.name.removesuffix("_seed0"): config_file.read(path)
+        for path in sorted(results.glob("search/finals/*_seed0/config.json"))
+    }
+    differ = [
+        field.name
+        for field in SETTINGS
+        if len({config.get(field.name) for config in configs.values()}) > 1
+    ]
+    rows = [
+        [name, *(f"{config[key]:g}" for key in differ)]
+        for name, config in configs.items()
+    ]
+    return _markdown(["Settings", *(f"`{key}`" for key in differ)], rows)
+
+
+def searched(results: pathlib.Path) -> list[str]:
+    """Returns the accuracies of what searches found, over several seeds."""
+    found: dict[str, dict[str, list[dict]]] = {}
+    for path in sorted(results.glob("search/finals/*_seed*/evaluation.json")):
+        name = path.parent.name.rpartition("_seed")[0]
+        for entry in read_entries(path):
+            modes = found.setdefault(name, {})
+            modes.setdefault(entry["mode"], []).append(entry)
+    rows, seeds = [], set()
+    for name, modes in found.items():
+        for mode, entries in modes.items():
+            seeds |= {str(entry["seed"]) for entry in entries}
+            values = [entry["accuracy"] for entry in entries]
+            cells = [f"{e['accuracy']:.2%} ± {e['ci95']:.2%}" for e in entries]
+            tasks = f"{entries[0]['num_tasks']:,}"
+            rows.append([name, mode, *cells, _mean(values), tasks])
+    columns = [f"Seed {seed}" for seed in sorted(seeds)]
+    head = ["Settings", "Evaluation mode", *columns]
+    return _markdown([*head, "Mean ± 95% over seeds", "Tasks of each"], rows)
+
+
+# Student's t of the 95% interval of a mean, by the number of values.
+_T95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
+
+
+def _mean(values: list[float]) -> str:
+    mean, count = statistics.mean(values), len(values)
+    if count not in _T95:
+        return f"{mean:.2%}"
+    ci95 = _T95[count] * statistics.stdev(values) / math.sqrt(count)
+    return f"{mean:.2%} ± {ci95:.2%}"
+
+
 TABLES = {
+    "searched": searched,
+    "searched_settings": searched_settings,
     "accuracies": accuracies,
     "sine": sine,
     "figure3": figure3,

@@ -7,6 +7,8 @@ search.csv        a line for each trial
 """
 
 import dataclasses
+import hashlib
+import json
 import os
 import pathlib
 from typing import Any
@@ -19,6 +21,9 @@ from reptile_tf.search.search_settings import SearchSettings
 from reptile_tf.search.space import Space
 from reptile_tf.search.trials import Generation, History, Result, Trial, costs
 from reptile_tf.utils.validation import require_at_least, require_writable
+
+# In the log: a digest of the classes of each split, and of their sizes.
+_CLASSES = "classes"
 
 
 class Search:
@@ -69,8 +74,9 @@ class Search:
         """Makes the folder this search's, or finds that it is.
 
         Raises:
-            ValueError: the folder holds another search; or the preset's tasks
-                cannot be made, or hold no classes out for validation.
+            ValueError: the folder holds another search, or one of other data;
+                or the preset's tasks cannot be made, or hold no classes out
+                for validation.
         """
         require_writable(run_dir=self.folder)
         tasks = build.make_tasks(
@@ -83,13 +89,23 @@ class Search:
                 "the classes that it trains on nor by test classes; give "
                 "--validation_classes=100, or as many as can be spared"
             )
+        text = json.dumps(tasks.class_sizes, sort_keys=True)
+        classes = hashlib.sha256(text.encode()).hexdigest()[:16]
         with self._log.held():
             entries = self._log.read()
             if entries:
                 theirs = SearchSettings.of(entries[0])
                 self.settings.require_same(theirs, self.folder)
+                if entries[0].get(_CLASSES, classes) != classes:
+                    raise ValueError(
+                        f"dataset={self.settings.preset.dataset} has other "
+                        "classes, or other numbers of their examples, than "
+                        f"when the search in run_dir={self.folder} began; use "
+                        "the data as they were, or another run_dir"
+                    )
             else:
-                self._log.append(self.settings.entry())
+                entry = self.settings.entry() | {_CLASSES: classes}
+                self._log.append(entry)
 
     def history(self) -> History:
         """Returns what has been tried and found so far, by anybody."""

@@ -94,9 +94,10 @@ class SearchSettings:
 
     @classmethod
     def of(cls, entry: dict[str, Any]) -> "SearchSettings":
-        """Returns the settings of an entry."""
+        """Returns the settings of an entry, which may say more besides."""
+        names = [field.name for field in dataclasses.fields(cls)]
         return cls(
-            **entry
+            **{name: entry[name] for name in names}
             | {
                 "preset": of_config(entry["preset"]),
                 "space": tuple(entry["space"]),

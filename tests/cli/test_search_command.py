@@ -132,6 +132,23 @@ def test_the_pictures_of_a_search_and_of_a_run(searched, tmp_path, capsys):
         run_command("plot", f"--run_dir={tmp_path}")
 
 
+def test_a_search_is_kept_among_the_results(searched, tmp_path):
+    """Without the place of the data, which is not for others."""
+    page = tmp_path / "page.md"
+    page.write_text("# Nothing to fill\n")
+    words = [f"--results={tmp_path}", f"--page={page}"]
+    run_command("record", f"--run_dir={searched}", "--name=s/cma", *words)
+    kept = tmp_path / "s" / "cma"
+    assert {path.name for path in kept.iterdir()} == {
+        *("search.jsonl", "search.csv", "best.json"),
+        *("best_so_far.png", "settings.png", "spread.png"),
+    }
+    assert json.loads((kept / "best.json").read_text())["data_dir"] is None
+    (kept / "spread.png").unlink()
+    run_command("record", *words)
+    assert (kept / "spread.png").exists()
+
+
 def test_each_trial_is_a_line_of_the_table(searched):
     with open(searched / "search.csv", newline="") as file:
         rows = list(csv.DictReader(file))

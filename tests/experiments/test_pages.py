@@ -1,8 +1,10 @@
 """Tables made from what is kept."""
 
+import dataclasses
 import json
 
 from reptile_tf.experiments import pages
+from reptile_tf.experiments.presets import PRESETS
 
 
 def keep(folder, transductive, ci95, other=0.5):
@@ -28,3 +30,31 @@ def test_orders_of_figure_3_are_told_with_their_intervals(tmp_path):
     assert "-10.00% ± 5.00%: no" in lines[2]
     assert "-1.00% ± 5.00%: cannot be told" in lines[3]
     assert pages.order(tmp_path / "empty") == []
+
+
+def test_what_searches_found_is_told_over_seeds(tmp_path):
+    """The interval is Student's, of three values: 4.303 s / sqrt(3)."""
+    finals = tmp_path / "search" / "finals"
+    preset = dataclasses.asdict(PRESETS["glyphs"])
+    for seed, value in enumerate((0.6, 0.7, 0.8)):
+        for name, rate in (("cma", 0.25), ("paper", 0.5)):
+            folder = finals / f"{name}_seed{seed}"
+            folder.mkdir(parents=True)
+            config = preset | {"learning_rate": rate, "seed": seed}
+            (folder / "config.json").write_text(json.dumps(config))
+            entry = {"mode": "support", "accuracy": value, "ci95": 0.01}
+            entry |= {"num_tasks": 10, "seed": seed}
+            (folder / "evaluation.json").write_text(json.dumps([entry]))
+    *_, cma, paper = pages.searched(tmp_path)
+    assert cma == (
+        "| cma | support | 60.00% ± 1.00% | 70.00% ± 1.00% | 80.00% ± 1.00% | "
+        "70.00% ± 24.84% | 10 |"
+    )
+    assert paper.startswith("| paper |")
+    assert pages.searched_settings(tmp_path) == [
+        "| Settings | `learning_rate` |",
+        "| --- | --- |",
+        "| cma | 0.25 |",
+        "| paper | 0.5 |",
+    ]
+    assert pages.searched(tmp_path / "x") == []

@@ -35,6 +35,14 @@ SETTINGS = SearchSettings(
 )
 
 
+OWN = dataclasses.replace(
+    PRESETS["glyphs"],
+    **{"dataset": "own", "ways": 2, "shots": 2, "training_shots": 2},
+    **{"inner_steps": 1, "inner_batch_size": 2, "eval_inner_steps": 1},
+    meta_batch_size=1,
+)
+
+
 class Killed(BaseException):
     """Stands for a kill: nothing may catch it."""
 
@@ -279,6 +287,25 @@ def test_a_start_that_cannot_be_trained_is_refused_at_once(tmp_path):
     assert not (tmp_path / "search.jsonl").exists()
 
 
+def test_other_data_than_the_search_began_with_are_refused(
+    tmp_path, classes, monkeypatch, fake
+):
+    """Its trials could not be compared with those before."""
+    monkeypatch.setattr(registry, "_SOURCES", dict(registry._SOURCES))
+    data = {"classes": classes}
+
+    def load(settings, seed, data_dir):
+        return splits.divide(data["classes"], seed, settings.validation_classes)
+
+    sources.register(sources.ClassSource("own", load=load))
+    settings = SearchSettings(preset=OWN, space=("inner_steps=int:1..4",))
+    begun(tmp_path, settings)
+    begun(tmp_path, settings)
+    data["classes"] = classes.subset(range(11))
+    with pytest.raises(ValueError, match="dataset=own has other classes"):
+        begun(tmp_path, settings)
+
+
 def test_classes_must_be_held_out_to_choose_by(tmp_path):
     preset = dataclasses.replace(PRESETS["glyphs"], validation_classes=0)
     settings = SearchSettings(preset=preset, space=("inner_steps=2..6",))
@@ -452,14 +479,8 @@ def test_no_test_class_is_read(tmp_path, monkeypatch):
         return dataclasses.replace(made, test=Forbidden())
 
     monkeypatch.setattr(build, "make_tasks", guarded)
-    preset = dataclasses.replace(
-        PRESETS["glyphs"],
-        **{"dataset": "own", "ways": 2, "shots": 2, "training_shots": 2},
-        **{"inner_steps": 1, "inner_batch_size": 2, "eval_inner_steps": 1},
-        meta_batch_size=1,
-    )
     settings = SearchSettings(
-        preset=preset,
+        preset=OWN,
         space=("learning_rate=log:1e-4..1e-1", "training_shots=int:2..9"),
         trial_iterations=2,
         eval_every=1,
