@@ -10,10 +10,8 @@ from reptile_tf.utils.extras import extra
 with extra("search"):
     import tqdm
 
-_FORMAT = (
-    "{percentage:3.0f}%|{bar:20}| {n:.1f} of {total} trials, "
-    "{remaining} left{postfix}"
-)
+# The bar takes what the words leave of a line.
+_FORMAT = "{bar} {n:.1f}/{total} trials, {remaining} left{postfix}"
 
 
 class Progress:
@@ -46,6 +44,7 @@ class Progress:
             file=sys.stdout,
             disable=not sys.stdout.isatty(),
             dynamic_ncols=True,
+            smoothing=0,  # the time of a mean trial, not that of an iteration
         )
         self._show_best(history)
         return self
@@ -81,11 +80,8 @@ class Progress:
     def _show_best(self, history: History) -> None:
         best = history.best()
         if best is not None:
-            trial, result = best
-            assert result.score is not None
-            self._bar.set_postfix_str(
-                f"best: {result.score.short()}, trial {trial.number}"
-            )
+            score = best[1].score
+            self._bar.set_postfix_str(f"best {score and score.short()}")
 
 
 def line(trial: Trial, result: Result) -> str:

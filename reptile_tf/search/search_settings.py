@@ -10,6 +10,7 @@ from reptile_tf.experiments.preset import (
     Preset,
     of_config,
     renamed,
+    with_whole_paths,
 )
 from reptile_tf.search import space
 from reptile_tf.training.settings import EVALUATION_MODES
@@ -68,6 +69,9 @@ class SearchSettings:
     )
 
     def __post_init__(self) -> None:
+        # It may be gone on with from another folder.
+        whole = with_whole_paths(self.preset)
+        object.__setattr__(self, "preset", whole)
         if self.eval_every is None:
             every = max(1, self.trial_iterations // 4)
             object.__setattr__(self, "eval_every", every)

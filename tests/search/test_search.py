@@ -306,6 +306,15 @@ def test_other_data_than_the_search_began_with_are_refused(
         begun(tmp_path, settings)
 
 
+def test_a_folder_of_pictures_is_found_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    preset = dataclasses.replace(PRESETS["photos"], dataset="folder:mine")
+    settings = SearchSettings(preset=preset)
+    monkeypatch.chdir("/")
+    settings = SearchSettings.of(json.loads(json.dumps(settings.entry())))
+    assert settings.preset.dataset == f"folder:{tmp_path / 'mine'}"
+
+
 def test_classes_must_be_held_out_to_choose_by(tmp_path):
     preset = dataclasses.replace(PRESETS["glyphs"], validation_classes=0)
     settings = SearchSettings(preset=preset, space=("inner_steps=2..6",))
