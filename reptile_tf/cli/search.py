@@ -3,7 +3,7 @@ r"""Searches settings of a preset by CMA-ES; the same command again resumes.
 Example:
     reptile-tf search --preset=glyphs --run_dir=runs/search \
         --space=learning_rate=log:1e-4..1e-2 --space=inner_steps=int:2..16 \
-        --space=outer_step_size=0.1..1
+        --space=outer_step_size=0.1..1 --trial_iterations=200 --num_trials=22
 
 Each trial is a short training, evaluated on validation tasks, the same for
 each; test classes are not read. The search begins at the preset's own values,
@@ -67,9 +67,9 @@ shared_flags.define_settings()
 
 def main() -> None:
     """Searches, or goes on searching."""
-    from reptile_tf.search import outcome, worker
+    from reptile_tf.search import outcome, report, worker
     from reptile_tf.search.helper import helpers
-    from reptile_tf.search.progress import Progress, line
+    from reptile_tf.search.progress import Progress
     from reptile_tf.search.search import Search
     from reptile_tf.utils import threads
 
@@ -79,19 +79,20 @@ def main() -> None:
     search.begin()
     given = NUM_TRIALS.value, CHECKPOINT_EVERY.value
     progress = Progress(search, NUM_TRIALS.value)
+    size = search.generation_size()
+    print(
+        report.opening(search.settings, search.history(), given[0], size),
+        flush=True,
+    )
     others = WORKERS.value - 1
     with helpers(others, search.folder, *given, search.data_dir):
         signal = worker.work(search, *given, progress)
-    if signal is not None:
-        stopped(signal)
     history = search.history()
-    best = history.best()
-    if best is None:
-        print(f"No trial finished; {search.folder / outcome.TABLE} says why.")
-        return
-    path = search.folder / outcome.BEST
-    print(f"Best of {len(history.results)} trials: {line(*best)}")
-    print(f"reptile-tf train --config={path} --run_dir=... trains with it.")
+    if signal is not None:
+        print(f"{len(history.results)} of {given[0]} trials are done.")
+        stopped(signal)
+    best_file = search.folder / outcome.BEST
+    print(report.summary(search.settings, history, str(best_file)))
 
 
 def _settings() -> SearchSettings:

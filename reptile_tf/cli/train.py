@@ -20,6 +20,7 @@ read by evaluate alone. Ctrl-C and SIGTERM save before they end the training.
 """
 
 import pathlib
+from typing import Any
 
 from absl import flags
 
@@ -77,7 +78,7 @@ def main() -> None:
     if PRESET.value is not None:
         preset = shared_flags.preset(PRESET.value)
     else:
-        config = config_file.read(_config_path())
+        config = _config()
         preset = shared_flags.with_flags(of_config(config))
         seed = seed if SEED.present else config["seed"]
         data_dir = data_dir or config.get("data_dir")
@@ -93,20 +94,18 @@ def main() -> None:
     )
 
 
-def _config_path() -> pathlib.Path:
-    """Returns the file that says the settings where --preset does not."""
+def _config() -> dict[str, Any]:
+    """Returns the settings where --preset does not say them."""
     if CONFIG.value is not None:
-        path = pathlib.Path(CONFIG.value)
-        if not path.is_file():
-            raise ValueError(
-                f"config={path} is no file; give the best.json of a search, or "
-                "the config.json of a run"
-            )
-        return path
+        return config_file.read(
+            CONFIG.value,
+            "give --config the best.json of a search, or the config.json of a "
+            "run",
+        )
     path = pathlib.Path(RUN_DIR.value, config_file.NAME)
     if not path.exists():
         raise ValueError(
             f"run_dir={RUN_DIR.value} holds no run to go on with; give "
             "--preset to begin one, as in --preset=glyphs"
         )
-    return path
+    return config_file.read(path)

@@ -15,11 +15,12 @@ _REMEDY = (
 )
 
 
-def read(path: str | os.PathLike) -> dict[str, Any]:
+def read(path: str | os.PathLike, remedy: str = _REMEDY) -> dict[str, Any]:
     """Returns what a config.json says, of whatever version.
 
     Args:
         path: of the file.
+        remedy: what would do where it says nothing.
 
     Raises:
         ValueError: it is not there, damaged or incomplete.
@@ -28,13 +29,13 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text())
     except FileNotFoundError as error:
-        raise ValueError(f"{path} is not there; {_REMEDY}") from error
+        raise ValueError(f"{path} is not there; {remedy}") from error
     except ValueError as error:  # of JSON, or of UTF-8
-        raise ValueError(f"{path} is damaged: {error}; {_REMEDY}") from error
+        raise ValueError(f"{path} is damaged: {error}; {remedy}") from error
     try:
         _require_whole(config)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path} is no run's: {error}; {_REMEDY}") from error
+        raise ValueError(f"{path} is no run's: {error}; {remedy}") from error
     return config
 
 

@@ -34,6 +34,9 @@ from reptile_tf.training.score import Score
 from reptile_tf.utils.files import write_json
 from reptile_tf.utils.validation import require_writable
 
+# The log of `reptile_tf.search`, whose folder is no run folder.
+SEARCH = "search.jsonl"
+
 
 def evaluation_file(split: str) -> str:
     """Returns the name of the file that an evaluation on a split writes."""
@@ -176,6 +179,11 @@ class Run:
         )
         settings = self._settings() | {"eval_every": iterations_per_epoch}
         require_writable(run_dir=self.folder)
+        if (self.folder / SEARCH).exists():
+            raise ValueError(
+                f"run_dir={self.folder} holds a search; train into another "
+                "folder"
+            )
         if held:
             run_settings.require_same(self.folder, settings, held)
         else:

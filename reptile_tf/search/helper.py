@@ -77,7 +77,9 @@ def main(
         from reptile_tf.search.search import Search
         from reptile_tf.utils import threads
     threads.configure(int(intra_op_threads), int(inter_op_threads))
-    threading.Thread(target=_end_with_stdin, daemon=True).start()
+    # Not by sys.stdin, whose lock would be held when this process ends.
+    descriptor = sys.stdin.fileno()
+    threading.Thread(target=_end_with, args=(descriptor,), daemon=True).start()
     try:
         number = worker.work(
             Search.open(folder, data_dir),
@@ -90,11 +92,15 @@ def main(
     return 0 if number is None else 128 + number
 
 
-def _end_with_stdin() -> None:
-    """Sends this process SIGTERM when its standard input ends."""
-    sys.stdin.buffer.read()
+def _end_with(descriptor: int) -> None:
+    """Sends this process SIGTERM when the other end of a pipe is closed."""
+    while os.read(descriptor, 1):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    status = main(*sys.argv[1:])
+    sys.stdout.flush()
+    # At once: the end of the pipe may come while Python cleans up.
+    os._exit(status)

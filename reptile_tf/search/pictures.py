@@ -7,14 +7,19 @@ from collections.abc import Sequence
 from reptile_tf.experiments.plots import write_figure
 from reptile_tf.search.search_log import SearchLog
 from reptile_tf.search.search_settings import SearchSettings
-from reptile_tf.search.space import Space
+from reptile_tf.search.space import Range, Space
 from reptile_tf.search.trials import DIVERGED, History, Result, Trial, better
 from reptile_tf.utils.extras import extra
 
 with extra("plots"):
     import matplotlib.pyplot as plt
     from matplotlib.axes import Axes
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
+    from matplotlib.ticker import (
+        LogLocator,
+        MaxNLocator,
+        NullFormatter,
+        PercentFormatter,
+    )
 
 BEST, SETTINGS, SPREAD = "best_so_far.png", "settings.png", "spread.png"
 
@@ -39,7 +44,7 @@ def draw(
     best_so_far(settings, history, folder / BEST)
     settings_and_scores(settings, history, folder / SETTINGS)
     drawn = [folder / BEST, folder / SETTINGS]
-    if any(each.spread for each in history.generations):
+    if any(each.spread for each in history.generations[2:]):
         spread(history, folder / SPREAD)
         drawn.append(folder / SPREAD)
     return drawn
@@ -58,8 +63,9 @@ def best_so_far(
     figure, axis = plt.subplots(layout="tight", figsize=(8, 4))
     done = _done(history)
     numbers = [trial.number for trial, _ in done]
-    for first in (each.trials[0].number for each in history.generations[1:]):
-        axis.axvline(first - 0.5, color="0.92", zorder=0)
+    for each in history.generations[1::2]:
+        ends = each.trials[0].number - 0.5, each.trials[-1].number + 0.5
+        axis.axvspan(*ends, color="0.95", zorder=0)
     _scores(axis, settings, done, numbers)
     best: tuple[list[int], list[float]] = [], []
     for trial, result in done:
@@ -77,11 +83,20 @@ def best_so_far(
             color="tab:orange",
             label="best so far",
         )
-    axis.set_xlabel("trial (lines divide the generations)")
+    own = history.results.get(0)
+    if own is not None and own.score is not None:
+        axis.axhline(
+            own.score.value,
+            color="0.4",
+            linestyle=":",
+            label="the preset (trial 0)",
+        )
+    axis.set_xlabel("trial (each stripe is a generation)")
+    axis.set_xlim(-0.5, numbers[-1] + 0.5)
     axis.xaxis.set_major_locator(MaxNLocator(10, integer=True))
     _finish(axis, settings)
     _legend(axis)
-    axis.set_title(f"{settings.method}: {_of_what(settings)}", fontsize=10)
+    axis.set_title(_title(settings), fontsize=10)
     write_figure(figure, path)
 
 
@@ -118,17 +133,31 @@ def settings_and_scores(
             label="the preset's value",
             zorder=0,
         )
-        axis.set(
-            xlabel=each.name, xscale="log" if each.scale == "log" else "linear"
-        )
-        if each.scale == "int":
-            axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         _finish(axis, settings)
+        _lay_out(axis, each)
     for axis in axes[:, 1:].flat:
         axis.set_ylabel("")
     _legend(axes.flat[len(ranges) - 1])
-    figure.suptitle(f"{settings.method}: {_of_what(settings)}", fontsize=10)
+    figure.suptitle(_title(settings), fontsize=10)
     write_figure(figure, path)
+
+
+def _lay_out(axis: Axes, each: Range) -> None:
+    """Gives an axis a setting's whole range, also what was not tried of it."""
+    axis.set_xlabel(each.name)
+    if each.scale == "log":
+        few = (1.0, 2.0, 5.0) if each.high < 30 * each.low else (1.0,)
+        axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=few))
+        axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.xaxis.set_minor_formatter(NullFormatter())
+        margin = (each.high / each.low) ** 0.04
+        axis.set_xlim(each.low / margin, each.high * margin)
+        return
+    margin = 0.04 * (each.high - each.low)
+    axis.set_xlim(each.low - margin, each.high + margin)
+    whole = each.scale == "int"
+    axis.xaxis.set_major_locator(MaxNLocator(6, integer=whole))
 
 
 def spread(history: History, path: str | os.PathLike) -> None:
@@ -138,18 +167,21 @@ def spread(history: History, path: str | os.PathLike) -> None:
         history: of a search by CMA-ES.
         path: of the picture, a PNG.
     """
-    figure, (left, right) = plt.subplots(1, 2, layout="tight", figsize=(8, 3.2))
+    figure, (left, right) = plt.subplots(1, 2, layout="tight", figsize=(8, 3.4))
     numbers = range(1, len(history.generations))
     spreads = [each.spread for each in history.generations[1:]]
-    for axis, name, text in (
-        (left, "sigma", "sigma, of the range of a setting"),
-        (right, "axis_ratio", "longest axis over the shortest"),
+    for axis, name, title in (
+        (left, "sigma", "Sigma, as a fraction of each range"),
+        (right, "axis_ratio", "Longest axis over the shortest"),
     ):
-        axis.plot(numbers, [each[name] for each in spreads], ".-")
-        axis.set(xlabel="generation", ylabel=text)
-        axis.set_ylim(bottom=0)
+        values = [each[name] for each in spreads]
+        axis.plot(numbers, values, ".-")
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel("generation")
+        axis.set_ylim(0, 1.15 * max(values))
         axis.xaxis.set_major_locator(MaxNLocator(10, integer=True))
         axis.grid(alpha=0.3)
+    figure.suptitle("The distribution that CMA-ES draws from", fontsize=10)
     write_figure(figure, path)
 
 
@@ -169,28 +201,35 @@ def _scores(
     places: Sequence[float],
 ) -> None:
     """Draws what became of trials at the places of an axis."""
-    finished: list[tuple[float, float, float]] = []
-    pruned: list[tuple[float, float]] = []
-    diverged: list[float] = []
-    for (_, result), place in zip(done, places, strict=True):
+    finished, pruned, diverged = [], [], []
+    for (trial, result), place in zip(done, places, strict=True):
         if result.score is not None:
             score = result.score
-            finished.append((place, score.value, score.ci95))
+            finished.append((place, score.value, score.ci95, trial.generation))
         elif result.state == DIVERGED:
             diverged.append(place)
         else:
             pruned.append((place, result.reports[-1].value))
     if finished:
-        x, y, ci95 = zip(*finished, strict=True)
-        axis.errorbar(
+        x, y, ci95, generation = zip(*finished, strict=True)
+        axis.errorbar(x, y, ci95, fmt="none", elinewidth=0.8, ecolor="0.6")
+        axis.scatter(
             x,
             y,
-            ci95,
-            fmt="o",
-            markersize=4,
-            elinewidth=0.8,
-            color="tab:blue",
-            label="finished, with its 95% interval",
+            20,
+            generation,
+            cmap="viridis_r",
+            zorder=3,
+            label="finished, with its 95% interval\n(the later, the darker)",
+        )
+        best = max(finished, key=lambda each: better(settings.metric, each[1]))
+        axis.plot(
+            *best[:2],
+            "o",
+            markersize=10,
+            markerfacecolor="none",
+            color="tab:orange",
+            label="the best",
         )
     if pruned:
         axis.plot(
@@ -201,15 +240,15 @@ def _scores(
             color="0.5",
             label="stopped early, as it was then",
         )
-    if diverged:  # at the bottom, or at the top of errors
-        edge = 0.02 if "accuracy" in settings.metric else 0.98
+    if diverged:  # at the edge where the bad ones are
+        edge = 0.03 if "accuracy" in settings.metric else 0.97
         axis.plot(
             diverged,
             [edge] * len(diverged),
             "x",
             color="tab:red",
             transform=axis.get_xaxis_transform(),
-            label="diverged",
+            label="diverged, so without a value",
         )
 
 
@@ -224,8 +263,10 @@ def _legend(axis: Axes) -> None:
     axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
 
 
-def _of_what(settings: SearchSettings) -> str:
+def _title(settings: SearchSettings) -> str:
+    by = {"cma": "by CMA-ES", "random": "at random"}[settings.method]
     return (
-        f"{settings.num_tasks} validation tasks of {settings.preset.dataset}, "
-        f"{settings.mode}, after {settings.trial_iterations:,} iterations"
+        f"{settings.preset.dataset}, searched {by}: "
+        f"{settings.num_tasks} validation tasks (mode {settings.mode}) after "
+        f"{settings.trial_iterations:,} outer iterations"
     )

@@ -3,8 +3,9 @@
 import sys
 from typing import Any
 
+from reptile_tf.search.report import line
 from reptile_tf.search.search import Search
-from reptile_tf.search.trials import History, Result, Trial
+from reptile_tf.search.trials import History
 from reptile_tf.utils.extras import extra
 
 with extra("search"):
@@ -74,7 +75,11 @@ class Progress:
             if result is not None and trial.number not in self._seen:
                 self._seen.add(trial.number)
                 self._bar.n = min(len(self._seen), self._total)
-                self._bar.write(line(trial, result), file=sys.stdout)
+                count = f"{len(self._seen)}/{self._total}"
+                self._bar.write(
+                    f"[{count}] {line(trial, result)}", file=sys.stdout
+                )
+                sys.stdout.flush()  # also where it is a file that is watched
         self._show_best(history)
 
     def _show_best(self, history: History) -> None:
@@ -82,9 +87,3 @@ class Progress:
         if best is not None:
             score = best[1].score
             self._bar.set_postfix_str(f"best {score and score.short()}")
-
-
-def line(trial: Trial, result: Result) -> str:
-    """Returns a trial and what became of it, in one line."""
-    values = [f"{name} {value}" for name, value in trial.values.items()]
-    return f"trial {trial.number}: {', '.join(values)}: {result}"

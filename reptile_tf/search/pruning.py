@@ -39,7 +39,7 @@ def hopeless(
     return (
         f"{_number(metric, report.value)} +- {_number(metric, report.ci95)} is "
         f"worse than {_number(metric, median)}, the median of "
-        f"{len(others)} earlier trials there"
+        f"{len(others)} earlier trials at that iteration"
     )
 
 

@@ -13,8 +13,10 @@ import os
 import pathlib
 from typing import Any
 
+from reptile_tf.data import sources
+from reptile_tf.data.sources import ClassSource
 from reptile_tf.data.task_settings import TaskSettings
-from reptile_tf.experiments import build
+from reptile_tf.experiments import build, config_file
 from reptile_tf.experiments.preset import Preset
 from reptile_tf.search import outcome, samplers, search_log
 from reptile_tf.search.search_settings import SearchSettings
@@ -79,16 +81,22 @@ class Search:
                 for validation.
         """
         require_writable(run_dir=self.folder)
+        if (self.folder / config_file.NAME).exists():
+            raise ValueError(
+                f"run_dir={self.folder} holds a run; search into another folder"
+            )
+        source = sources.get(self.settings.preset.dataset)
+        held = self.settings.preset.validation_classes
+        if held is None and isinstance(source, ClassSource):
+            held = int(source.holds_out)
+        if held == 0:  # before data are loaded, or even downloaded
+            raise self._nothing_held_out()
+        source.require_used(self.settings.preset)
         tasks = build.make_tasks(
             self.settings.preset, self.settings.seed, self.data_dir
         )
         if not tasks.held_out:
-            raise ValueError(
-                f"dataset={self.settings.preset.dataset} holds no classes out "
-                "of the training classes, and a search must choose neither by "
-                "the classes that it trains on nor by test classes; give "
-                "--validation_classes=100, or as many as can be spared"
-            )
+            raise self._nothing_held_out()
         text = json.dumps(tasks.class_sizes, sort_keys=True)
         classes = hashlib.sha256(text.encode()).hexdigest()[:16]
         with self._log.held():
@@ -106,6 +114,18 @@ class Search:
             else:
                 entry = self.settings.entry() | {_CLASSES: classes}
                 self._log.append(entry)
+
+    def _nothing_held_out(self) -> ValueError:
+        return ValueError(
+            f"dataset={self.settings.preset.dataset} holds no classes out of "
+            "the training classes here, and a search must choose neither by "
+            "the classes that it trains on nor by test classes; give "
+            "--validation_classes=100, or as many as can be spared"
+        )
+
+    def generation_size(self) -> int:
+        """Returns the trials of a generation but the first."""
+        return self._sampler(History([])).generation_size
 
     def history(self) -> History:
         """Returns what has been tried and found so far, by anybody."""

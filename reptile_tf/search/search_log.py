@@ -13,9 +13,10 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
+from reptile_tf.experiments.run import SEARCH
 from reptile_tf.utils.files import named_if_not_written
 
-NAME = "search.jsonl"
+NAME = SEARCH
 _SEAL = "seal"
 # For the log, in seconds: others read and write a few lines, or draw a
 # generation.

@@ -56,7 +56,8 @@ class SearchSettings:
     prune: bool = setting(
         True,
         text="Whether a trial is stopped early where its accuracy, with its "
-        "95% interval, lies below the median of earlier trials.",
+        "95% interval, lies below the median of earlier trials; --noprune "
+        "turns it off.",
     )
     eval_every: int = setting(
         None,
@@ -65,7 +66,10 @@ class SearchSettings:
         least=1,
     )
     num_validation_tasks: int = setting(
-        50, text="The number of validation tasks of such a look.", least=2
+        50,
+        text="The number of validation tasks of a look at a trial under way "
+        "(see --eval_every).",
+        least=2,
     )
 
     def __post_init__(self) -> None:
@@ -73,7 +77,7 @@ class SearchSettings:
         whole = with_whole_paths(self.preset)
         object.__setattr__(self, "preset", whole)
         if self.eval_every is None:
-            every = max(1, self.trial_iterations // 4)
+            every = -(-self.trial_iterations // 4)
             object.__setattr__(self, "eval_every", every)
         require_valid(self)
 
@@ -119,6 +123,13 @@ class SearchSettings:
             ValueError: names the settings, and what would do.
         """
         ours, others = self._compared(), theirs._compared()
+        if ours["dataset"] != others["dataset"]:
+            raise ValueError(
+                f"run_dir={folder} holds a search of {others['dataset']}; use "
+                f"another run_dir for one of {ours['dataset']}"
+            )
+        if ours["trial_iterations"] != others["trial_iterations"]:
+            ours.pop("eval_every")  # which follows from it, if not given
         contradictions = [
             f"{name}={ours[name]} (the search has {others.get(name)})"
             for name in ours

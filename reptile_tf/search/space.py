@@ -1,6 +1,7 @@
 """What is searched: settings of a preset, and the range of each."""
 
 import dataclasses
+import difflib
 import math
 import pathlib
 import re
@@ -10,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from reptile_tf.experiments.preset import SETTINGS, Preset
-from reptile_tf.utils.validation import require_choice
 
 # The settings of Tables 3 to 5, in ranges that hold all of their values.
 PAPER = (
@@ -33,7 +33,8 @@ _NOT_TO_BE_SEARCHED = {
         "make one search for each of its values",
     ),
     "channels": "says what the pictures are; make one search for each value",
-    "outer_iterations": "is what a trial may cost; give --trial_iterations",
+    "outer_iterations": "is not searched; --trial_iterations says how long a "
+    "trial is",
 }
 _FIELDS = {field.name: field for field in SETTINGS}
 SEARCHED = tuple(
@@ -42,7 +43,8 @@ SEARCHED = tuple(
     if field.type in (int, float) and name not in _NOT_TO_BE_SEARCHED
 )
 _FORM = "NAME=LOW..HIGH, NAME=log:LOW..HIGH or NAME=int:LOW..HIGH"
-_TEXT = re.compile(r"\s*(\w+)\s*=\s*(?:(\w+):)?(.+?)\.\.(.+?)\s*")
+_RANGE = re.compile(r"(?:(\w+):)?(.+?)\.\.(.+)")
+_LARGEST = 1e9  # nothing that is searched comes near it
 _DIGITS = 4  # of a value that is no whole number; more help nobody
 
 
@@ -70,30 +72,31 @@ class Range:
         Raises:
             ValueError: it says none, or the setting cannot be searched.
         """
-        match = _TEXT.fullmatch(text)
+        name, _, rest = map(str.strip, text.partition("="))
+        _require_searchable(name)
+        match = _RANGE.fullmatch(rest)
         if match is None:
             raise ValueError(f"space={text!r} must be of the form {_FORM}")
-        name, scale, *ends = match.groups()
-        _require_searchable(name)
+        scale, *ends = match.groups()
         whole = _FIELDS[name].type is int
         scale = scale or ("int" if whole else "")
         if scale not in (("int",) if whole else ("log", "")):
-            kind = "whole numbers" if whole else "numbers that are not whole"
-            like = "int:2..16" if whole else "log:1e-4..1e-2, or 0.1..1"
+            told = "..".join(ends)
+            remedy = f"which have no other scale than int; write {name}={told}"
+            if not whole:
+                remedy = f"on the scale log or none; write {name}=log:{told}"
             raise ValueError(
-                f"space={text!r}: {name} takes {kind}; write {name}={like}"
+                f"space={text!r}: {name} takes "
+                f"{'whole ' if whole else ''}numbers, {remedy}"
             )
-        try:
-            low, high = (int(e) if whole else float(e) for e in ends)
-        except ValueError as error:
-            raise ValueError(f"space={text!r} is no range: {error}") from None
-        if not (low < high and math.isfinite(high - low)):
+        low, high = (_number(text, end, whole) for end in ends)
+        if not low < high:
             raise ValueError(
                 f"space={text!r}: the first number must be below the second"
             )
         if scale == "log" and low <= 0:
             raise ValueError(
-                f"space={text!r}: a range of scale log begins above 0"
+                f"space={text!r}: a range on the scale log must begin above 0"
             )
         return cls(name, low, high, scale)
 
@@ -123,18 +126,44 @@ class Range:
         return (value - self.low) / (self.high - self.low)
 
 
+def _number(text: str, end: str, whole: bool) -> float:
+    """Returns an end of a range.
+
+    Args:
+        text: the range, for messages.
+        end: its low or its high end.
+        whole: whether it must be a whole number.
+    """
+    try:
+        number = int(end) if whole else float(end)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number) or abs(number) > _LARGEST:
+        kind = "whole number" if whole else "number"
+        raise ValueError(
+            f"space={text!r}: {end!r} must be a {kind}, from -1e9 to 1e9"
+        )
+    return number
+
+
 def _require_searchable(name: str) -> None:
     """Refuses settings that are no numbers, or would change what is asked."""
-    require_choice(_FIELDS, space=name)
     if name in _NOT_TO_BE_SEARCHED:
         raise ValueError(f"space={name}: {name} {_NOT_TO_BE_SEARCHED[name]}")
-    if name not in SEARCHED:
+    if name in _FIELDS and name not in SEARCHED:
         choices = _FIELDS[name].metadata["choices"]
         like = choices[-1] if choices else "VALUE"
         raise ValueError(
-            f"space={name}: {name} is no number, and what is between its "
-            "values cannot be tried; make one search for each of them, with "
-            f"--{name}={like}"
+            f"space={name}: {name} is not a number, so that it has no range; "
+            f"make one search for each of its values, such as --{name}={like}, "
+            "each in a run_dir of its own"
+        )
+    if name not in SEARCHED:
+        near = difflib.get_close_matches(name, SEARCHED, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(
+            f"space={name}: the settings that can be searched are "
+            f"{', '.join(SEARCHED)}{hint}"
         )
 
 
@@ -193,17 +222,24 @@ class Space:
             ValueError: a range leaves the preset's value out, or has values
                 that the setting may not have.
         """
+        outside = []
         for each in self.ranges:
             value = getattr(preset, each.name)
             for end in (each.low, each.high):
                 named: dict[str, Any] = {each.name: end}
-                dataclasses.replace(preset, **named)
+                try:
+                    dataclasses.replace(preset, **named)
+                except ValueError as error:
+                    raise ValueError(f"space={each}: {error}") from None
             if not each.low <= value <= each.high:
-                raise ValueError(
-                    f"space={each} leaves out {value}, the preset's value, "
-                    "where the search begins; give --space with a range that "
-                    f"holds it, or begin elsewhere with --{each.name}"
-                )
+                outside.append(f"{each} leaves out {value}")
+        if outside:
+            raise ValueError(
+                f"space={'; '.join(outside)}: a search begins at the preset's "
+                "values, which the ranges, the default ones too, must hold; "
+                "give --space with such a range for each setting that is to be "
+                "searched, or begin at other values by the settings' flags"
+            )
         return np.array([r.place(getattr(preset, r.name)) for r in self.ranges])
 
 

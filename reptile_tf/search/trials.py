@@ -80,7 +80,9 @@ class Result:
 
     def __str__(self) -> str:
         if self.score is not None:
-            return str(self.score)
+            return self.score.short()
+        if self.state == DIVERGED:
+            return f"{self.state}: {self.reason}"
         return f"{self.state} at iteration {self.iterations:,}: {self.reason}"
 
 

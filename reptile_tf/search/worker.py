@@ -112,14 +112,14 @@ class _Signals:
             signal.signal(number, handler)
 
     def _stop(self, number: int, frame: Any) -> None:
-        del frame
         self._number = number
+        while frame is not None:
+            if frame.f_code.co_name == "__del__":
+                return  # from where no exception gets out
+            frame = frame.f_back
         raise Stopped(number)
 
     def check(self) -> None:
-        """Raises after all where Python dropped what was raised.
-
-        It does so in an object's __del__, which may be what a signal meets.
-        """
+        """Raises where a signal came at a moment that did not allow it."""
         if self._number is not None:
             raise Stopped(self._number)

@@ -72,8 +72,11 @@ def test_two_workers_and_a_kill_change_nothing(searched, tmp_path):
     assert made < lines(tmp_path) == lines(searched) == 12
     for name in ("search.csv", "best.json"):
         assert (tmp_path / name).read_bytes() == (searched / name).read_bytes()
-    assert "Best of 8 trials: trial " in printed
-    assert "(95% interval, 4 tasks)" in printed
+    assert printed.startswith("Searching sine by cma: 8 trials of 8 outer it")
+    assert "inner_steps=int:1..4, beginning at 2" in printed
+    assert "The preset: trial 0: learning_rate 0.02, inner_steps 2" in printed
+    assert "The best:   trial " in printed
+    assert " (4 tasks)" in printed
 
 
 def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path):
@@ -113,7 +116,10 @@ def test_train_takes_what_was_found(searched, tmp_path, capsys):
     assert Run.open(tmp_path / "other").seed == 3
     for wrong, message in (
         ([*words, "--preset=sine"], "give --preset or --config, not both"),
-        (["train", "--config=none", "--run_dir=a"], "config=none is no file"),
+        (
+            ["train", "--config=none", "--run_dir=a"],
+            "none is not there; give --config",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             run_command(*wrong)

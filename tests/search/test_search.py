@@ -396,10 +396,10 @@ def test_a_signal_between_trainings_stops_the_search_too(tmp_path, monkeypatch):
     assert worker.work(search, 1) is None
 
 
-def test_a_signal_that_python_drops_stops_the_search_all_the_same(
+def test_a_signal_in_a_del_stops_the_search_a_little_later(
     tmp_path, fake, monkeypatch
 ):
-    """An exception that is raised in a __del__ goes no further."""
+    """An exception that is raised there would be printed, and dropped."""
     dropped = []
     monkeypatch.setattr(sys, "unraisablehook", lambda x: dropped.append(1))
 
@@ -416,7 +416,7 @@ def test_a_signal_that_python_drops_stops_the_search_all_the_same(
     monkeypatch.setattr(worker, "TrialRun", Unlucky)
     search = begun(tmp_path)
     assert worker.work(search, 9) == signal.SIGTERM
-    assert dropped == [1]
+    assert dropped == []
     assert list(search.history().results) == [0, 1, 2]
 
 

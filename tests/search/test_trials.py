@@ -92,7 +92,7 @@ def test_a_trial_is_stopped_if_all_of_its_interval_is_below_the_median(
     if stopped:
         assert reason == (
             "39.00% +- 10.00% is worse than 50.00%, the median of 4 earlier "
-            "trials there"
+            "trials at that iteration"
         )
     # Of an error the large values are the bad ones.
     report = Report(25, 1 - value, ci95)

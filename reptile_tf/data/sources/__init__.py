@@ -71,6 +71,7 @@ register(
     ClassSource(
         "omniglot",
         load=_loader("omniglot"),
+        holds_out=False,  # as in the paper
         without_effect=_SPECIAL - _OMNIGLOT,
     )
 )

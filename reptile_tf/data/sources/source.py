@@ -105,6 +105,8 @@ class ClassSource(Source):
         load: (settings, seed, data_dir) -> the training, the validation and
             the test classes; None for the validation classes if there are
             none. `settings.dataset` is the whole name that the user gave.
+        holds_out: whether it holds classes out for validation where the setting
+            `validation_classes` is not given.
         resized: settings -> how its pictures were resized, a word of
             `reptile_tf.data.image_files.RESIZES`; nearest neighbour if None.
     """
@@ -113,6 +115,7 @@ class ClassSource(Source):
         [TaskSettings, int, Folder],
         tuple[LabelledExamples, LabelledExamples | None, LabelledExamples],
     ] = dataclasses.field(kw_only=True)
+    holds_out: bool = True
     resized: Callable[[TaskSettings], str] | None = None
     uint8_images: bool = True
 
