@@ -212,6 +212,14 @@ def test_a_trial_that_another_is_at_is_left_to_it(tmp_path, fake):
     assert fake.made == [0, second.number, first.number]  # a second time
 
 
+def test_a_result_that_is_told_twice_counts_once(tmp_path, fake):
+    search = begun(tmp_path)
+    worker.work(search, 1)
+    before = log(tmp_path)
+    search.tell(search.history().results[0])
+    assert log(tmp_path) == before
+
+
 def test_results_in_another_order_lead_to_the_same_search(tmp_path, fake):
     worker.work(begun(tmp_path / "a"), 25)
     search = begun(tmp_path / "b")
@@ -520,9 +528,12 @@ def test_no_test_class_is_read(tmp_path, monkeypatch):
         num_tasks=2,
         num_validation_tasks=2,
         mode="transductive",
+        seed=3,
     )
     search = begun(tmp_path, settings)
     assert worker.work(search, 2) is None
+    trial = Run.open(trial_run.folder_of(tmp_path, 1))
+    assert (trial.seed, trial.preset.outer_iterations) == (3, 2)
     history = search.history()
     assert len(history.results) == 2
     score = history.best()[1].score
