@@ -47,8 +47,13 @@ SPACE = flags.DEFINE_multi_string(
     "several times. The settings of the paper's Tables 3 to 5 if not given.",
 )
 NUM_TRIALS = flags.DEFINE_integer(
-    "num_trials", 41, "The number of trials, the preset's own among them.", 1
+    "num_trials",
+    None,
+    "The number of trials, the preset's own among them; if not given as many "
+    "as the search has, 41 of a new one.",
+    1,
 )
+_NUM_TRIALS = 41
 WORKERS = flags.DEFINE_integer(
     "workers",
     1,
@@ -75,10 +80,13 @@ def main() -> None:
 
     if WORKERS.value > 1:
         threads.share(WORKERS.value)
-    search = Search(RUN_DIR.value, _settings(), DATA_DIR.value)
-    search.begin()
-    given = NUM_TRIALS.value, CHECKPOINT_EVERY.value
-    progress = Progress(search, NUM_TRIALS.value)
+    told = Search.told(RUN_DIR.value)
+    num_trials = NUM_TRIALS.value or told["num_trials"] or _NUM_TRIALS
+    data_dir = DATA_DIR.value or told["data_dir"]
+    search = Search(RUN_DIR.value, _settings(), data_dir)
+    search.begin(num_trials)
+    given = num_trials, CHECKPOINT_EVERY.value
+    progress = Progress(search, num_trials)
     size = search.generation_size()
     print(
         report.opening(search.settings, search.history(), given[0], size),

@@ -15,10 +15,16 @@ class EpochLog(keras.callbacks.CSVLogger):
     keys: list[str] | None
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Writes a line."""
-        self.keys = self.keys or sorted(logs or {})
+        """Writes a line, to the disk."""
+        if not self.keys:
+            # Those of the lines before: an epoch that was stopped lacks some.
+            path = pathlib.Path(self.filename)
+            columns = read_history(path)[0] if path.exists() else []
+            self.keys = columns[1:] or sorted(logs or {})
         with named_if_not_written(self.filename):
             super().on_epoch_end(epoch, logs)
+            self.csv_file.flush()
+            os.fsync(self.csv_file.fileno())
 
 
 def read_history(path: str | os.PathLike) -> tuple[list[str], list[list[str]]]:

@@ -16,6 +16,9 @@ from absl import logging
 
 from reptile_tf.utils import log
 
+# How long a worker may take to finish an iteration, in seconds.
+_PATIENCE = 60.0
+
 
 @contextlib.contextmanager
 def helpers(
@@ -38,10 +41,14 @@ def helpers(
 
     words = [folder, num_trials, checkpoint_every, *threads.configured()]
     words += [] if data_dir is None else [data_dir]
+    # They import what this process does, and nothing that lies about in the
+    # current folder.
+    path = os.pathsep.join(filter(None, sys.path))
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", __name__, *map(str, words)],
+            [sys.executable, "-P", "-m", __name__, *map(str, words)],
             stdin=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": path},
             # A terminal's Ctrl-C is for this process, which then tells them.
             start_new_session=True,
         )
@@ -54,7 +61,25 @@ def helpers(
             if process.stdin is not None:
                 process.stdin.close()
         for process in processes:
-            process.wait()
+            _end(process)
+
+
+def _end(process: subprocess.Popen) -> None:
+    """Waits for a worker that was told to end; wakes it up if it is stopped."""
+    for number in (signal.SIGCONT, signal.SIGKILL):
+        try:
+            status = process.wait(_PATIENCE)
+            break
+        except subprocess.TimeoutExpired:
+            process.send_signal(number)
+    else:
+        status = process.wait()
+    if status not in (0, 128 + signal.SIGTERM, -signal.SIGTERM):
+        print(
+            f"reptile-tf search: a worker ended with status {status}; what it "
+            "had of a trial is gone on with by the next",
+            file=sys.stderr,
+        )
 
 
 def main(
@@ -71,8 +96,11 @@ def main(
         The exit status.
     """
     log.quiet_tensorflow()
+    logging.use_absl_handler()  # which TensorFlow's messages go through, too
     logging.set_verbosity(logging.ERROR)
     with log.held_back():
+        import tensorflow as tf
+
         from reptile_tf.search import worker
         from reptile_tf.search.search import Search
         from reptile_tf.utils import threads
@@ -86,8 +114,11 @@ def main(
             int(num_trials),
             int(checkpoint_every),
         )
-    except (ValueError, OSError, MemoryError) as error:
-        print(f"reptile-tf search, a helper: {error}", file=sys.stderr)
+    except (ValueError, OSError, MemoryError, tf.errors.OpError) as error:
+        reason = " ".join(str(error).splitlines()[:1])
+        print(
+            f"reptile-tf search, one of its workers: {reason}", file=sys.stderr
+        )
         return 1
     return 0 if number is None else 128 + number
 

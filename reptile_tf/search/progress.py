@@ -1,11 +1,13 @@
 """What people see of a search: a bar, and a line for each trial."""
 
 import sys
+import time
+from collections.abc import Sequence
 from typing import Any
 
 from reptile_tf.search.report import line
 from reptile_tf.search.search import Search
-from reptile_tf.search.trials import History
+from reptile_tf.search.trials import History, Trial
 from reptile_tf.utils.extras import extra
 
 with extra("search"):
@@ -13,6 +15,8 @@ with extra("search"):
 
 # The bar takes what the words leave of a line.
 _FORMAT = "{bar} {n:.1f}/{total} trials, {remaining} left{postfix}"
+# How often it looks what others have made within a trial, in seconds.
+_PAUSE = 2.0
 
 
 class Progress:
@@ -31,6 +35,7 @@ class Progress:
         self._search, self._total, self._show = search, num_trials, show
         self._seen: set[int] = set()
         self._bar: Any = None
+        self._next = 0.0
 
     def __enter__(self):
         if not self._show:
@@ -43,7 +48,7 @@ class Progress:
             initial=done,
             bar_format=_FORMAT,
             file=sys.stdout,
-            disable=not sys.stdout.isatty(),
+            disable=sys.stdout is None or not sys.stdout.isatty(),
             dynamic_ncols=True,
             smoothing=0,  # the time of a mean trial, not that of an iteration
         )
@@ -60,7 +65,11 @@ class Progress:
         Args:
             iteration: the outer iterations of the trial that are made.
         """
-        if self._bar is not None and not self._bar.disable:
+        if self._bar is None:
+            return
+        if time.monotonic() > self._next:  # what others have made
+            self.refresh()
+        if not self._bar.disable:
             part = iteration / self._search.settings.trial_iterations
             self._bar.n = min(len(self._seen) + part, self._total)
             self._bar.update(0)
@@ -69,6 +78,7 @@ class Progress:
         """Shows what has come to the log since it was called last."""
         if self._bar is None:
             return
+        self._next = time.monotonic() + _PAUSE
         history = self._search.history()
         for trial in history.trials():
             result = history.results.get(trial.number)
@@ -76,11 +86,22 @@ class Progress:
                 self._seen.add(trial.number)
                 self._bar.n = min(len(self._seen), self._total)
                 count = f"{len(self._seen)}/{self._total}"
-                self._bar.write(
-                    f"[{count}] {line(trial, result)}", file=sys.stdout
-                )
-                sys.stdout.flush()  # also where it is a file that is watched
+                self._say(f"[{count}] {line(trial, result)}")
         self._show_best(history)
+
+    def waits_for(self, trials: Sequence[Trial]) -> None:
+        """Says that nothing can be done until others have made trials."""
+        if self._bar is not None:
+            names = ", ".join(str(trial.number) for trial in trials)
+            self._say(
+                f"Waiting for trials that other workers are at: {names}. One "
+                "that is stopped has to go on, or be ended"
+            )
+
+    def _say(self, text: str) -> None:
+        if sys.stdout is not None:
+            self._bar.write(text, file=sys.stdout)
+            sys.stdout.flush()  # also where it is a file that is watched
 
     def _show_best(self, history: History) -> None:
         best = history.best()

@@ -1,6 +1,7 @@
 """A search in a folder: begun, gone on with, and shared between processes.
 
 search.jsonl      its log: settings, what was drawn, and how it did
+search.json       how many trials were asked for, and where the data are
 trials/           a run folder for each trial
 best.json         the best settings so far, for `train --config`
 search.csv        a line for each trial
@@ -22,10 +23,13 @@ from reptile_tf.search import outcome, samplers, search_log
 from reptile_tf.search.search_settings import SearchSettings
 from reptile_tf.search.space import Space
 from reptile_tf.search.trials import Generation, History, Result, Trial, costs
+from reptile_tf.utils.files import write_json
 from reptile_tf.utils.validation import require_at_least, require_writable
 
 # In the log: a digest of the classes of each split, and of their sizes.
 _CLASSES = "classes"
+TRIALS = "trials"
+_TOLD = "search.json"
 
 
 class Search:
@@ -72,8 +76,24 @@ class Search:
             )
         return cls(folder, SearchSettings.of(entries[0]), data_dir)
 
-    def begin(self) -> None:
+    @classmethod
+    def told(cls, folder: str | os.PathLike) -> dict[str, Any]:
+        """Returns the num_trials and data_dir that were given last."""
+        path = pathlib.Path(folder, _TOLD)
+        try:
+            told = json.loads(path.read_text()) if path.exists() else {}
+            return {name: told.get(name) for name in ("num_trials", "data_dir")}
+        except (ValueError, AttributeError) as error:
+            raise ValueError(
+                f"{path} is damaged: {error}; remove it, and give --num_trials "
+                "and --data_dir again"
+            ) from error
+
+    def begin(self, num_trials: int | None = None) -> None:
         """Makes the folder this search's, or finds that it is.
+
+        Args:
+            num_trials: kept for who goes on with it, if given.
 
         Raises:
             ValueError: the folder holds another search, or one of other data;
@@ -112,8 +132,17 @@ class Search:
                         "the data as they were, or another run_dir"
                     )
             else:
+                if any((self.folder / TRIALS).glob("*")):
+                    raise ValueError(
+                        f"run_dir={self.folder} holds trials, and no "
+                        f"{search_log.NAME} that says what they are of; put "
+                        "back a copy of it, or search into another run_dir"
+                    )
                 entry = self.settings.entry() | {_CLASSES: classes}
                 self._log.append(entry)
+        if num_trials is not None:
+            told = {"num_trials": num_trials, "data_dir": self.data_dir}
+            write_json(self.folder / _TOLD, told)
 
     def _nothing_held_out(self) -> ValueError:
         return ValueError(
@@ -123,13 +152,26 @@ class Search:
             "--validation_classes=100, or as many as can be spared"
         )
 
+    def folder_of(self, trial: int) -> pathlib.Path:
+        """Returns the run folder of a trial, by the trial's number."""
+        return self.folder / TRIALS / f"{trial:03d}"
+
     def generation_size(self) -> int:
         """Returns the trials of a generation but the first."""
         return self._sampler(History([])).generation_size
 
     def history(self) -> History:
         """Returns what has been tried and found so far, by anybody."""
-        return History(self._log.read())
+        return History(self._entries())
+
+    def _entries(self) -> list[dict[str, Any]]:
+        entries = self._log.read()
+        if not entries:
+            raise ValueError(
+                f"{self._log.path} is gone; put back a copy of it, or search "
+                "into another run_dir"
+            )
+        return entries
 
     def open_trials(self, num_trials: int) -> list[Trial]:
         """Returns the trials that can be made now.
@@ -159,9 +201,17 @@ class Search:
         with self._log.held():
             if result.trial not in self.history().results:
                 self._log.append(result.entry())
-            outcome.write(
-                self.folder, self.settings, self.history(), self.data_dir
-            )
+            self._write()
+
+    def write(self) -> None:
+        """Writes best.json and search.csv, if there is a result yet."""
+        with self._log.held():
+            self._write()
+
+    def _write(self) -> None:
+        history = self.history()
+        if history.results:
+            outcome.write(self.folder, self.settings, history, self.data_dir)
 
     def _next(self, history: History) -> Generation:
         """Returns the generation that follows those with results."""

@@ -68,9 +68,14 @@ class SearchLog:
         with named_if_not_written(self.path):
             with self.path.open("ab") as file:
                 file.truncate(size)
-                file.write(line.encode())
-                file.flush()
-                os.fsync(file.fileno())
+                try:
+                    file.write(line.encode())
+                    file.flush()
+                    os.fsync(file.fileno())
+                except OSError:
+                    with contextlib.suppress(OSError):
+                        file.truncate(size)
+                    raise
 
     def _read(self) -> tuple[list[dict[str, Any]], str, int]:
         """Returns the entries, the last seal, and the size of both in bytes."""

@@ -80,6 +80,10 @@ class SearchSettings:
             every = -(-self.trial_iterations // 4)
             object.__setattr__(self, "eval_every", every)
         require_valid(self)
+        if not 0 <= self.seed < 1 << 32:
+            raise ValueError(
+                f"seed must be 0 to 2**32 - 1; received {self.seed}"
+            )
 
     @property
     def metric(self) -> str:
@@ -102,7 +106,17 @@ class SearchSettings:
 
     @classmethod
     def of(cls, entry: dict[str, Any]) -> "SearchSettings":
-        """Returns the settings of an entry, which may say more besides."""
+        """Returns the settings of an entry, which may say more besides.
+
+        Raises:
+            ValueError: it is not of settings.
+        """
+        if "preset" not in entry:
+            raise ValueError(
+                "the first line of the search's log does not hold its "
+                "settings; put back a copy of the log, or search into another "
+                "run_dir"
+            )
         names = [field.name for field in dataclasses.fields(cls)]
         return cls(
             **{name: entry[name] for name in names}
@@ -138,8 +152,8 @@ class SearchSettings:
         if contradictions:
             raise ValueError(
                 f"run_dir={folder} holds a search with other settings: "
-                f"{', '.join(contradictions)}; leave them out to go on with "
-                "it, or use another run_dir"
+                f"{', '.join(contradictions)}; leave out --preset and these "
+                "settings to go on with it, or use another run_dir"
             )
 
     def _compared(self) -> dict[str, Any]:

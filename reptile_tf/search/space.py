@@ -32,6 +32,8 @@ _NOT_TO_BE_SEARCHED = {
         "says what the tasks are, so that the trials could not be compared; "
         "make one search for each of its values",
     ),
+    "clip_norm": "is 0 for none, so that near values are not alike; make one "
+    "search for each of its values",
     "channels": "says what the pictures are; make one search for each value",
     "outer_iterations": "is not searched; --trial_iterations says how long a "
     "trial is",
@@ -45,6 +47,7 @@ SEARCHED = tuple(
 _FORM = "NAME=LOW..HIGH, NAME=log:LOW..HIGH or NAME=int:LOW..HIGH"
 _RANGE = re.compile(r"(?:(\w+):)?(.+?)\.\.(.+)")
 _LARGEST = 1e9  # nothing that is searched comes near it
+_SMALLEST = 1e-12
 _DIGITS = 4  # of a value that is no whole number; more help nobody
 
 
@@ -94,9 +97,10 @@ class Range:
             raise ValueError(
                 f"space={text!r}: the first number must be below the second"
             )
-        if scale == "log" and low <= 0:
+        if scale == "log" and low < _SMALLEST:
             raise ValueError(
-                f"space={text!r}: a range on the scale log must begin above 0"
+                f"space={text!r}: a range on the scale log must begin above 0, "
+                f"at {_SMALLEST:g} or more"
             )
         return cls(name, low, high, scale)
 
@@ -117,7 +121,11 @@ class Range:
             value = self.low * (self.high / self.low) ** place
         else:
             value = self.low + place * (self.high - self.low)
-        return min(max(float(f"{value:.{_DIGITS}g}"), self.low), self.high)
+        # More digits where the ends of a range are alike.
+        largest = max(abs(self.low), abs(self.high))
+        alike = math.log10(largest / (self.high - self.low))
+        digits = _DIGITS + max(0, math.floor(alike))
+        return min(max(float(f"{value:.{digits}g}"), self.low), self.high)
 
     def place(self, value: float) -> float:
         """Returns where from 0 to 1 a value lies."""
@@ -138,7 +146,7 @@ def _number(text: str, end: str, whole: bool) -> float:
         number = int(end) if whole else float(end)
     except ValueError:
         number = math.nan
-    if not math.isfinite(number) or abs(number) > _LARGEST:
+    if not abs(number) <= _LARGEST:  # nor is NaN
         kind = "whole number" if whole else "number"
         raise ValueError(
             f"space={text!r}: {end!r} must be a {kind}, from -1e9 to 1e9"
@@ -200,7 +208,8 @@ class Space:
         """
         ranges = []
         for text in texts:
-            ranges += [text] if "=" in text else _lines(text)
+            is_file = "=" not in text or pathlib.Path(text).is_file()
+            ranges += _lines(text) if text and is_file else [text]
         return cls([Range.parse(text) for text in ranges])
 
     @property
@@ -246,7 +255,7 @@ class Space:
 def _lines(path: str) -> list[str]:
     """Returns the ranges of a file."""
     try:
-        text = pathlib.Path(path).read_text()
+        text = pathlib.Path(path).read_text("utf-8-sig")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ValueError(

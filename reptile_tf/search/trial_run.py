@@ -1,11 +1,14 @@
 """One trial: a short training in a run folder of its own, and its score."""
 
+import errno
 import os
 import pathlib
+import shutil
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from reptile_tf.experiments.epoch_log import read_history
 from reptile_tf.experiments.run import Run
@@ -13,12 +16,16 @@ from reptile_tf.search import pruning
 from reptile_tf.search.search_settings import SearchSettings
 from reptile_tf.search.trials import (
     DIVERGED,
+    FAILED,
     FINISHED,
     PRUNED,
     Report,
     Result,
     Trial,
 )
+from reptile_tf.training import checkpoints
+
+_FULL = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
 
 
 class Stopped(BaseException):
@@ -27,11 +34,6 @@ class Stopped(BaseException):
     def __init__(self, number: int):
         super().__init__(number)
         self.number = number
-
-
-def folder_of(search: pathlib.Path, trial: int) -> pathlib.Path:
-    """Returns the run folder of a trial, by the trial's number."""
-    return search / "trials" / f"{trial:03d}"
 
 
 class TrialRun:
@@ -73,6 +75,7 @@ class TrialRun:
             Stopped: by a signal; called again it goes on.
         """
         settings, number = self._settings, self._trial.number
+        self._start_again_if_damaged()
         try:
             # One that was killed after its last look is not looked at again.
             if self._refusal() is None:
@@ -99,8 +102,23 @@ class TrialRun:
             reports = self._reports()
             made = reports[-1].iteration if reports else 0
             return Result(number, DIVERGED, made, None, reports, str(error))
+        except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+            if any(os.strerror(full) in str(error) for full in _FULL):
+                raise  # of a disk, which is no matter of the settings
+            told = f"out of memory: {' '.join(str(error).splitlines()[:1])}"
+            return Result(number, FAILED, 0, reason=told)
         total = settings.trial_iterations
         return Result(number, FINISHED, total, score, reports)
+
+    def _start_again_if_damaged(self) -> None:
+        """Removes a trial that does not tell how its training went.
+
+        Later trials are compared with that, so that it is no log alone.
+        """
+        folder = self._run.folder
+        made = checkpoints.newest_iteration(folder / "checkpoints")
+        if len(self._reports()) < made // self._settings.eval_every:
+            shutil.rmtree(folder)
 
     def _reports(self) -> tuple[Report, ...]:
         """Returns how the training did, as its history.csv says.

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from reptile_tf.training.score import Score
 
 # How a trial may end: trained to its end and evaluated; stopped where it could
-# not matter any more; or with a loss that is no number.
+# not matter any more; with a loss that is no number; or out of memory.
 FINISHED, PRUNED, DIVERGED = "finished", "pruned", "diverged"
+FAILED = "failed"
 
 
 class Trial(NamedTuple):
@@ -48,7 +49,7 @@ class Result:
 
     Attributes:
         trial: its number.
-        state: one of `FINISHED`, `PRUNED` and `DIVERGED`.
+        state: one of `FINISHED`, `PRUNED`, `DIVERGED` and `FAILED`.
         iterations: the outer iterations made.
         score: at the end where it finished, else None.
         reports: along the way.
@@ -81,7 +82,7 @@ class Result:
     def __str__(self) -> str:
         if self.score is not None:
             return self.score.short()
-        if self.state == DIVERGED:
+        if self.state != PRUNED:
             return f"{self.state}: {self.reason}"
         return f"{self.state} at iteration {self.iterations:,}: {self.reason}"
 
@@ -174,8 +175,8 @@ def costs(results: Sequence[Result]) -> list[float]:
     """Returns what a sampler is told of a generation: of each its place.
 
     CMA-ES looks at the order alone. What was stopped early comes after all
-    that finished: what it would have come to is not known. What diverged costs
-    infinity.
+    that finished: what it would have come to is not known. What diverged or
+    failed costs infinity.
 
     Args:
         results: one for each trial.
@@ -183,7 +184,7 @@ def costs(results: Sequence[Result]) -> list[float]:
     order = sorted(results, key=_rank)
     place = {result.trial: float(i) for i, result in enumerate(order)}
     return [
-        math.inf if result.state == DIVERGED else place[result.trial]
+        place[result.trial] if result.state in (FINISHED, PRUNED) else math.inf
         for result in results
     ]
 

@@ -9,6 +9,7 @@ from its last checkpoint.
 import contextlib
 import gc
 import signal
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,11 +17,13 @@ from typing import Any
 from reptile_tf.search import locks
 from reptile_tf.search.progress import Progress
 from reptile_tf.search.search import Search
-from reptile_tf.search.trial_run import Stopped, TrialRun, folder_of
+from reptile_tf.search.trial_run import Stopped, TrialRun
 from reptile_tf.search.trials import Trial
 
 # How often a worker without a trial looks whether there is one, in seconds.
 _PAUSE = 0.5
+# After so many seconds it says what it waits for.
+_LONG = 60.0
 
 
 def work(
@@ -48,14 +51,21 @@ def work(
                 signals.check()
                 shown.tick(iteration)
 
+            idle = 0.0
             while trials := search.open_trials(num_trials):
                 signals.check()
-                if not any(
+                if any(
                     _make_if_free(search, trial, checkpoint_every, tick)
                     for trial in trials
                 ):
+                    idle = 0.0
+                else:
                     time.sleep(_PAUSE)
+                    idle += _PAUSE
+                    if idle == _LONG:
+                        shown.waits_for(trials)
                 shown.refresh()
+            search.write()  # what a kill may have left undone
     except Stopped as stopped:
         return stopped.number
     return None
@@ -80,7 +90,7 @@ def _make_if_free(
         made = TrialRun(
             search.settings,
             trial,
-            folder_of(search.folder, trial.number),
+            search.folder_of(trial.number),
             history.before(trial.generation),
             search.data_dir,
             tick,
@@ -105,21 +115,28 @@ class _Signals:
     def __enter__(self):
         for number in (signal.SIGTERM, signal.SIGINT):
             self._before[number] = signal.signal(number, self._stop)
+        self._hook, sys.unraisablehook = sys.unraisablehook, self._drop
         return self
 
     def __exit__(self, *_):
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        sys.unraisablehook = self._hook
 
     def _stop(self, number: int, frame: Any) -> None:
+        del frame
         self._number = number
-        while frame is not None:
-            if frame.f_code.co_name == "__del__":
-                return  # from where no exception gets out
-            frame = frame.f_back
         raise Stopped(number)
 
+    def _drop(self, dropped: Any) -> None:
+        """Is quiet where Python drops what was raised; `check` is not."""
+        if not isinstance(dropped.exc_value, Stopped):
+            self._hook(dropped)
+
     def check(self) -> None:
-        """Raises where a signal came at a moment that did not allow it."""
+        """Raises after all where Python dropped what was raised.
+
+        It does so in an object's __del__, which may be what a signal meets.
+        """
         if self._number is not None:
             raise Stopped(self._number)

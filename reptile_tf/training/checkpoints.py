@@ -116,6 +116,16 @@ class Checkpoint(keras.callbacks.Callback):
             old.unlink()
 
 
+def newest_iteration(folder: str | os.PathLike) -> int:
+    """Returns the outer iterations of the newest checkpoint; 0 without one.
+
+    Args:
+        folder: that a `Checkpoint` wrote to.
+    """
+    names = [path.stem for path in pathlib.Path(folder).glob(_PATTERN)]
+    return int(max(names).partition("-")[2]) if names else 0
+
+
 def newest(
     folder: str | os.PathLike, custom_objects: dict[str, Any] | None = None
 ) -> MetaLearner | None:

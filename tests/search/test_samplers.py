@@ -10,7 +10,7 @@ from reptile_tf.search.samplers import METHODS
 from reptile_tf.search.space import Space
 
 SPACE = Space.parse(
-    ["outer_step_size=0..1", "clip_norm=0..1", "inner_steps=int:0..10"]
+    ["outer_step_size=0..1", "learning_rate=0..1", "inner_steps=int:0..10"]
 )
 START = np.array([0.9, 0.1, 0.9])
 
@@ -27,7 +27,7 @@ def cost(values):
     """Least at 0.3, 0.6 and 2."""
     return (
         (values["outer_step_size"] - 0.3) ** 2
-        + (values["clip_norm"] - 0.6) ** 2
+        + (values["learning_rate"] - 0.6) ** 2
         + (values["inner_steps"] - 2) ** 2 / 100
     )
 
@@ -119,13 +119,15 @@ def test_infinity_is_the_worst_there_is():
     for generation in range(1, 13):
         drawn = made.ask(generation, anything)
         costs = [
-            cost(each.values) if each.values["clip_norm"] > 0.2 else math.inf
+            cost(each.values)
+            if each.values["learning_rate"] > 0.2
+            else math.inf
             for each in drawn
         ]
         made.tell([each.point for each in drawn], costs)
     drawn = made.ask(13, anything)
     assert all(np.isfinite(each.point).all() for each in drawn)
-    assert np.mean([each.values["clip_norm"] for each in drawn]) > 0.3
+    assert np.mean([each.values["learning_rate"] for each in drawn]) > 0.3
 
 
 def test_all_infinite_does_no_harm():

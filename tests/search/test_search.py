@@ -1,5 +1,6 @@
 """A search: the same whatever stops it, and whoever makes its trials."""
 
+import csv
 import dataclasses
 import gc
 import json
@@ -8,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from reptile_tf import MetaLearner
 from reptile_tf.data import sources, splits
@@ -409,7 +411,7 @@ def test_a_signal_stops_the_search_also_in_a_last_iteration(
     stop = Ctrl(search, 1, show=False)
     assert worker.work(search, 1, progress=stop) == signal.SIGINT
     assert not search.history().results
-    folder = trial_run.folder_of(tmp_path, 0)
+    folder = Search.open(tmp_path).folder_of(0)
     assert Run.open(folder).learner().iteration == stops
     assert worker.work(search, 1) is None
     assert search.history().results[0].state == trials.FINISHED
@@ -469,6 +471,12 @@ def test_what_cannot_matter_is_stopped_also_after_a_kill(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(MetaLearner, "fit", None)  # raises, when called
         assert result_of(tmp_path / "a", search, trial, good) == result
+    late = [
+        dataclasses.replace(each, reports=(Report(4, 0.0, 0.0),))
+        for each in good
+    ]  # at its end there is nothing left to stop
+    result = result_of(tmp_path / "late", search, trial, late)
+    assert result.state == trials.FINISHED
     patient = dataclasses.replace(SETTINGS, prune=False)
     search = begun(tmp_path / "patient", patient)
     result = result_of(tmp_path / "b", search, trial, good)
@@ -517,7 +525,8 @@ def test_no_test_class_is_read(tmp_path, monkeypatch):
 
     def guarded(*arguments):
         made = make_tasks(*arguments)
-        return dataclasses.replace(made, test=Forbidden())
+        # Nor are the classes that it trains on chosen by.
+        return dataclasses.replace(made, test=Forbidden(), seen=Forbidden())
 
     monkeypatch.setattr(build, "make_tasks", guarded)
     settings = SearchSettings(
@@ -532,18 +541,157 @@ def test_no_test_class_is_read(tmp_path, monkeypatch):
     )
     search = begun(tmp_path, settings)
     assert worker.work(search, 2) is None
-    trial = Run.open(trial_run.folder_of(tmp_path, 1))
+    trial = Run.open(search.folder_of(1))
     assert (trial.seed, trial.preset.outer_iterations) == (3, 2)
     history = search.history()
     assert len(history.results) == 2
+    with open(search.folder_of(1) / "history.csv", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [r.value for r in history.results[1].reports] == [
+        float(line["val_transductive_accuracy"]) for line in lines
+    ]
     score = history.best()[1].score
     assert (score.mode, score.num_tasks) == ("transductive", 2)
     # The class sizes are 6, one of them for the query.
     assert all(t.values["training_shots"] <= 5 for t in history.trials())
-    run = Run.open(trial_run.folder_of(tmp_path, 0))
+    run = Run.open(Search.open(tmp_path).folder_of(0))
     with pytest.raises(AssertionError, match="test tasks were read"):
         run.evaluate(2)
     assert isinstance(run.tasks(), TaskSplits)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_two_stops_in_one_epoch_do_no_harm(tmp_path):
+    """The second one's line has the columns of the first epoch's."""
+    settings = dataclasses.replace(SETTINGS, trial_iterations=12, eval_every=6)
+
+    class Ctrl(worker.Progress):
+        def tick(self, iteration):
+            if iteration == at:
+                signal.raise_signal(signal.SIGINT)
+
+    search = begun(tmp_path / "stopped", settings)
+    for at in (7, 9, 11):  # noqa: B007, tick looks at it
+        stop = Ctrl(search, 1, show=False)
+        assert worker.work(search, 1, progress=stop) == signal.SIGINT
+    worker.work(search, 1)
+    straight = begun(tmp_path / "straight", settings)
+    worker.work(straight, 1)
+    assert log(tmp_path / "stopped") == log(tmp_path / "straight")
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_trial_without_its_history_is_made_again(tmp_path):
+    """Later trials would be compared with less than there was."""
+    search = begun(tmp_path)
+    [trial] = search.open_trials(1)
+    first = result_of(tmp_path / "a", search, trial)
+    for damage in ("", "epoch,loss\n0,1\n"):
+        (tmp_path / "a" / "history.csv").write_text(damage)
+        assert result_of(tmp_path / "a", search, trial) == first
+    (tmp_path / "a" / "history.csv").unlink()
+    assert result_of(tmp_path / "a", search, trial) == first
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_trial_that_has_no_memory_failed_and_a_full_disk_is_told(
+    tmp_path, monkeypatch
+):
+    search = begun(tmp_path)
+    [trial] = search.open_trials(1)
+
+    def no_room(text):
+        def fit(*_, **__):
+            raise tf.errors.ResourceExhaustedError(None, None, text)
+
+        return fit
+
+    monkeypatch.setattr(MetaLearner, "fit", no_room("OOM when allocating\nat"))
+    result = result_of(tmp_path / "a", search, trial)
+    assert result.state == trials.FAILED
+    assert result.reason == "out of memory: OOM when allocating"
+    full = no_room("x.zip; No space left on device")
+    monkeypatch.setattr(MetaLearner, "fit", full)
+    with pytest.raises(tf.errors.ResourceExhaustedError):
+        result_of(tmp_path / "b", search, trial)
+
+
+def test_what_a_kill_left_undone_is_written_at_the_end(tmp_path, fake):
+    search = begun(tmp_path)
+    worker.work(search, 9)
+    files = [tmp_path / "best.json", tmp_path / "search.csv"]
+    before = [path.read_bytes() for path in files]
+    for path in files:
+        path.unlink()
+    worker.work(Search.open(tmp_path), 9)
+    assert [path.read_bytes() for path in files] == before
+
+
+def test_a_log_that_goes_while_it_is_searched_is_missed(tmp_path, fake):
+    search = begun(tmp_path)
+    worker.work(search, 2)
+    result = search.history().results[1]
+    (tmp_path / "search.jsonl").unlink()
+    for use in (
+        lambda: search.open_trials(9),
+        lambda: search.tell(result),
+        lambda: worker.work(search, 9),
+    ):
+        with pytest.raises(ValueError, match="search.jsonl is gone"):
+            use()
+    assert not (tmp_path / "search.jsonl").exists()
+
+
+def test_trials_of_another_search_are_not_taken_over(tmp_path, fake):
+    (tmp_path / "trials" / "000").mkdir(parents=True)
+    with pytest.raises(ValueError, match="holds trials, and no search.jsonl"):
+        begun(tmp_path)
+
+
+def test_a_folder_is_a_run_or_a_search(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match="holds a run; search into another"):
+        begun(tmp_path)
+    begun(tmp_path / "search")
+    with pytest.raises(ValueError, match="holds a search; train into another"):
+        Run(tmp_path / "search", SINE, 0).train()
+
+
+@pytest.mark.parametrize("seed", [-1, 1 << 32])
+def test_a_seed_that_nothing_can_be_divided_by_is_refused(seed):
+    with pytest.raises(ValueError, match=f"seed must be .*received {seed}"):
+        dataclasses.replace(SETTINGS, seed=seed)
+
+
+def test_what_was_asked_for_last_is_told(tmp_path):
+    assert Search.told(tmp_path) == {"num_trials": None, "data_dir": None}
+    search = Search(tmp_path, SETTINGS, "data")
+    search.begin(7)
+    assert Search.told(tmp_path) == {"num_trials": 7, "data_dir": "data"}
+    (tmp_path / "search.json").write_text("[]")
+    with pytest.raises(ValueError, match="search.json is damaged"):
+        Search.told(tmp_path)
+
+
+def test_others_are_waited_for_and_that_is_said(
+    tmp_path, fake, monkeypatch, capsys
+):
+    monkeypatch.setattr(worker, "_LONG", 2 * worker._PAUSE)
+    search = begun(tmp_path)
+    pauses = []
+
+    def sleep(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            search.tell(FakeRun(SETTINGS, trial, 0, 0, 0, 0).result(1))
+
+    [trial] = search.open_trials(1)
+    monkeypatch.setattr(worker.time, "sleep", sleep)
+    with locks.held(tmp_path, "trial-000"):
+        worker.work(search, 1, progress=worker.Progress(search, 1))
+    printed = capsys.readouterr().out
+    assert printed.count("Waiting for trials that other workers are at: 0") == 1
+    assert "[1/1] trial 0: learning_rate 0.02" in printed
 
 
 def test_an_empty_log_has_no_history():

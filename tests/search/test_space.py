@@ -18,7 +18,7 @@ GLYPHS = PRESETS["glyphs"]
         ("outer_step_size=0.5..1.5", {0: 0.5, 0.5: 1.0, 1: 1.5}),
         ("inner_steps=int:2..6", {0: 2, 0.12: 2, 0.13: 3, 0.5: 4, 1: 6}),
         ("inner_steps=2..6", {0: 2, 1: 6}),
-        (" clip_norm = 0..0.3 ", {0: 0, 1: 0.3}),
+        (" outer_step_size = 0..0.3 ", {0: 0, 1: 0.3}),
     ],
 )
 def test_a_range_goes_from_its_low_to_its_high_end(text, places):
@@ -36,6 +36,8 @@ def test_values_have_four_digits_and_stay_inside():
     assert each.value(0) == 1.235e-4
     assert each.value(1) == 9.87654e-3  # and not 9.877e-3, outside
     assert each.value(0.5) == 1.104e-3
+    narrow = Range.parse("learning_rate=0.019999..0.020001")
+    assert len({narrow.value(i / 100) for i in range(101)}) == 101
 
 
 @pytest.mark.parametrize(
@@ -65,6 +67,11 @@ def test_values_have_four_digits_and_stay_inside():
         ("skip_unreadable=0..1", "not a number"),
         ("ways=int:2..5", "says what the tasks are"),
         ("shots=int:1..5", "says what the tasks are"),
+        ("clip_norm=0..1", "is 0 for none"),
+        ("learning_rate=log:1e-310..1", "must begin above 0, at 1e-12"),
+        ("learning_rate=log:1e-3..1e308", "'1e308' must be a number"),
+        ("inner_steps=int:1..1" + "0" * 400, "must be a whole number"),
+        ("", "settings that can be searched are"),
         ("outer_iterations=int:1..9", "--trial_iterations says how long"),
     ],
 )
@@ -74,8 +81,8 @@ def test_what_cannot_be_searched_is_refused_with_the_way(text, message):
 
 
 def test_a_space_is_ranges_of_different_settings(tmp_path):
-    path = tmp_path / "space.txt"
-    path.write_text("# small\nlearning_rate=log:1e-4..1e-2  # alpha\n\n")
+    path = tmp_path / "space=mine.txt"
+    path.write_text("\ufeff# small\nlearning_rate=log:1e-4..1e-2  # alpha\n\n")
     both = Space.parse([str(path), "inner_steps=int:2..16"])
     assert both.names == ["learning_rate", "inner_steps"]
     assert both.values([0.5, 1.0]) == {"learning_rate": 1e-3, "inner_steps": 16}

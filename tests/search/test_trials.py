@@ -18,6 +18,10 @@ def pruned(number, at):
     return Result(number, trials.PRUNED, at, None, (Report(at, 0.9, 0.0),))
 
 
+def failed(number):
+    return Result(number, trials.FAILED, 0, reason="out of memory")
+
+
 def diverged(number):
     return Result(number, trials.DIVERGED, 0, reason="not finite")
 
@@ -29,8 +33,9 @@ def test_what_diverged_costs_infinity_and_what_was_stopped_more_than_others():
         finished(2, 0.2),
         pruned(3, 50),
         finished(4, 0.7),
+        failed(5),
     ]
-    assert costs(results) == [math.inf, 3, 1, 2, 0]
+    assert costs(results) == [math.inf, 3, 1, 2, 0, math.inf]
 
 
 def test_an_error_is_the_better_the_smaller_it_is():
