@@ -31,4 +31,5 @@ def keep(search: pathlib.Path, folder: pathlib.Path) -> None:
 def redraw(results: pathlib.Path) -> None:
     """Draws all searches that are kept."""
     for log in results.rglob(search_log.NAME):
-        pictures.draw(log.parent, log.parent)
+        if (log.parent / outcome.TABLE).exists():  # or it is no result yet
+            pictures.draw(log.parent, log.parent)

@@ -1,5 +1,6 @@
 """What people are told of a search, in words."""
 
+import shlex
 from collections import Counter
 
 from reptile_tf.search.search_settings import SearchSettings
@@ -55,8 +56,9 @@ def summary(settings: SearchSettings, history: History, best_file: str) -> str:
         best_file: the path of best.json.
     """
     states = Counter(result.state for result in history.results.values())
-    told = ", ".join(f"{count} {state}" for state, count in states.items())
-    lines = [f"{len(history.results)} trials: {told}"]
+    told = ", ".join(f"{states[state]} {state}" for state in states)
+    count = len(history.results)
+    lines = [f"{count} trial{'s' * (count != 1)}: {told}"]
     first, best = history.trials()[0], history.best()
     own = history.results.get(first.number)
     if own is not None:
@@ -74,7 +76,7 @@ def summary(settings: SearchSettings, history: History, best_file: str) -> str:
     total = settings.preset.outer_iterations
     lines.append(
         f"To train with the best for {total:,} outer iterations: reptile-tf "
-        f"train --config={best_file} --run_dir=..."
+        f"train --config={shlex.quote(best_file)} --run_dir=..."
     )
     if total > _MUCH_LONGER * settings.trial_iterations:
         times = total // settings.trial_iterations
