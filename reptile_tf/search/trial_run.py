@@ -117,7 +117,11 @@ class TrialRun:
         """
         folder = self._run.folder
         made = checkpoints.newest_iteration(folder / "checkpoints")
-        if len(self._reports()) < made // self._settings.eval_every:
+        try:
+            told = len(self._reports())
+        except ValueError:  # the file is damaged
+            told = -1
+        if told < made // self._settings.eval_every:
             shutil.rmtree(folder)
 
     def _reports(self) -> tuple[Report, ...]:

@@ -584,7 +584,7 @@ def test_a_trial_without_its_history_is_made_again(tmp_path):
     search = begun(tmp_path)
     [trial] = search.open_trials(1)
     first = result_of(tmp_path / "a", search, trial)
-    (tmp_path / "a" / "history.csv").write_text("epoch,loss\n0,1\n")
+    (tmp_path / "a" / "history.csv").write_text("epoch,loss\n0,1,2\n")
     assert result_of(tmp_path / "a", search, trial) == first
     (tmp_path / "a" / "history.csv").unlink()
     assert result_of(tmp_path / "a", search, trial) == first
