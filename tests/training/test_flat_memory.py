@@ -32,7 +32,7 @@ def learner():
     )
 
 
-def test_50_sets_of_tasks_are_not_kept(eagerly):
+def test_30_sets_of_tasks_are_not_kept(eagerly):
     """Each holds 4 MB; a few are kept, as they may be asked for again."""
     one = learner()
 
@@ -46,9 +46,9 @@ def test_50_sets_of_tasks_are_not_kept(eagerly):
     for seed in range(10):
         see(seed)
     before = resident()
-    for seed in range(10, 60):
+    for seed in range(10, 40):
         see(seed)
-    assert resident() - before < 40 * MB  # 50 of them are 200 MB
+    assert resident() - before < 40 * MB  # 30 of them are 120 MB
 
 
 def test_evaluations_leave_nothing():
