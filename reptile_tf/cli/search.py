@@ -34,7 +34,9 @@ PRESET = flags.DEFINE_enum(
     "--run_dir if not given.",
 )
 RUN_DIR = shared_flags.define_run_dir("The search's folder, made if it is new.")
-DATA_DIR = shared_flags.define_data_dir()
+DATA_DIR = shared_flags.define_data_dir(
+    "that of the search, or TFDS's own default,"
+)
 SEED = shared_flags.define_seed(
     "what is drawn, and of each trial's weights, split by class and tasks"
 )
@@ -89,7 +91,7 @@ def main() -> None:
     progress = Progress(search, num_trials)
     size = search.generation_size()
     print(
-        report.opening(search.settings, search.history(), given[0], size),
+        report.opening(search.settings, search.history(), num_trials, size),
         flush=True,
     )
     others = WORKERS.value - 1
@@ -97,7 +99,7 @@ def main() -> None:
         signal = worker.work(search, *given, progress)
     history = search.history()
     if signal is not None:
-        print(f"{len(history.results)} of {given[0]} trials are done.")
+        print(f"{len(history.results)} of {num_trials} trials are done.")
         stopped(signal)
     best_file = search.folder / outcome.BEST
     print(report.summary(search.settings, history, str(best_file)))

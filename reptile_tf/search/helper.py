@@ -76,8 +76,8 @@ def _end(process: subprocess.Popen) -> None:
         status = process.wait()
     if status not in (0, 128 + signal.SIGTERM, -signal.SIGTERM):
         print(
-            f"reptile-tf search: a worker ended with status {status}; what it "
-            "had of a trial is gone on with by the next",
+            f"reptile-tf search: a worker ended with status {status}; another "
+            "one goes on with its trial",
             file=sys.stderr,
         )
 

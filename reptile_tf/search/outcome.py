@@ -61,10 +61,7 @@ def _write_table(
 ) -> None:
     """Writes a line for each trial that has a result."""
     rows = []
-    for trial in history.trials():
-        result = history.results.get(trial.number)
-        if result is None:
-            continue
+    for trial, result in history.done():
         # What did not finish has no score; a table says so by no number.
         score = result.score
         rows.append(

@@ -8,7 +8,7 @@ from reptile_tf.experiments.plots import write_figure
 from reptile_tf.search.search_log import SearchLog
 from reptile_tf.search.search_settings import SearchSettings
 from reptile_tf.search.space import Range, Space
-from reptile_tf.search.trials import DIVERGED, History, Result, Trial, better
+from reptile_tf.search.trials import PRUNED, History, Result, Trial, better
 from reptile_tf.utils.extras import extra
 
 with extra("plots"):
@@ -61,7 +61,7 @@ def best_so_far(
         path: of the picture, a PNG.
     """
     figure, axis = plt.subplots(layout="tight", figsize=(8, 4))
-    done = _done(history)
+    done = history.done()
     numbers = [trial.number for trial, _ in done]
     for each in history.generations[1::2]:
         ends = each.trials[0].number - 0.5, each.trials[-1].number + 0.5
@@ -110,7 +110,7 @@ def settings_and_scores(
         history: what was tried and found, at least one trial.
         path: of the picture, a PNG.
     """
-    ranges, done = Space.parse(settings.space).ranges, _done(history)
+    ranges, done = Space.parse(settings.space).ranges, history.done()
     columns = min(len(ranges), 4)
     rows = -(-len(ranges) // columns)
     figure, axes = plt.subplots(
@@ -185,15 +185,6 @@ def spread(history: History, path: str | os.PathLike) -> None:
     write_figure(figure, path)
 
 
-def _done(history: History) -> list[tuple[Trial, Result]]:
-    """Returns the trials with results, in the order of their numbers."""
-    return [
-        (trial, history.results[trial.number])
-        for trial in history.trials()
-        if trial.number in history.results
-    ]
-
-
 def _scores(
     axis: Axes,
     settings: SearchSettings,
@@ -201,15 +192,15 @@ def _scores(
     places: Sequence[float],
 ) -> None:
     """Draws what became of trials at the places of an axis."""
-    finished, pruned, diverged = [], [], []
+    finished, pruned, valueless = [], [], []
     for (trial, result), place in zip(done, places, strict=True):
         if result.score is not None:
             score = result.score
             finished.append((place, score.value, score.ci95, trial.generation))
-        elif result.state == DIVERGED:
-            diverged.append(place)
-        else:
+        elif result.state == PRUNED:
             pruned.append((place, result.reports[-1].value))
+        else:
+            valueless.append(place)
     if finished:
         x, y, ci95, generation = zip(*finished, strict=True)
         axis.errorbar(x, y, ci95, fmt="none", elinewidth=0.8, ecolor="0.6")
@@ -240,15 +231,15 @@ def _scores(
             color="0.5",
             label="stopped early, as it was then",
         )
-    if diverged:  # at the edge where the bad ones are
+    if valueless:  # at the edge where the bad ones are
         edge = 0.03 if "accuracy" in settings.metric else 0.97
         axis.plot(
-            diverged,
-            [edge] * len(diverged),
+            valueless,
+            [edge] * len(valueless),
             "x",
             color="tab:red",
             transform=axis.get_xaxis_transform(),
-            label="diverged, so without a value",
+            label="diverged or failed, without a value",
         )
 
 

@@ -80,9 +80,8 @@ class Progress:
             return
         self._next = time.monotonic() + _PAUSE
         history = self._search.history()
-        for trial in history.trials():
-            result = history.results.get(trial.number)
-            if result is not None and trial.number not in self._seen:
+        for trial, result in history.done():
+            if trial.number not in self._seen:
                 self._seen.add(trial.number)
                 self._bar.n = min(len(self._seen), self._total)
                 count = f"{len(self._seen)}/{self._total}"

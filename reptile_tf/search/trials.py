@@ -138,6 +138,14 @@ class History:
         """Returns all trials that were drawn, in the order of their numbers."""
         return [trial for each in self.generations for trial in each.trials]
 
+    def done(self) -> list[tuple[Trial, Result]]:
+        """Returns the trials with results, in the order of their numbers."""
+        return [
+            (trial, self.results[trial.number])
+            for trial in self.trials()
+            if trial.number in self.results
+        ]
+
     def open_trials(self, num_trials: int) -> list[Trial]:
         """Returns those of the first `num_trials` without a result yet."""
         drawn = self.trials()[:num_trials]
@@ -157,13 +165,8 @@ class History:
 
     def best(self) -> tuple[Trial, Result] | None:
         """Returns the best trial that finished; None before there is one."""
-        done = [
-            (trial, self.results[trial.number])
-            for trial in self.trials()
-            if trial.number in self.results
-        ]
-        done = [(trial, each) for trial, each in done if each.score is not None]
-        return min(done, key=lambda pair: _rank(pair[1]), default=None)
+        finished = [pair for pair in self.done() if pair[1].score is not None]
+        return min(finished, key=lambda pair: _rank(pair[1]), default=None)
 
 
 def better(metric: str, value: float) -> float:
