@@ -12,6 +12,7 @@ def train_on_tasks(
     indices: tf.Tensor,
     like: tuple[Any, Any, dict],
     mode: str,
+    skip: bool = False,
 ) -> tuple[tf.Tensor, Any, dict]:
     """Trains on the tasks of a meta-batch.
 
@@ -27,11 +28,14 @@ def train_on_tasks(
 
     Args:
         train: (index, state) -> (meta-gradient, state, report), the training
-            on a task.
+            on a task; the report's `finite` says whether they are.
         state: the inner optimizer's state before the meta-batch.
         indices: int64 `[n]`, the tasks.
         like: what `train` returns, as tensors or `tf.TensorSpec`s.
         mode: "serial" or "parallel".
+        skip: whether tasks that are not finite are left out of the means, as
+            if the meta-batch had not had them. The meta-gradient of none at
+            all is 0, and the state as before.
 
     Returns:
         (mean meta-gradient, state to go on with, reports stacked `[n, ...]`).
@@ -47,13 +51,21 @@ def train_on_tasks(
     )
 
     def step(i, total, state, reports):
-        vector, after, report = train(indices[i], state if serial else start)
+        before = state if serial else start
+        vector, after, report = train(indices[i], before)
         if not serial:
             after = tf.nest.map_structure(tf.add, state, after)
+        total_after = total + vector
+        if skip:
+            total_after, after = tf.nest.map_structure(
+                lambda new, old: tf.where(report["finite"], new, old),
+                (total_after, after),
+                (total, state),
+            )
         reports = tf.nest.map_structure(
             lambda array, value: array.write(i, value), reports, report
         )
-        return i + 1, total + vector, after, reports
+        return i + 1, total_after, after, reports
 
     # TensorFlow starts an operation of any task once its inputs are there: in
     # parallel mode that is at once; in serial mode a task's first gradient,
@@ -64,9 +76,27 @@ def train_on_tasks(
         (0, total, state, reports),
         parallel_iterations=n,
     )
+    reports = tf.nest.map_structure(lambda array: array.stack(), reports)
+    if not skip:
+        return total / n, state if serial else _mean(state, n), reports
+    kept = tf.math.count_nonzero(reports["finite"], dtype=tf.int32)
+    some = tf.maximum(kept, 1)
     if not serial:
         state = tf.nest.map_structure(
-            lambda s: s // n if s.dtype.is_integer else s / n, state
+            lambda mean, old: tf.where(kept > 0, mean, old),
+            _mean(state, some),
+            start,
         )
-    reports = tf.nest.map_structure(lambda array: array.stack(), reports)
-    return total / n, state, reports
+    return total / tf.cast(some, total.dtype), state, reports
+
+
+def _mean(state: Any, n: int | tf.Tensor) -> Any:
+    """Returns a state of which n were added."""
+    return tf.nest.map_structure(
+        lambda s: (
+            s // tf.cast(n, s.dtype)
+            if s.dtype.is_integer
+            else s / tf.cast(n, s.dtype)
+        ),
+        state,
+    )

@@ -37,11 +37,14 @@ def main() -> None:
 
     run = Run.open(RUN_DIR.value, DATA_DIR.value)
     modes = None if MODE.value == "all" else [MODE.value]
-    scores = run.evaluate(NUM_TASKS.value, modes, split=SPLIT.value)
-    names = list(run.tasks().class_sizes.get(SPLIT.value, ()))
-    if names:
-        print(f"{len(names):,} {SPLIT.value} classes: {_some(names)}")
-    print(score.table(scores))
+
+    def show(scores: list[score.Score]) -> None:
+        names = list(run.tasks().class_sizes.get(SPLIT.value, ()))
+        if names:
+            print(f"{len(names):,} {SPLIT.value} classes: {_some(names)}")
+        print(score.table(scores), flush=True)
+
+    run.evaluate(NUM_TASKS.value, modes, split=SPLIT.value, show=show)
 
 
 def _some(names: list[str], most: int = 10) -> str:

@@ -3,6 +3,7 @@
 import csv
 import os
 import pathlib
+from typing import Any
 
 import keras
 
@@ -67,6 +68,29 @@ def cut_history(path: str | os.PathLike, epochs: int) -> None:
     with whole_file(path) as part, part.open("w", newline="") as file:
         if kept:
             csv.writer(file, lineterminator="\n").writerows([columns, *kept])
+
+
+def continue_history(
+    path: pathlib.Path, held: dict[str, Any], epochs: int
+) -> None:
+    """Makes the history of a run ready for more lines.
+
+    Args:
+        path: of the file, which need not be there.
+        held: what the run's config.json says.
+        epochs: so many are kept; the others will be gone through again.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    if not path.exists():
+        return
+    if held and "along_the_way" not in held:
+        # Until version 0.2 the accuracies along the way were of test classes;
+        # lines of another kind are not written below them.
+        path.rename(path.with_name("history_of_test_classes.csv"))
+    else:
+        cut_history(path, epochs)
 
 
 def _damaged(path: str | os.PathLike, reason: str) -> ValueError:

@@ -13,7 +13,7 @@ import json
 import os
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -26,7 +26,8 @@ from reptile_tf.experiments import (
     extension,
     run_settings,
 )
-from reptile_tf.experiments.epoch_log import EpochLog, cut_history
+from reptile_tf.experiments.epoch_log import EpochLog, continue_history
+from reptile_tf.experiments.own_folder import owned
 from reptile_tf.experiments.preset import Preset, of_config, with_whole_paths
 from reptile_tf.training import checkpoints
 from reptile_tf.training.learner import MetaLearner
@@ -36,6 +37,7 @@ from reptile_tf.utils.validation import require_writable
 
 # The log of `reptile_tf.search`, whose folder is no run folder.
 SEARCH = "search.jsonl"
+_HISTORY = "history.csv"
 
 
 def evaluation_file(split: str) -> str:
@@ -204,31 +206,40 @@ class Run:
             if verbose:
                 at = learner.iteration
                 print(f"{self.folder}: resuming at iteration {at}")
-        self._cut_history(held, learner.iteration // iterations_per_epoch)
-        self._write(settings, tasks)
-        with checkpoints.Checkpoint(
-            learner, self.folder / "checkpoints", checkpoint_every
-        ) as checkpoint:
-            learner.fit(
-                tasks.train,
-                total,
-                iterations_per_epoch=iterations_per_epoch,
-                validation_tasks=tasks.validation,
-                num_validation_tasks=num_validation_tasks,
-                validation_prefix="val" if tasks.held_out else "train",
-                callbacks=[
-                    keras.callbacks.TensorBoard(
-                        self.folder / "logs", write_graph=False
-                    ),
-                    EpochLog(self.folder / "history.csv", append=True),
-                    checkpoint,
-                    *callbacks,
-                ],
-                verbose=verbose,
-            )
+        folder = self.folder / "checkpoints"
+        with owned(self.folder) as in_place:
+            if checkpoints.newest_iteration(folder) != learner.iteration:
+                raise ValueError(
+                    f"run_dir={self.folder} was trained into by another "
+                    "process just now; train again to go on from there"
+                )
+            epochs = learner.iteration // iterations_per_epoch
+            continue_history(self.folder / _HISTORY, held, epochs)
+            self._write(settings, tasks)
+            writers = [
+                in_place,
+                keras.callbacks.TensorBoard(
+                    self.folder / "logs", write_graph=False
+                ),
+                EpochLog(self.folder / _HISTORY, append=True),
+            ]
+            with checkpoints.Checkpoint(
+                learner, folder, checkpoint_every
+            ) as checkpoint:
+                learner.fit(
+                    tasks.train,
+                    total,
+                    iterations_per_epoch=iterations_per_epoch,
+                    validation_tasks=tasks.validation,
+                    num_validation_tasks=num_validation_tasks,
+                    validation_prefix="val" if tasks.held_out else "train",
+                    callbacks=[*writers, checkpoint, *callbacks],
+                    verbose=verbose,
+                )
         self._learner, self.signal = learner, checkpoint.signal
-        # A signal in the last iteration stopped nothing.
-        return self.signal if learner.iteration < total else None
+        # A signal in the last iteration stopped nothing but its evaluation.
+        ended = checkpoints.newest_iteration(folder) >= total
+        return None if ended else self.signal
 
     def evaluate(
         self,
@@ -236,6 +247,7 @@ class Run:
         modes: Sequence[str] | None = None,
         verbose: int | None = None,
         split: str = "test",
+        show: Callable[[list[Score]], None] = lambda scores: None,
     ) -> list[Score]:
         """Evaluates the newest learner; writes what it found to the folder.
 
@@ -249,6 +261,8 @@ class Run:
                 terminal.
             split: "train", "validation" or "test"; all with the shots of an
                 evaluation.
+            show: called with the scores before they are written, which a
+                folder may not allow.
 
         Returns:
             One score for each mode.
@@ -275,20 +289,9 @@ class Run:
             }
             for score in scores
         ]
+        show(scores)
         write_json(self.folder / evaluation_file(split), results)
         return scores
-
-    def _cut_history(self, held: dict[str, Any], epochs: int) -> None:
-        """Drops the lines of epochs that will be gone through again."""
-        path = self.folder / "history.csv"
-        if not path.exists():
-            return
-        if held and "along_the_way" not in held:
-            # Until version 0.2 the accuracies along the way were of test
-            # classes; lines of another kind are not written below them.
-            path.rename(self.folder / "history_of_test_classes.csv")
-        else:
-            cut_history(path, epochs)
 
     def _keep_division(self, held: dict[str, Any]) -> None:
         """Takes over how a run of before version 0.2 divides its classes."""

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from reptile_tf.experiments.run import SEARCH
+from reptile_tf.utils import locks
 from reptile_tf.utils.files import named_if_not_written
 
 NAME = SEARCH
@@ -21,6 +22,7 @@ _SEAL = "seal"
 # For the log, in seconds: others read and write a few lines, or draw a
 # generation.
 _PATIENCE = 300.0
+_REMEDY = "if one of the search's processes is stopped, let it go on or end it"
 
 
 class SearchLog:
@@ -41,9 +43,8 @@ class SearchLog:
         Raises:
             TimeoutError: another has kept it for minutes.
         """
-        from reptile_tf.search import locks  # who only reads needs none
-
-        with locks.held(self._folder, "log", patience=_PATIENCE):
+        path = self._folder / "locks" / "log.lock"
+        with locks.held(path, _REMEDY, _PATIENCE):
             yield
 
     def read(self) -> list[dict[str, Any]]:

@@ -8,17 +8,16 @@ from its last checkpoint.
 
 import contextlib
 import gc
-import signal
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-from reptile_tf.search import locks
 from reptile_tf.search.progress import Progress
 from reptile_tf.search.search import Search
 from reptile_tf.search.trial_run import Stopped, TrialRun
 from reptile_tf.search.trials import Trial
+from reptile_tf.utils import locks, signals
 
 # How often a worker without a trial looks whether there is one, in seconds.
 _PAUSE = 0.5
@@ -78,10 +77,10 @@ def _make_if_free(
     tick: Callable[[int], None],
 ) -> bool:
     """Makes a trial unless another worker is at it; says whether it did."""
-    name = f"trial-{trial.number:03d}"
+    lock = search.folder / "locks" / f"trial-{trial.number:03d}.lock"
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(locks.held(search.folder, name))
+            stack.enter_context(locks.held(lock, "make another trial"))
         except TimeoutError:
             return False
         history = search.history()
@@ -102,7 +101,7 @@ def _make_if_free(
 
 
 class _Signals:
-    """Raises `Stopped` on SIGTERM and SIGINT, outside of a training.
+    """Raises `Stopped` on signals that ask to end, outside of a training.
 
     A training minds them itself: it finishes its iteration and saves first. All
     else that a trial does can be done again.
@@ -110,17 +109,15 @@ class _Signals:
 
     def __init__(self) -> None:
         self._number: int | None = None
-        self._before: dict[int, Any] = {}
+        self._signals = contextlib.ExitStack()
 
     def __enter__(self):
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._before[number] = signal.signal(number, self._stop)
+        self._signals.enter_context(signals.handled(self._stop))
         self._hook, sys.unraisablehook = sys.unraisablehook, self._drop
         return self
 
     def __exit__(self, *_):
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._signals.close()
         sys.unraisablehook = self._hook
 
     def _stop(self, number: int, frame: Any) -> None:

@@ -1,5 +1,6 @@
 """Checkpoints of a training: at intervals, on a signal, and back from them."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -8,8 +9,10 @@ from typing import Any
 import keras
 from absl import logging
 
+from reptile_tf.training.epochs import Stopped
 from reptile_tf.training.learner import MetaLearner
 from reptile_tf.training.saving import DamagedFileError, require_saveable
+from reptile_tf.utils import signals
 from reptile_tf.utils.validation import require_at_least
 
 _PATTERN = "iteration-*.zip"
@@ -31,8 +34,12 @@ class Checkpoint(keras.callbacks.Callback):
     ...     sorted(os.listdir(folder))
     ['iteration-00000002.zip', 'iteration-00000003.zip']
 
-    As a context it also minds signals: on SIGTERM and SIGINT the iteration
-    under way is finished, the learner saved and the training stopped.
+    As a context it also minds signals: on SIGINT, SIGTERM and SIGHUP the
+    iteration under way is finished, the learner saved and the training stopped.
+    An evaluation under way is given up at once; a training that goes on makes
+    it again, after one iteration. A second signal ends all at once, and nothing
+    more is saved. Signals that the process ignores, as under nohup, stay
+    ignored, and so do all outside of the main thread.
 
         with Checkpoint(learner, "checkpoints") as checkpoint:
             learner.fit(tasks, 1000, callbacks=[checkpoint])
@@ -66,41 +73,71 @@ class Checkpoint(keras.callbacks.Callback):
         self._folder = pathlib.Path(folder)
         self._every, self._keep = every, keep
         self._saved = None
-        self._handlers: dict[int, Any] = {}
-        self.signal = None
+        self._signals = contextlib.ExitStack()
+        self._evaluating = False
+        self.signal: int | None = None
 
     def __enter__(self):
         self.signal = None
-
-        def note(number, frame):
-            del frame
-            self.signal = number
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._handlers[number] = signal.signal(number, note)
+        self._signals.enter_context(signals.handled(self._note))
         return self
 
     def __exit__(self, *_):
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+        self._signals.close()
+
+    def _note(self, number: int, frame: Any) -> None:
+        del frame
+        again, self.signal = self.signal is not None, number
+        if again:
+            if number == signal.SIGINT:
+                raise KeyboardInterrupt
+            raise SystemExit(128 + number)
+        if self._evaluating:
+            raise Stopped
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Forgets an evaluation that ended in an error."""
+        self._evaluating = False
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Saves when it is time, or a signal came."""
+        iteration = self._learner.iteration
+        if self.signal is not None:
+            self.model.stop_training = True
+        # An epoch's last iteration is saved with what its end brings, or a
+        # resume would leave out its evaluation and its line of the history.
+        # The one before it is saved for a stop in that evaluation.
+        if not self._ends_epoch(iteration):
+            if self.signal is not None or self._ends_epoch(iteration + 1):
+                self._save()
+            self._save_if_due()
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        """Begins no evaluation if a signal came before."""
+        self._evaluating = True
+        if self.signal is not None:
+            raise Stopped
+
+    def on_test_end(self, logs: dict | None = None) -> None:
+        """Minds signals as before."""
+        self._evaluating = False
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Saves when it is time, or a signal came."""
         if self.signal is not None:
             self.model.stop_training = True
             self._save()
-        # An epoch's last iteration is saved with what its end brings, or a
-        # resume would leave out its evaluation and its line of the history.
-        elif batch + 1 < self.params["steps"]:
-            self._save_if_due()
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Saves when it is time."""
         self._save_if_due()
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        """Saves the last iteration."""
-        self._save()
+        """Saves the last iteration, unless its evaluation was given up."""
+        if not self._evaluating:
+            self._save()
+
+    def _ends_epoch(self, iteration: int) -> bool:
+        """Says whether an iteration is an epoch's last, or the training's."""
+        last = iteration == self.params["iterations"]
+        return last or not iteration % self.params["steps"]
 
     def _save_if_due(self):
         if not self._learner.iteration % self._every:

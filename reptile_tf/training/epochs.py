@@ -1,10 +1,34 @@
 """Outer iterations as Keras's callbacks see them: batches of epochs."""
 
-import collections
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import keras
+
+# Logs that are counts: an epoch has their sums, and means of the others.
+COUNTS = ("skipped_tasks",)
+
+
+class Stopped(BaseException):
+    """A callback stops an evaluation of `fit`, and so the training."""
+
+
+def callback_list(
+    callbacks: Any, model: keras.Model, **params: Any
+) -> keras.callbacks.CallbackList:
+    """Returns callbacks as one.
+
+    Args:
+        callbacks: Keras callbacks, one of them, None, or a `CallbackList`,
+            which is returned as it is.
+        model: what they get as their model.
+        **params: what they get as their `params`.
+    """
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks
+    return keras.callbacks.CallbackList(callbacks, model=model, **params)
 
 
 def train(
@@ -13,7 +37,7 @@ def train(
     iterations: range,
     per_epoch: int,
     iterate: Callable[[], dict],
-    validate: Callable[[], dict],
+    validate: Callable[[keras.callbacks.CallbackList], dict],
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> keras.callbacks.History:
     """Calls `iterate` for every iteration, and the callbacks around it.
@@ -27,41 +51,107 @@ def train(
         iterate: makes one iteration; returns its logs. Callbacks get the means
             over the epoch so far, as in Keras's own `fit`; of an epoch begun
             before, over what this call made of it.
-        validate: called when an epoch is complete; returns more logs for its
-            end.
-        callbacks: Keras callbacks.
+        validate: called when an epoch is complete, with the callbacks to tell;
+            returns more logs for its end.
+        callbacks: Keras callbacks. Their `params` also have `iterations`, the
+            number of the last.
+
+    Raises:
+        ValueError: a callback would put back a part of the learner alone.
     """
-    told = keras.callbacks.CallbackList(
+    for callback in callbacks:
+        _require_known_to_fit(callback)
+    told = callback_list(
         callbacks,
+        model,
         add_history=True,
-        model=model,
         verbose=0,
         epochs=-(-iterations.stop // per_epoch),
         steps=per_epoch,
+        iterations=iterations.stop,
     )
     with _callback_model(model, optimizer):
         told.on_train_begin()
-        logs = {}
+        logs: dict[str, float] = {}
         start = iterations.start
         while start < iterations.stop and not model.stop_training:
             epoch = start // per_epoch
             stop = min((epoch + 1) * per_epoch, iterations.stop)
             told.on_epoch_begin(epoch)
-            totals: collections.Counter[str] = collections.Counter()
-            for made, iteration in enumerate(range(start, stop), 1):
+            sofar = _Logs()
+            for iteration in range(start, stop):
                 step = iteration - epoch * per_epoch
                 told.on_train_batch_begin(step)
-                totals.update(iterate())
-                logs = {name: v / made for name, v in totals.items()}
+                logs = sofar.with_more(iterate())
                 told.on_train_batch_end(step, logs)
                 if model.stop_training:
                     break
             if iteration + 1 == stop:
-                logs |= validate()
+                try:
+                    logs = logs | validate(told)
+                except Stopped:
+                    break
             told.on_epoch_end(epoch, logs)
             start = stop
+        else:
+            if not model.stop_training:
+                # As Keras's fit does: an average of phi, if there is one.
+                optimizer.finalize_variable_values(model.trainable_variables)
         told.on_train_end(logs)
     return model.history
+
+
+class _Logs:
+    """The logs of an epoch so far."""
+
+    def __init__(self) -> None:
+        self._totals: dict[str, float] = {}
+        self._made: dict[str, int] = {}
+
+    def with_more(self, logs: dict[str, float]) -> dict[str, float]:
+        """Returns them with those of one more iteration.
+
+        Args:
+            logs: of the iteration; NaN where it has no value.
+        """
+        for name, value in logs.items():
+            known = not math.isnan(value)
+            before = self._totals.get(name, 0)
+            self._totals[name] = before + (value if known else 0)
+            self._made[name] = self._made.get(name, 0) + known
+        return {name: self._value(name) for name in logs}
+
+    def _value(self, name: str) -> float:
+        if name in COUNTS:
+            return self._totals[name]
+        made = self._made[name]
+        return self._totals[name] / made if made else math.nan
+
+
+def _require_known_to_fit(callback: keras.callbacks.Callback) -> None:
+    """Refuses callbacks that write phi and leave what belongs to it."""
+    known = keras.callbacks
+    remedy = ""
+    if isinstance(callback, known.BackupAndRestore):
+        remedy = "use reptile_tf.Checkpoint, and MetaLearner.load"
+    elif isinstance(callback, known.EarlyStopping):
+        if callback.restore_best_weights:
+            remedy = (
+                "use restore_best_weights=False, and a keras.callbacks."
+                "ModelCheckpoint with save_best_only=True, which keeps the "
+                "model phi of the best epoch"
+            )
+    elif isinstance(callback, known.SwapEMAWeights):
+        remedy = (
+            "use a meta_optimizer with use_ema=True alone, whose average "
+            "becomes phi at the end of fit"
+        )
+    if remedy:
+        raise ValueError(
+            f"callbacks: {type(callback).__name__} puts other weights into the "
+            "model, and leaves the optimizers' states and the count of "
+            f"iterations as they are; {remedy}"
+        )
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ It changes accuracies by points, so every accuracy carries its mode's name. For
 a model without batch normalization the modes are the same.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -11,6 +12,7 @@ import tensorflow as tf
 from reptile_tf.models.functional import FunctionalModel
 from reptile_tf.models.shapes import output_shape
 from reptile_tf.training.settings import EVALUATION_MODES
+from reptile_tf.utils.validation import require_choice
 
 
 def transductive(
@@ -76,3 +78,24 @@ _FUNCTIONS = {
     mode.__name__: mode for mode in (transductive, support_and_query, support)
 }
 MODES = {name: _FUNCTIONS[name] for name in EVALUATION_MODES}
+
+
+def chosen(
+    modes: Sequence[str] | None, model: FunctionalModel
+) -> tuple[str, ...]:
+    """Returns the names of the modes to evaluate in.
+
+    Args:
+        modes: that were asked for. If None all, or only "support" for a model
+            without batch normalization, for which they are the same.
+        model: that is evaluated.
+
+    Raises:
+        ValueError: a name is unknown.
+    """
+    if modes is None:
+        return EVALUATION_MODES if model.has_batch_norm else ("support",)
+    names = tuple(modes)
+    for name in names:
+        require_choice(EVALUATION_MODES, mode=name)
+    return names

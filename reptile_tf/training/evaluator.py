@@ -13,6 +13,7 @@ from reptile_tf.data.task import Tasks, num_examples
 from reptile_tf.training import evaluation_modes, task_metric
 from reptile_tf.training.score import Score
 from reptile_tf.training.settings import Settings
+from reptile_tf.utils import interruptible
 from reptile_tf.utils.recent import Recent
 
 # Tasks of one compiled call of an evaluation; progress is seen between calls.
@@ -89,8 +90,9 @@ class Evaluator:
                 autograph=False,
                 reduce_retracing=True,
             )
-        weights, statistics = self._adapt[ranks](
-            model.phi(), state, tf.constant(steps), x, y, key
+        weights, statistics = interruptible.call(
+            *(self._adapt[ranks], model.phi(), state, tf.constant(steps)),
+            *(x, y, key),
         )
         if not np.isfinite([np.sum(t) for t in (weights, *statistics)]).all():
             raise FloatingPointError(
@@ -111,6 +113,7 @@ class Evaluator:
         modes: Sequence[str],
         state: Any,
         steps: int,
+        told: keras.callbacks.CallbackList,
         verbose: int = 0,
     ) -> list[Score]:
         """Adapts to tasks 0 to num_tasks - 1 and measures the metric on each.
@@ -121,6 +124,7 @@ class Evaluator:
             modes: names of evaluation modes.
             state: the inner optimizer's state that each task starts from.
             steps: inner steps, at least 0.
+            told: callbacks, of which a batch is what one compiled call does.
             verbose: 1 shows a progress bar.
 
         Returns:
@@ -131,20 +135,27 @@ class Evaluator:
         """
         modes, metric = tuple(modes), self._metric.name
         measure = self.compiled(tasks, modes)
-        phi = self.loop.model.phi()
         names = [f"{mode}_{metric}" for mode in modes]
         bar = keras.utils.Progbar(
             num_tasks, verbose=verbose, stateful_metrics=names, unit_name="task"
         )
         chunks: list[np.ndarray] = []
+        logs: dict[str, float] = {}
+        told.on_test_begin()
+        phi = self.loop.model.phi()
         for first in range(0, num_tasks, _CHUNK):
             stop = min(first + _CHUNK, num_tasks)
+            told.on_test_batch_begin(first // _CHUNK)
             indices = tf.range(first, stop, dtype=tf.int64)
-            chunks.append(
-                measure(phi, state, tf.constant(steps), indices).numpy()
+            found = interruptible.call(
+                measure, phi, state, tf.constant(steps), indices
             )
+            chunks.append(found.numpy())
             means = np.concatenate(chunks).mean(0)
-            bar.update(stop, list(zip(names, means, strict=True)))
+            logs = dict(zip(names, means.tolist(), strict=True))
+            bar.update(stop, list(logs.items()))
+            told.on_test_batch_end(first // _CHUNK, logs)
+        told.on_test_end(logs)
         values = np.concatenate(chunks)
         if not np.isfinite(values).all():
             bad = int(np.argmin(np.isfinite(values).all(1)))

@@ -13,27 +13,26 @@ from reptile_tf.algorithms.losses import example_losses
 from reptile_tf.algorithms.optimizers import Adam, InnerOptimizer
 from reptile_tf.data.task import Tasks
 from reptile_tf.models.class_names import with_class_names
-from reptile_tf.models.faithful import require_faithful
 from reptile_tf.models.functional import FunctionalModel
-from reptile_tf.models.shapes import output_shape
 from reptile_tf.training import (
     epochs,
-    inputs,
+    evaluation_modes,
     outputs,
-    targets,
+    support_set,
     task_checks,
     task_metric,
 )
 from reptile_tf.training.evaluator import Evaluator
 from reptile_tf.training.explained_errors import explained
+from reptile_tf.training.learner_state import LearnerState
 from reptile_tf.training.outer_loop import OuterLoop
 from reptile_tf.training.progress import Progress
-from reptile_tf.training.saving import Saveable
+from reptile_tf.training.saveable import Saveable
 from reptile_tf.training.score import Score, as_logs
-from reptile_tf.training.settings import EVALUATION_MODES, Settings
+from reptile_tf.training.settings import Settings
 from reptile_tf.utils import random
 from reptile_tf.utils.frozen import Frozen
-from reptile_tf.utils.validation import require_at_least, require_choice
+from reptile_tf.utils.validation import require_at_least
 
 
 class MetaLearner(Saveable, Frozen):
@@ -83,15 +82,12 @@ class MetaLearner(Saveable, Frozen):
         evaluator: the `Evaluator` that adapts to tasks and measures.
         settings: the `Settings`. They, and all that was given as an argument,
             cannot be changed; make another learner of the same model instead.
-        inner_state: the inner optimizer's state, carried through training.
-        iteration: outer iterations made.
 
     Raises:
         ValueError: an argument is out of its range.
         TypeError: a setting is unknown.
     """
 
-    _changeable = ("inner_state", "iteration")
     _instead = (
         "Make another MetaLearner, which may have the same model; evaluate "
         "and adapt take another number of inner steps as steps=..."
@@ -132,17 +128,31 @@ class MetaLearner(Saveable, Frozen):
             self.settings.inner_batch_size,
             self.functional.head() if algorithm.head_only else None,
         )
-        self._outer_loop = OuterLoop(
-            self._loop,
-            algorithm,
-            self.meta_optimizer,
-            self.metric,
-            self.settings,
+        self._state = LearnerState(
+            initial_state(inner_optimizer, self.functional.phi())
         )
+        parts = self.meta_optimizer, self.metric, self.settings, self._state
+        self._outer_loop = OuterLoop(self._loop, algorithm, *parts)
         self.evaluator = Evaluator(self._loop, self.metric, self.settings)
-        self.inner_state = initial_state(inner_optimizer, self.functional.phi())
-        self.iteration = 0
         self._freeze(field.name for field in dataclasses.fields(Settings))
+
+    @property
+    def inner_state(self) -> Any:
+        """The inner optimizer's state, carried through training; tensors."""
+        return self._state.inner
+
+    @inner_state.setter
+    def inner_state(self, state: Any) -> None:
+        self._state.inner = state
+
+    @property
+    def iteration(self) -> int:
+        """The outer iterations made."""
+        return self._state.iteration
+
+    @iteration.setter
+    def iteration(self, number: int) -> None:
+        self._state.iteration = number
 
     def fit(
         self,
@@ -194,12 +204,11 @@ class MetaLearner(Saveable, Frozen):
             outer_iterations=outer_iterations,
             iterations_per_epoch=iterations_per_epoch,
         )
-        task = task_checks.first(self, tasks, "tasks")
-        task_checks.require_examples(tasks, task, self)
+        task_checks.require_trainable(self, tasks)
         if validation_tasks is not None:
-            require_at_least(2, num_validation_tasks=num_validation_tasks)
-            task = task_checks.first(self, validation_tasks, "validation_tasks")
-            task_checks.require_queries(task, "validation_tasks")
+            task_checks.require_measurable(
+                self, validation_tasks, num_validation_tasks, "validation_"
+            )
 
         progress = Progress(outer_iterations, bar=verbose in (1, "auto"))
 
@@ -207,16 +216,14 @@ class MetaLearner(Saveable, Frozen):
             n = self.settings.meta_batch_size
             first = self.iteration * n
             with explained(self, tasks, range(first, first + n)):
-                self.inner_state, logs = self._outer_loop.iterate(
-                    tasks, self.iteration, self.inner_state
-                )
-            self.iteration += 1
-            return logs
+                return self._outer_loop.iterate(tasks)
 
-        def validate() -> dict[str, float]:
+        def validate(told: keras.callbacks.CallbackList) -> dict[str, float]:
             if validation_tasks is None:
                 return {}
-            scores = self.evaluate(validation_tasks, num_validation_tasks)
+            scores = self.evaluate(
+                validation_tasks, num_validation_tasks, callbacks=told
+            )
             progress.validated(scores, validation_prefix)
             return as_logs(scores, validation_prefix)
 
@@ -237,6 +244,7 @@ class MetaLearner(Saveable, Frozen):
         *,
         modes: Sequence[str] | None = None,
         steps: int | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
         verbose: int = 0,
     ) -> list[Score]:
         """Adapts to tasks 0 to num_tasks - 1 and measures the metric on each.
@@ -253,6 +261,8 @@ class MetaLearner(Saveable, Frozen):
                 which they are the same.
             steps: inner steps, at least 0; the setting `eval_inner_steps` if
                 None.
+            callbacks: Keras callbacks, or a `CallbackList` of them; some 50
+                tasks are a batch.
             verbose: 1 shows a progress bar.
 
         Returns:
@@ -263,19 +273,14 @@ class MetaLearner(Saveable, Frozen):
                 not fit each other.
             FloatingPointError: an adapted model's metric is not finite.
         """
-        if modes is None:
-            every = EVALUATION_MODES
-            modes = every if self.functional.has_batch_norm else ("support",)
-        modes = tuple(modes)
-        for mode in modes:
-            require_choice(EVALUATION_MODES, mode=mode)
-        require_at_least(2, num_tasks=num_tasks)  # an interval needs two
+        modes = evaluation_modes.chosen(modes, self.functional)
         steps = self.settings.evaluation_steps(steps)
-        task = task_checks.first(self, tasks, "tasks")
-        task_checks.require_queries(task, "tasks")
+        task_checks.require_measurable(self, tasks, num_tasks)
+        told = epochs.callback_list(callbacks, self.model)
         with explained(self, tasks, range(num_tasks)):
             return self.evaluator.evaluate(
-                tasks, num_tasks, modes, self.inner_state, steps, verbose
+                *(tasks, num_tasks, modes, self.inner_state, steps),
+                *(told, verbose),
             )
 
     def adapt(
@@ -308,13 +313,8 @@ class MetaLearner(Saveable, Frozen):
                 below 0, or the model was changed.
             FloatingPointError: the adapted weights are not finite.
         """
-        self.functional.require_unchanged()
         steps = self.settings.evaluation_steps(steps)
-        x = inputs.as_inputs(self.model, x)
-        require_faithful(self.functional, x)
-        y, names = targets.from_names(y, self.loss)
-        shapes = output_shape(self.model, x)
-        y = targets.convert(y, x, shapes, self.loss, self.functional.dtype)
+        x, y, names = support_set.convert(self, x, y)
         key = random.fold_in(seed, 0)
         model = self.evaluator.adapt(self.inner_state, steps, x, y, key)
         return with_class_names(model, names) if names else model

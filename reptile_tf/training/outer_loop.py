@@ -1,5 +1,6 @@
 """The outer loop: Algorithms 1 and 2 of the paper."""
 
+import math
 import time
 from typing import Any
 
@@ -12,8 +13,14 @@ from reptile_tf.algorithms.algorithm import Algorithm
 from reptile_tf.algorithms.inner_loop import InnerLoop
 from reptile_tf.data.task import Tasks
 from reptile_tf.training import task_metric
+from reptile_tf.training.learner_state import LearnerState
 from reptile_tf.training.settings import Settings
+from reptile_tf.utils import interruptible
 from reptile_tf.utils.recent import Recent
+
+# Seconds of an iteration for which an interrupt need not wait. A shorter one
+# is not worth the thread, which takes a tenth of a millisecond.
+_LONG = 0.5
 
 
 class OuterLoop:
@@ -33,6 +40,7 @@ class OuterLoop:
         meta_optimizer: moves phi, given the mean meta-gradient.
         metric: measured on the query sets of the training tasks.
         settings: n, and how a meta-batch is trained on.
+        state: what moves with phi.
     """
 
     def __init__(
@@ -42,43 +50,57 @@ class OuterLoop:
         meta_optimizer: keras.optimizers.Optimizer,
         metric: keras.metrics.Metric,
         settings: Settings,
+        state: LearnerState,
     ):
         self._loop, self._algorithm = loop, algorithm
         self._meta_optimizer, self._metric = meta_optimizer, metric
-        self._settings = settings
+        self._settings, self._state = settings, state
+        self._seconds = 0.0  # that the last iteration took
         self._compiled = Recent()
         self._step = tf.function(self._outer_step, autograph=False)
 
-    def iterate(
-        self, tasks: Tasks, iteration: int, state: Any
-    ) -> tuple[Any, dict[str, float]]:
-        """Makes one outer iteration, which moves phi once.
+    def iterate(self, tasks: Tasks) -> dict[str, float]:
+        """Makes the next outer iteration, which moves phi once.
 
         Args:
-            tasks: the distribution to learn from.
-            iteration: its number; it takes the tasks from `iteration` n on.
-            state: the inner optimizer's state before it.
+            tasks: the distribution to learn from. Iteration i takes the tasks
+                from i n on.
 
         Returns:
-            (state, logs): the state to go on with, and the means over the
-            tasks of `loss` and `query_<metric>`, and `tasks_per_second`.
+            The means over the tasks of `loss` and `query_<metric>`, and
+            `tasks_per_second`. Where tasks that diverge are skipped, also
+            `skipped_tasks`, how many they are; the means are of the others,
+            and NaN if there are none.
 
         Raises:
-            FloatingPointError: a task's loss, weights or state is not finite.
-                phi is as it was before.
+            FloatingPointError: a task's loss, weights or state is not finite,
+                and such tasks are not skipped. Nothing has moved.
         """
         start = time.perf_counter()
-        n = self._settings.meta_batch_size
+        n, iteration = self._settings.meta_batch_size, self._state.iteration
         first = iteration * n
-        meta_gradient, state, report = self.compiled(tasks)(
-            tf.constant(first, tf.int64), state
-        )
+        # TensorFlow would keep the tensor of a Python number for ever.
+        arguments = tf.convert_to_tensor(np.int64(first)), self._state.inner
+        function = self.compiled(tasks)
+        if self._seconds < _LONG:
+            made = function(*arguments)
+        else:
+            made = interruptible.call(function, *arguments)
+        meta_gradient, inner, report = made
         report = {name: values.numpy() for name, values in report.items()}
-        _require_finite(report.pop("finite"), report["loss"], iteration, first)
-        self._step(meta_gradient)
-        seconds = time.perf_counter() - start
-        logs = {name: values.mean().item() for name, values in report.items()}
-        return state, logs | {"tasks_per_second": n / seconds}
+        finite = report.pop("finite")
+        if self._settings.on_divergence == "stop":
+            _require_finite(finite, report["loss"], iteration, first)
+        self._step(meta_gradient, inner)
+        self._seconds = seconds = time.perf_counter() - start
+        logs = {
+            name: values[finite].mean().item() if finite.any() else math.nan
+            for name, values in report.items()
+        }
+        logs["tasks_per_second"] = n / seconds
+        if self._settings.on_divergence == "skip":
+            logs["skipped_tasks"] = int(n - finite.sum())
+        return logs
 
     def compiled(self, tasks: Tasks) -> Any:
         """Returns `_meta_gradient` of the tasks as a `tf.function`."""
@@ -139,14 +161,16 @@ class OuterLoop:
             first + tf.range(settings.meta_batch_size, dtype=tf.int64),
             (phi, state, report),
             settings.meta_batch_mode,
+            settings.on_divergence == "skip",
         )
 
-    def _outer_step(self, meta_gradient):
-        """Gives it to the meta-optimizer: the one write of phi."""
+    def _outer_step(self, meta_gradient, inner):
+        """Moves phi, by the meta-optimizer, and all that moves with it."""
         model = self._loop.model
         self._meta_optimizer.apply(
             model.unflatten(meta_gradient), model.model.trainable_variables
         )
+        self._state.move(inner)
 
 
 def _require_finite(finite, loss, iteration: int, first: int) -> None:
@@ -155,5 +179,6 @@ def _require_finite(finite, loss, iteration: int, first: int) -> None:
         raise FloatingPointError(
             f"outer iteration {iteration}, task {first + bad}: the inner "
             f"loop's loss ({loss[bad]}), weights or optimizer state are not "
-            "finite; a smaller inner learning rate is the usual remedy"
+            "finite; use a smaller inner learning rate, the usual remedy, or "
+            "on_divergence=skip, which leaves such tasks out"
         )

@@ -15,8 +15,7 @@ import pathlib
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 
 import keras
 import numpy as np
@@ -27,9 +26,6 @@ from reptile_tf.algorithms.optimizers import INNER_OPTIMIZERS
 from reptile_tf.models import keras_internals
 from reptile_tf.utils.fields import values_of
 from reptile_tf.utils.files import whole_file
-
-if TYPE_CHECKING:  # it needs Pillow, and is for pictures alone
-    from reptile_tf.data.picture import Preparation
 
 _FORMAT = 2
 _KNOWN_FORMATS = (1, 2)
@@ -51,88 +47,6 @@ _DAMAGE = (
 
 class DamagedFileError(ValueError):
     """A file is not a whole saved learner."""
-
-
-class Saveable:
-    """What a `MetaLearner` writes, and is read from."""
-
-    def export(
-        self,
-        folder: str | os.PathLike,
-        *,
-        uint8_images: bool = False,
-        pictures: "Preparation | None" = None,
-        class_names: Sequence[str] = (),
-        max_steps: int = 1000,
-        max_examples: int = 1000,
-    ) -> pathlib.Path:
-        """Writes a SavedModel that adapts inside the server.
-
-        It goes into `folder`/VERSION, the layout of TF Serving, under the next
-        number, whole or not at all. `reptile_tf.serving.signatures` describes
-        what can be asked of it; pip's extra [serve] has what this needs.
-
-        Args:
-            folder: of the model's versions; its name is the model's name.
-            uint8_images: whether to add signatures that take raw uint8 images,
-                which are divided by 255, as the data sets' are.
-            pictures: how picture files become its inputs, for clients and for
-                `reptile-tf adapt`; None if they do not.
-            class_names: of the classes that were trained on, to be told.
-            max_steps: the most inner steps that a request may ask for.
-            max_examples: the most support examples, and the most query
-                examples, that a request may hold.
-
-        Returns:
-            The folder of the new version.
-
-        Raises:
-            ValueError: the model is subclassed, and so does not say what
-                inputs it takes; or a limit is below 1.
-        """
-        # Serving is built on training; the arrow back is for users alone.
-        from reptile_tf.serving import export
-
-        learner: Any = self
-        return export.export(
-            learner,
-            folder,
-            uint8_images=uint8_images,
-            pictures=pictures,
-            class_names=class_names,
-            max_steps=max_steps,
-            max_examples=max_examples,
-        )
-
-    def save(self, path: str | os.PathLike) -> None:
-        """Writes the learner to one file, whole or not at all.
-
-        Args:
-            path: of the file; by convention it ends in `.zip`.
-
-        Raises:
-            ValueError: a part of the learner cannot be saved, such as a loss
-                that is a lambda; names it and what would do.
-        """
-        _save(self, path)
-
-    @classmethod
-    def load(
-        cls,
-        path: str | os.PathLike,
-        custom_objects: dict[str, Any] | None = None,
-    ) -> Self:
-        """Returns the learner that `save` wrote.
-
-        Args:
-            path: of the file.
-            custom_objects: as of `keras.saving.load_model`; also names the
-                classes of inner optimizers and algorithms of your own.
-
-        Raises:
-            DamagedFileError: it is not whole.
-        """
-        return _load(cls, path, custom_objects)
 
 
 def require_saveable(learner: Any) -> None:
@@ -174,7 +88,18 @@ def _config(learner: Any) -> dict[str, Any]:
     }
 
 
-def _save(learner: Any, path: str | os.PathLike) -> None:
+def save(learner: Any, path: str | os.PathLike) -> None:
+    """Writes a learner to a file; see `MetaLearner.save`."""
+    with whole_file(path) as part:
+        part.write_bytes(to_bytes(learner))
+
+
+def to_bytes(learner: Any) -> bytes:
+    """Returns what a learner's file holds.
+
+    Raises:
+        ValueError: as of `MetaLearner.save`.
+    """
     config = _config(learner)
     state = {
         f"inner/{i}": tensor.numpy()
@@ -186,19 +111,35 @@ def _save(learner: Any, path: str | os.PathLike) -> None:
     }
     arrays = io.BytesIO()
     np.savez(arrays, **state)
-    with tempfile.TemporaryDirectory() as folder, whole_file(path) as part:
+    content = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder:
         model = os.path.join(folder, "model.keras")
         learner.model.save(model)
-        with zipfile.ZipFile(part, "w") as archive:
+        with zipfile.ZipFile(content, "w") as archive:
             archive.writestr("learner.json", json.dumps(config, indent=2))
             archive.write(model, "model.keras")
             archive.writestr("state.npz", arrays.getvalue())
+    return content.getvalue()
 
 
-def _load(
-    cls: type, path: str | os.PathLike, custom_objects: dict[str, Any] | None
+def load(
+    cls: type,
+    content: bytes,
+    custom_objects: dict[str, Any] | None,
+    path: str | os.PathLike = "what was given",
 ) -> Any:
-    config, model, state = _read(path)
+    """Returns the learner of what `to_bytes` returned.
+
+    Args:
+        cls: the class of the learner.
+        content: what the file holds.
+        custom_objects: as of `MetaLearner.load`.
+        path: of the file, for messages.
+
+    Raises:
+        DamagedFileError: it is not whole.
+    """
+    config, model, state = _read(content, path)
     iteration = config.pop("iteration")
     for name in _OBJECTS:
         config[name] = keras.saving.deserialize_keras_object(
@@ -232,11 +173,10 @@ def _load(
     return learner
 
 
-def _read(path: str | os.PathLike) -> tuple[dict, bytes, dict]:
+def _read(content: bytes, path: str | os.PathLike) -> tuple[dict, bytes, dict]:
     """Returns a file's settings, its model's file, and its arrays."""
-    content = io.BytesIO(pathlib.Path(path).read_bytes())
     try:
-        with zipfile.ZipFile(content) as archive:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = {n: archive.read(n) for n in archive.namelist()}
         config = json.loads(entries["learner.json"])
         with np.load(io.BytesIO(entries["state.npz"])) as arrays:

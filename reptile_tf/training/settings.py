@@ -19,6 +19,8 @@ from reptile_tf.utils.validation import require_at_least
 META_BATCH_MODES = ("serial", "parallel")
 # How the losses of a mini-batch's examples become the loss of a step.
 LOSS_REDUCTIONS = ("sum", "mean")
+# What a training does with a task whose inner loop diverges.
+ON_DIVERGENCE = ("stop", "skip")
 # Which statistics batch normalization uses for the queries of an evaluation;
 # see `reptile_tf.training.evaluation_modes`.
 EVALUATION_MODES = ("transductive", "support_and_query", "support")
@@ -62,6 +64,13 @@ class Settings:
         text="Whether the loss of an inner step is the sum of its examples' "
         "losses (the paper's way) or their mean.",
         choices=LOSS_REDUCTIONS,
+    )
+    on_divergence: str = setting(
+        "stop",
+        text="Whether training stops with an error at a task whose loss, "
+        "weights or optimizer state become infinite or NaN (stop), or leaves "
+        "the task out of its meta-batch and counts it in skipped_tasks (skip).",
+        choices=ON_DIVERGENCE,
     )
     eval_inner_steps: int = setting(
         None,

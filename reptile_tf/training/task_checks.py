@@ -14,6 +14,8 @@ from reptile_tf.models.faithful import require_faithful
 from reptile_tf.models.shapes import output_shape
 from reptile_tf.training import inputs, outputs, own_tasks, targets
 from reptile_tf.training.settings import Settings
+from reptile_tf.utils import interruptible
+from reptile_tf.utils.validation import require_at_least
 
 
 def require_parts(
@@ -92,7 +94,7 @@ def example(tasks: Any, name: str = "tasks") -> Task:
             f"{name} must be a distribution of tasks; received "
             f"{tasks!r:.80}; {way}"
         )
-    task = tasks.sample(tf.constant(0, tf.int64))
+    task = interruptible.aside(lambda: tasks.sample(tf.constant(0, tf.int64)))
     if not isinstance(task, tuple) or len(task) != len(Task._fields):
         raise ValueError(
             f"sample of {name} must return a reptile_tf.Task; for index 0 it "
@@ -160,14 +162,14 @@ def require_targets(
                 )
 
 
-def require_examples(tasks: Tasks, task: Task, learner: Any) -> None:
-    """Refuses tasks without the examples that a training on them takes.
+def require_trainable(learner: Any, tasks: Any) -> None:
+    """Refuses tasks that a learner cannot be trained on.
 
     Args:
-        tasks: the distribution to learn from.
-        task: its task 0.
-        learner: the `MetaLearner` that learns from it.
+        learner: the `MetaLearner`.
+        tasks: what was given as the distribution to learn from.
     """
+    task = first(learner, tasks, "tasks")
     algorithm, settings = learner.algorithm, learner.settings
     size = num_examples(task.support_x)
     if getattr(tasks, "varied", False):
@@ -178,6 +180,23 @@ def require_examples(tasks: Tasks, task: Task, learner: Any) -> None:
         )
     if algorithm.needs_query:
         require_queries(task, "tasks", f"algorithm={algorithm}")
+
+
+def require_measurable(
+    learner: Any, tasks: Any, num_tasks: int, which: str = ""
+) -> None:
+    """Refuses tasks that a learner cannot be evaluated on.
+
+    Args:
+        learner: the `MetaLearner`.
+        tasks: what was given as the distribution to measure on.
+        num_tasks: how many of them.
+        which: what the arguments' names have before tasks.
+    """
+    # An interval needs two.
+    require_at_least(2, **{f"num_{which}tasks": num_tasks})
+    task = first(learner, tasks, f"{which}tasks")
+    require_queries(task, f"{which}tasks")
 
 
 def require_any_size(algorithm: Algorithm, settings: Settings) -> None:

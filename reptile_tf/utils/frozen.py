@@ -8,19 +8,17 @@ class Frozen:
     """Refuses changes of its attributes, which nothing would notice.
 
     A subclass calls `_freeze` at the end of `__init__`. Names that begin with
-    an underscore are its own business. `_changeable` are the names of the
-    attributes that may be changed all the same, and `_instead` is what the
-    refusal tells the user to do.
+    an underscore are its own business. `_instead` is what the refusal tells
+    the user to do.
     """
 
-    _changeable: ClassVar[tuple[str, ...]] = ()
     _instead: ClassVar[str] = ""
     _fixed: frozenset[str] = frozenset()
 
     def _freeze(self, also: Iterable[str] = ()) -> None:
         """Fixes the attributes that there are, and more names."""
         public = {name for name in vars(self) if not name.startswith("_")}
-        self._fixed = frozenset(public | set(also)) - set(self._changeable)
+        self._fixed = frozenset(public | set(also))
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._require_changeable(name)

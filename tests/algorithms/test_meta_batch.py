@@ -154,3 +154,35 @@ def test_evaluation_and_use_leave_no_trace(classes):
     assert adapted is not model
     assert np.any(adapted.get_weights()[-2] != model.get_weights()[-2])
     assert learner.evaluate(tasks, 4) == first
+
+
+@pytest.mark.parametrize("mode", ["serial", "parallel"])
+def test_a_task_that_diverges_is_left_out_and_counted(mode):
+    """The others move phi and the state as if it had not been there."""
+
+    def learner(n, on_divergence="skip"):
+        return regression(
+            inner_optimizer=Adam(RATE),
+            inner_steps=STEPS,
+            meta_batch_size=n,
+            meta_batch_mode=mode,
+            on_divergence=on_divergence,
+        )
+
+    far = 1e30  # its squared error is infinite
+    tasks = Constants(3.0, far, 2.0, far, far, far, 5.0, 1.0, far)
+    skipping, without = learner(3), learner(2)
+    history = skipping.fit(tasks, 3, iterations_per_epoch=1, verbose=0)
+    assert history.history["skipped_tasks"] == [1, 3, 1]
+    assert np.isnan(history.history["loss"]).tolist() == [0, 1, 0]
+    without.fit(Constants(3.0, 2.0), 1, verbose=0)
+    # The meta-batch of which nothing is left moves nothing.
+    expected = without.fit(Constants(0.0, 0.0, 5.0, 1.0), 2, verbose=0)
+    for one, other in zip(
+        snapshot(skipping)[:-2], snapshot(without)[:-2], strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+    loss = expected.history["loss"][-1]
+    assert history.history["loss"][-1] == pytest.approx(loss)
+    with pytest.raises(FloatingPointError, match="on_divergence=skip"):
+        learner(3, "stop").fit(tasks, 1, verbose=0)

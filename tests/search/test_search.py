@@ -18,13 +18,14 @@ from reptile_tf.data.splits import TaskSplits
 from reptile_tf.experiments import build
 from reptile_tf.experiments.presets import PRESETS
 from reptile_tf.experiments.run import Run
-from reptile_tf.search import locks, trial_run, trials, worker
+from reptile_tf.search import trial_run, trials, worker
 from reptile_tf.search.samplers import CMASampler
 from reptile_tf.search.search import Search
 from reptile_tf.search.search_settings import SearchSettings
 from reptile_tf.search.space import Space
 from reptile_tf.search.trials import History, Report, Result
 from reptile_tf.training.score import Score
+from reptile_tf.utils import locks
 
 SINE = dataclasses.replace(
     PRESETS["sine"], inner_steps=2, inner_batch_size=4, eval_inner_steps=2
@@ -204,7 +205,7 @@ def test_a_trial_that_another_is_at_is_left_to_it(tmp_path, fake):
     search, other = begun(tmp_path), Search.open(tmp_path)
     worker.work(search, 1)
     [first, second, *_] = search.open_trials(9)
-    with locks.held(tmp_path, f"trial-{first.number:03d}"):
+    with locks.held(tmp_path / "locks" / f"trial-{first.number:03d}.lock", ""):
         assert not worker._make_if_free(other, first, 1, print)
         assert worker._make_if_free(other, second, 1, print)
         # No generation is drawn before the last of this one is there.
@@ -684,7 +685,7 @@ def test_others_are_waited_for_and_that_is_said(
 
     [trial] = search.open_trials(1)
     monkeypatch.setattr(worker.time, "sleep", sleep)
-    with locks.held(tmp_path, "trial-000"):
+    with locks.held(tmp_path / "locks" / "trial-000.lock", ""):
         worker.work(search, 1, progress=worker.Progress(search, 1))
     printed = capsys.readouterr().out
     assert printed.count("Waiting for trials that other workers are at: 0") == 1

@@ -1,0 +1,54 @@
+"""What an outer iteration moves besides phi and the meta-optimizer."""
+
+from typing import Any
+
+import tensorflow as tf
+
+
+class LearnerState:
+    """The inner optimizer's state and the count of outer iterations.
+
+    They are variables, as phi and the meta-optimizer's own are, so that one
+    call of one compiled function writes all that an outer iteration changes.
+    Python looks for interrupts and signals between its own instructions alone:
+    they come before that call or after it, and never find half of it done.
+
+    Args:
+        inner: the inner optimizer's state before the first step, a structure
+            of tensors.
+    """
+
+    def __init__(self, inner: Any):
+        self._inner = tf.nest.map_structure(
+            lambda t: tf.Variable(t, trainable=False), inner
+        )
+        self._iteration = tf.Variable(0, trainable=False, dtype=tf.int64)
+
+    @property
+    def inner(self) -> Any:
+        """The inner optimizer's state, as tensors."""
+        return tf.nest.map_structure(tf.convert_to_tensor, self._inner)
+
+    @inner.setter
+    def inner(self, state: Any) -> None:
+        tf.nest.map_structure(lambda v, t: v.assign(t), self._inner, state)
+
+    @property
+    def iteration(self) -> int:
+        """The outer iterations made."""
+        return int(self._iteration)
+
+    @iteration.setter
+    def iteration(self, number: int) -> None:
+        self._iteration.assign(number)
+
+    def move(self, inner: Any) -> None:
+        """Takes the state that an outer iteration ended with, and counts it.
+
+        It belongs into the compiled function that moves phi.
+
+        Args:
+            inner: the inner optimizer's state after the iteration.
+        """
+        self.inner = inner
+        self._iteration.assign_add(1)

@@ -1,0 +1,32 @@
+"""A user's examples of a new task, as a learner learns from them."""
+
+from typing import Any
+
+from reptile_tf.models.faithful import require_faithful
+from reptile_tf.models.shapes import output_shape
+from reptile_tf.training import inputs, targets
+
+
+def convert(learner: Any, x: Any, y: Any) -> tuple[Any, Any, list[str]]:
+    """Returns examples and their targets as tensors, and the classes' names.
+
+    Args:
+        learner: the `MetaLearner`.
+        x: as of `MetaLearner.adapt`.
+        y: likewise.
+
+    Returns:
+        (x, y, names); no names where labels are no strings.
+
+    Raises:
+        ValueError: x or y is not what model and loss take, or the model was
+            changed.
+    """
+    model, loss = learner.model, learner.loss
+    learner.functional.require_unchanged()
+    x = inputs.as_inputs(model, x)
+    require_faithful(learner.functional, x)
+    y, names = targets.from_names(y, loss)
+    shapes = output_shape(model, x)
+    y = targets.convert(y, x, shapes, loss, learner.functional.dtype)
+    return x, y, names

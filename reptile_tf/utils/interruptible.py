@@ -1,0 +1,77 @@
+"""Calls into TensorFlow that an interrupt ends at once, and harms not."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.python.eager import cancellation, context
+
+_PATIENCE = 2.0  # seconds for a cancelled function to end
+
+
+def call(function: Any, *args: Any) -> Any:
+    """Calls a `tf.function`; what a signal raises meanwhile ends it.
+
+    Python answers signals between its own instructions alone, and a compiled
+    function may run for minutes. So it runs in a thread of its own, and this
+    one waits. Whatever is raised here, such as KeyboardInterrupt, cancels the
+    function, which ends with the operation that it is at.
+
+    Args:
+        function: the `tf.function`. It should have no effects besides what it
+            returns, as it may end anywhere.
+        *args: of it.
+    """
+    if tf.config.functions_run_eagerly():
+        return function(*args)
+    # Traced here, where the thread's scopes are.
+    function.get_concrete_function(*args)
+    cancels = cancellation.CancellationManager()
+
+    def run() -> Any:
+        with cancellation.CancellationManagerContext(cancels):
+            return function(*args)
+
+    return aside(run, cancels.start_cancel)
+
+
+def aside(
+    function: Callable[[], Any], cancel: Callable[[], Any] = lambda: None
+) -> Any:
+    """Calls a function in a thread of its own, which signals do not reach.
+
+    TensorFlow 2.21 may crash where a signal raises inside of an operation that
+    runs eagerly, such as the slice of a tensor. Only the main thread is sent
+    signals; called in another, the function runs there.
+
+    Args:
+        function: takes nothing, and makes nothing of Keras, whose configuration
+            is each thread's own.
+        cancel: called if something is raised here before it ends.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return function()
+    device = context.context().device_name
+    outcome: dict[str, Any] = {}
+    ended = threading.Event()
+
+    def run() -> None:
+        try:
+            with tf.device(device):
+                outcome["returned"] = function()
+        except BaseException as error:
+            outcome["raised"] = error
+        finally:
+            ended.set()
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        ended.wait()
+    except BaseException:
+        cancel()
+        ended.wait(_PATIENCE)
+        raise
+    if "raised" in outcome:
+        raise outcome.pop("raised")
+    return outcome["returned"]
