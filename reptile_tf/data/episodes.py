@@ -1,12 +1,14 @@
 """N-way K-shot episodes: classification tasks from labelled classes."""
 
+import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
-from reptile_tf.data.images import to_inputs
+from reptile_tf.data.example_kind import ExampleKind
 from reptile_tf.data.labelled_examples import LabelledExamples
-from reptile_tf.data.task import Task
+from reptile_tf.data.task import RecipeTasks, Task
 from reptile_tf.utils import random
 from reptile_tf.utils.validation import require_at_least
 
@@ -14,7 +16,7 @@ from reptile_tf.utils.validation import require_at_least
 Augmentation = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
-class Episodes:
+class Episodes(RecipeTasks):
     """K-shot N-way classification tasks (paper, section 5.1).
 
     A task takes N classes without replacement, and K + `query_shots` examples
@@ -77,11 +79,12 @@ class Episodes:
         self.ways, self.shots, self.query_shots = ways, shots, query_shots
         self.seed, self.augment = seed, augment
         self.classes = classes
-        self._largest = int(classes.sizes.max())
-        # Tensors, which a compiled function refers to; arrays would be copied
-        # into its graph.
-        self._starts = tf.constant(classes.starts, tf.int32)
-        self._sizes = tf.constant(classes.sizes, tf.int32)
+        self._episodes = EpisodeRecipe(
+            ways, shots, query_shots, augment, classes.kind
+        )
+        super().__init__(
+            self._episodes, (random.key_of(seed), *classes.ingredients)
+        )
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -90,25 +93,43 @@ class Episodes:
 
     def class_names(self, index: int | tf.Tensor) -> list[str]:
         """Returns the names of task `index`'s classes, in label order."""
-        chosen = self._classes(self._keys(index)[0])
+        chosen = self._episodes.classes(self.ingredients, index)
         return [self.classes.names[c] for c in chosen.numpy()]
 
-    def sample(self, index: tf.Tensor) -> Task:
-        """Returns task `index`: inputs as models see them, int32 labels."""
-        class_key, example_key, support_key, query_key, task_key = self._keys(
-            index
+
+@dataclasses.dataclass(frozen=True)
+class EpisodeRecipe:
+    """How `Episodes` are drawn; see there."""
+
+    ways: int
+    shots: int
+    query_shots: int
+    augment: Augmentation | None
+    kind: ExampleKind
+
+    def sample(self, ingredients: Any, index: tf.Tensor) -> Task:
+        """Returns task `index`.
+
+        Args:
+            ingredients: the key of the seed, and those of the classes.
+            index: int64 scalar.
+        """
+        seed, all_examples, starts, sizes = ingredients
+        class_key, example_key, support_key, query_key, task_key = _keys(
+            seed, index
         )
-        classes = self._classes(class_key)
+        classes = _choose_classes(class_key, sizes, self.ways)
         each = self.shots + self.query_shots
-        sizes = tf.gather(self._sizes, classes)
-        chosen = random.choose(example_key, sizes, each, self._largest)
-        rows = tf.gather(self._starts, classes)[:, tf.newaxis] + chosen
+        chosen = random.choose(
+            example_key, tf.gather(sizes, classes), each, tf.reduce_max(sizes)
+        )
+        rows = tf.gather(starts, classes)[:, tf.newaxis] + chosen
 
         def examples(rows, key):  # [ways, n] -> shuffled examples and labels
             size = self.ways * rows.shape[1]
             order = tf.squeeze(random.permutations(key, 1, size), 0)
-            x = self.classes.gather(tf.gather(tf.reshape(rows, [-1]), order))
-            x = to_inputs(x, self.classes.pictures)
+            shuffled = tf.gather(tf.reshape(rows, [-1]), order)
+            x = self.kind.inputs(all_examples, shuffled)
             return x, order // max(1, rows.shape[1])
 
         support_x, support_y = examples(rows[:, : self.shots], support_key)
@@ -117,14 +138,19 @@ class Episodes:
             support_x = self.augment(support_x, random.fold_in(support_key, 1))
         return Task(support_x, support_y, query_x, query_y, task_key)
 
-    def _keys(self, index: int | tf.Tensor) -> list[tf.Tensor]:
-        return random.split(random.fold_in(self.seed, index), 5)
-
-    def _classes(self, key: tf.Tensor) -> tf.Tensor:
+    def classes(self, ingredients: Any, index: int | tf.Tensor) -> tf.Tensor:
         """Returns the numbers of a task's classes, int32 `[ways]`."""
-        count = self.classes.num_classes
-        chosen = random.choose(key, tf.constant([count]), self.ways, count)
-        return tf.squeeze(chosen, 0)
+        seed, _, _, sizes = ingredients
+        return _choose_classes(_keys(seed, index)[0], sizes, self.ways)
+
+
+def _keys(seed: tf.Tensor, index: int | tf.Tensor) -> list[tf.Tensor]:
+    return random.split(random.fold_in(seed, index), 5)
+
+
+def _choose_classes(key: tf.Tensor, sizes: tf.Tensor, ways: int) -> tf.Tensor:
+    count = tf.size(sizes)
+    return tf.squeeze(random.choose(key, count[tf.newaxis], ways, count), 0)
 
 
 def most_ways(num_classes: int) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from reptile_tf.data.example_kind import ExampleKind
 from reptile_tf.data.images import are_pictures
 from reptile_tf.data.stored import Stored, plain
 
@@ -214,16 +215,23 @@ class LabelledExamples:
             return rows
         return np.concatenate([self[c] for c in range(self.num_classes)])
 
-    def gather(self, rows: tf.Tensor) -> tf.Tensor:
-        """Returns the examples of the given rows, `[n, ...]`.
+    @property
+    def kind(self) -> ExampleKind:
+        """What the examples are, apart from which."""
+        return ExampleKind(
+            self.dtype.str,
+            self.example_shape,
+            self.pictures,
+            self._stored.path is not None,
+        )
 
-        Args:
-            rows: integers `[n]`; `starts` says where each class has its own.
-        """
-        if self._stored.path is None:
-            return tf.gather(self._stored.tensor, rows)
-        with tf.device("CPU"):  # a GPU would be given the whole file
-            return tf.gather(self._stored.tensor, rows)
+    @property
+    def ingredients(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """All examples, and each class's first row and number of rows."""
+        starts, sizes = (
+            tf.constant(rows, tf.int32) for rows in (self.starts, self.sizes)
+        )
+        return self._stored.tensor, starts, sizes
 
     def __getitem__(self, c: int) -> np.ndarray:
         """Returns the examples of class number c, `[n, ...]`."""

@@ -1,8 +1,11 @@
 """Tasks that are made by a function of Python or NumPy."""
 
 import contextlib
+import dataclasses
 import inspect
+import itertools
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from reptile_tf.data.images import are_pictures, to_inputs
-from reptile_tf.data.task import Task
+from reptile_tf.data.task import RecipeTasks, Task
 from reptile_tf.utils import random
 from reptile_tf.utils.validation import require_at_least
 
@@ -26,7 +29,7 @@ _A_FUNCTION = """
         return support_x, support_y, query_x, query_y"""
 
 
-class PythonTasks:
+class PythonTasks(RecipeTasks):
     """Tasks that a Python function returns; see `tasks_from_function`.
 
     >>> import numpy as np
@@ -61,34 +64,17 @@ class PythonTasks:
                     "share"
                 )
 
+        specs = tuple((like.shape, like.dtype.str) for like in self._like)
+        number = next(_numbers)
+        _made[number] = self
+        super().__init__(
+            _PythonRecipe(specs), (tf.constant(number), random.key_of(seed))
+        )
+
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one input."""
         return self._like[0].shape[1:]
-
-    def sample(self, index: tf.Tensor) -> Task:
-        """Returns task `index`: inputs as models see them, and targets."""
-        index = tf.cast(index, tf.int64)
-        # Stateless: TensorFlow may leave out a call that nothing depends on,
-        # and run the tasks of a loop side by side.
-        support_x, support_y, query_x, query_y = (
-            tf.ensure_shape(part, like.shape)
-            for part, like in zip(
-                tf.numpy_function(
-                    self._checked,
-                    [index],
-                    [tf.as_dtype(like.dtype) for like in self._like],
-                    stateful=False,
-                ),
-                self._like,
-                strict=True,
-            )
-        )
-        key = random.fold_in(self.seed, index)
-        support_x, query_x = (
-            to_inputs(x, x.dtype == tf.uint8) for x in (support_x, query_x)
-        )
-        return Task(support_x, support_y, query_x, query_y, key)
 
     def _checked(self, index: np.ndarray) -> list[np.ndarray]:
         """Returns task `index`, which has the shapes and dtypes of task 0."""
@@ -144,6 +130,52 @@ class PythonTasks:
         finally:
             self._calls += 1
             self._lock.release()
+
+
+@dataclasses.dataclass(frozen=True)
+class _PythonRecipe:
+    """How the tasks of a Python function are had: it is called.
+
+    Attributes:
+        specs: shape and dtype of support_x, support_y, query_x and query_y.
+    """
+
+    specs: tuple[tuple[tuple[int, ...], str], ...]
+
+    def sample(self, ingredients: Any, index: tf.Tensor) -> Task:
+        """Returns task `index`.
+
+        Args:
+            ingredients: the number of the `PythonTasks`, and their key.
+            index: integer scalar.
+        """
+        number, seed = ingredients
+        index = tf.cast(index, tf.int64)
+        # Stateless: TensorFlow may leave out a call that nothing depends on,
+        # and run the tasks of a loop side by side.
+        parts = tf.numpy_function(
+            lambda number, index: _made[int(number)]._checked(index),
+            [number, index],
+            [tf.as_dtype(np.dtype(dtype)) for _, dtype in self.specs],
+            stateful=False,
+        )
+        support_x, support_y, query_x, query_y = (
+            tf.ensure_shape(part, shape)
+            for part, (shape, _) in zip(parts, self.specs, strict=True)
+        )
+        support_x, query_x = (
+            to_inputs(x, x.dtype == tf.uint8) for x in (support_x, query_x)
+        )
+        key = random.fold_in(seed, index)
+        return Task(support_x, support_y, query_x, query_y, key)
+
+
+# By numbers, which a compiled function can be given, and for as long as they
+# are in use.
+_made: weakref.WeakValueDictionary[int, PythonTasks] = (
+    weakref.WeakValueDictionary()
+)
+_numbers = itertools.count()
 
 
 def tasks_from_function(

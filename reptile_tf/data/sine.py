@@ -1,17 +1,18 @@
 """The sine waves of section 3."""
 
+import dataclasses
 import math
 
 import tensorflow as tf
 
-from reptile_tf.data.task import Task
+from reptile_tf.data.task import RecipeTasks, Task
 from reptile_tf.utils import random
 from reptile_tf.utils.validation import require_at_least
 
 QUERIES = 50  # points of a query set
 
 
-class SineWaves:
+class SineWaves(RecipeTasks):
     """Regression tasks y = a sin(x + b) (paper, section 3).
 
     a ~ U[0.1, 5.0], b ~ U[0, 2 pi]. The support set is `shots` points with
@@ -34,10 +35,23 @@ class SineWaves:
         require_at_least(1, shots=shots)
         require_at_least(0, seed=seed)
         self.shots, self.seed = shots, seed
+        super().__init__(_SineRecipe(shots), random.key_of(seed))
 
-    def sample(self, index: tf.Tensor) -> Task:
-        """Returns task `index`: float32 x and y, `[shots, 1]` and `[50, 1]`."""
-        key = random.fold_in(self.seed, index)
+
+@dataclasses.dataclass(frozen=True)
+class _SineRecipe:
+    """How `SineWaves` are drawn; see there."""
+
+    shots: int
+
+    def sample(self, ingredients: tf.Tensor, index: tf.Tensor) -> Task:
+        """Returns task `index`: float32 x and y, `[shots, 1]` and `[50, 1]`.
+
+        Args:
+            ingredients: the key of the seed.
+            index: int64 scalar.
+        """
+        key = random.fold_in(ingredients, index)
         a_key, b_key, x_key, task_key = random.split(key, 4)
         a = random.uniform(a_key, [], 0.1, 5.0)
         b = random.uniform(b_key, [], 0.0, 2 * math.pi)

@@ -58,3 +58,71 @@ class Tasks(Protocol):
 
     def sample(self, index: tf.Tensor) -> Task:
         """Returns task `index` (int64 scalar); always the same for an index."""
+
+
+class Recipe(Protocol):
+    """How tasks are drawn, apart from what they are drawn from."""
+
+    def __hash__(self) -> int:
+        """Equal recipes draw the same tasks of the same ingredients."""
+
+    def sample(self, ingredients: Any, index: tf.Tensor) -> Task:
+        """Returns task `index`.
+
+        Args:
+            ingredients: a structure of tensors.
+            index: int64 scalar.
+        """
+
+
+class RecipeTasks:
+    """The base of our own distributions: a recipe, and its ingredients.
+
+    What is compiled for one of them serves all of an equal recipe, and is
+    given the ingredients: another seed, or other classes, are not traced anew.
+
+    Args:
+        recipe: how tasks are drawn.
+        ingredients: the tensors that they are drawn from.
+    """
+
+    def __init__(self, recipe: Recipe, ingredients: Any):
+        self.recipe, self.ingredients = recipe, ingredients
+
+    def sample(self, index: tf.Tensor) -> Task:
+        """Returns task `index`: inputs as models see them, and targets."""
+        return self.recipe.sample(self.ingredients, index)
+
+
+class _Itself:
+    """The recipe of a distribution that has none."""
+
+    def __init__(self, tasks: Tasks):
+        self._tasks = tasks
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and other._tasks is self._tasks
+
+    def __hash__(self) -> int:
+        return id(self._tasks)
+
+    def sample(self, ingredients: Any, index: tf.Tensor) -> Task:
+        del ingredients  # there are none
+        return self._tasks.sample(index)
+
+
+def recipe_of(tasks: Any) -> tuple[Recipe, Any]:
+    """Returns the recipe and the ingredients of a distribution of any class.
+
+    Args:
+        tasks: the distribution. A subclass of ours that has its own `sample` is
+            of another class.
+    """
+    if getattr(type(tasks), "sample", None) is RecipeTasks.sample:
+        try:
+            hash(tasks.recipe)
+        except TypeError:  # an augmentation that cannot be hashed
+            pass
+        else:
+            return tasks.recipe, tasks.ingredients
+    return _Itself(tasks), ()

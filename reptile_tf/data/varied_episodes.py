@@ -1,18 +1,20 @@
 """Episodes of varying ways and shots, as Meta-Dataset samples them."""
 
+import dataclasses
 import math
+from typing import Any
 
 import tensorflow as tf
 
 from reptile_tf.data.episodes import Augmentation, most_ways
-from reptile_tf.data.images import to_inputs
+from reptile_tf.data.example_kind import ExampleKind
 from reptile_tf.data.labelled_examples import LabelledExamples
-from reptile_tf.data.task import Task
+from reptile_tf.data.task import RecipeTasks, Task
 from reptile_tf.utils import random
 from reptile_tf.utils.validation import require_at_least
 
 
-class VariedEpisodes:
+class VariedEpisodes(RecipeTasks):
     """Classification tasks whose number of classes and examples vary.
 
     The number of classes is uniform between `ways` and `max_ways`. All classes
@@ -85,36 +87,54 @@ class VariedEpisodes:
         self.max_queries, self.max_support = max_queries, max_support
         self.seed, self.augment = seed, augment
         self.classes = classes
-        self._starts = tf.constant(classes.starts, tf.int32)
-        self._sizes = tf.constant(classes.sizes, tf.int32)
+        recipe = _VariedRecipe(
+            *(ways, max_ways, max_queries, max_support, augment, classes.kind)
+        )
+        super().__init__(recipe, (random.key_of(seed), *classes.ingredients))
 
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one input."""
         return self.classes.example_shape
 
-    def sample(self, index: tf.Tensor) -> Task:
-        """Returns task `index`: inputs as models see them, int32 labels."""
-        key = random.fold_in(self.seed, index)
+
+@dataclasses.dataclass(frozen=True)
+class _VariedRecipe:
+    """How `VariedEpisodes` are drawn; see there."""
+
+    min_ways: int
+    ways: int
+    max_queries: int
+    max_support: int
+    augment: Augmentation | None
+    kind: ExampleKind
+
+    def sample(self, ingredients: Any, index: tf.Tensor) -> Task:
+        """Returns task `index`.
+
+        Args:
+            ingredients: the key of the seed, and those of the classes.
+            index: int64 scalar.
+        """
+        seed, all_examples, starts, all_sizes = ingredients
+        key = random.fold_in(seed, index)
         ways_key, class_key, size_key, example_key, set_key, task_key = (
             random.split(key, 6)
         )
         ways = _integer(ways_key, self.min_ways, self.ways)
-        count = self.classes.num_classes
-        classes = random.choose(
-            class_key, tf.constant([count]), self.ways, count
-        )
+        count = tf.size(all_sizes)
+        classes = random.choose(class_key, count[tf.newaxis], self.ways, count)
         classes = tf.squeeze(classes, 0)[:ways]
-        sizes = tf.gather(self._sizes, classes)
+        sizes = tf.gather(all_sizes, classes)
         queries = tf.minimum(self.max_queries, tf.reduce_min(sizes) // 2)
         shots = self._shots(size_key, sizes, queries)
         chosen = random.choose(
             example_key,
             sizes,
             tf.reduce_max(shots) + queries,
-            int(self.classes.sizes.max()),
+            tf.reduce_max(all_sizes),
         )
-        rows = tf.gather(self._starts, classes)[:, tf.newaxis] + chosen
+        rows = tf.gather(starts, classes)[:, tf.newaxis] + chosen
         place = tf.range(tf.shape(rows)[1])[tf.newaxis]
         label_key, support_key, query_key = random.split(set_key, 3)
         labels = random.permutations(label_key, 1, self.ways)[0, :ways]
@@ -123,9 +143,8 @@ class VariedEpisodes:
         def examples(wanted, key):  # [ways, n], bool -> examples and labels
             found = tf.boolean_mask(rows, wanted)
             order = random.permutations(key, 1, tf.size(found))[0]
-            x = self.classes.gather(tf.gather(found, order))
-            y = tf.gather(tf.boolean_mask(labels, wanted), order)
-            return to_inputs(x, self.classes.pictures), y
+            x = self.kind.inputs(all_examples, tf.gather(found, order))
+            return x, tf.gather(tf.boolean_mask(labels, wanted), order)
 
         asked = tf.broadcast_to(place < queries, tf.shape(rows))
         query_x, query_y = examples(asked, query_key)

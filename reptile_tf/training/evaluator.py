@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from reptile_tf.algorithms.inner_loop import InnerLoop, adapt, mini_batches
-from reptile_tf.data.task import Tasks, num_examples
+from reptile_tf.data.task import Tasks, num_examples, recipe_of
 from reptile_tf.training import evaluation_modes, task_metric
 from reptile_tf.training.score import Score
 from reptile_tf.training.settings import Settings
@@ -148,7 +148,8 @@ class Evaluator:
             told.on_test_batch_begin(first // _CHUNK)
             indices = tf.range(first, stop, dtype=tf.int64)
             found = interruptible.call(
-                measure, phi, state, tf.constant(steps), indices
+                *(measure, phi, state, tf.constant(steps), indices),
+                recipe_of(tasks)[1],
             )
             chunks.append(found.numpy())
             means = np.concatenate(chunks).mean(0)
@@ -167,11 +168,13 @@ class Evaluator:
         ]
 
     def compiled(self, tasks: Tasks, modes: Sequence[str]) -> Any:
-        """Returns (phi, state, steps, indices) -> `[n, modes]`, compiled."""
+        """Returns (phi, state, steps, indices, ingredients) -> `[n, modes]`."""
         modes = tuple(modes)
+        recipe, _ = recipe_of(tasks)
+        varied = getattr(tasks, "varied", False)
 
-        def one(loop, phi, state, steps, index):
-            task = tasks.sample(index)
+        def one(loop, phi, state, steps, index, ingredients):
+            task = recipe.sample(ingredients, index)
             x, y = task.support_x, task.support_y
             weights = self.adapted_weights(
                 loop, phi, state, steps, x, y, task.key
@@ -181,23 +184,23 @@ class Evaluator:
                 outputs = evaluation_modes.MODES[mode](
                     loop.model, weights, x, task.query_x
                 )
-                outputs = task_metric.of_the_task(outputs, task, tasks)
+                outputs = task_metric.of_the_task(outputs, task, varied)
                 values.append(
                     task_metric.measure(self._metric, task.query_y, outputs)
                 )
             return tf.stack(values)
 
-        def measure(phi, state, steps, indices):
+        def measure(phi, state, steps, indices, ingredients):
             loop = self.loop.now()
             return tf.map_fn(
-                lambda index: one(loop, phi, state, steps, index),
+                lambda index: one(loop, phi, state, steps, index, ingredients),
                 indices,
                 fn_output_signature=tf.TensorSpec([len(modes)]),
                 parallel_iterations=os.cpu_count(),
             )
 
         return self._compiled.get(
-            tasks,
+            recipe,
             modes,
             lambda: tf.function(
                 measure, autograph=False, reduce_retracing=True

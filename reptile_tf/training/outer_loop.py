@@ -11,7 +11,7 @@ import tensorflow as tf
 from reptile_tf.algorithms import meta_batch
 from reptile_tf.algorithms.algorithm import Algorithm
 from reptile_tf.algorithms.inner_loop import InnerLoop
-from reptile_tf.data.task import Tasks
+from reptile_tf.data.task import Tasks, recipe_of
 from reptile_tf.training import task_metric
 from reptile_tf.training.learner_state import LearnerState
 from reptile_tf.training.settings import Settings
@@ -80,7 +80,11 @@ class OuterLoop:
         n, iteration = self._settings.meta_batch_size, self._state.iteration
         first = iteration * n
         # TensorFlow would keep the tensor of a Python number for ever.
-        arguments = tf.convert_to_tensor(np.int64(first)), self._state.inner
+        arguments = (
+            tf.convert_to_tensor(np.int64(first)),
+            self._state.inner,
+            recipe_of(tasks)[1],
+        )
         function = self.compiled(tasks)
         if self._seconds < _LONG:
             made = function(*arguments)
@@ -103,24 +107,30 @@ class OuterLoop:
         return logs
 
     def compiled(self, tasks: Tasks) -> Any:
-        """Returns `_meta_gradient` of the tasks as a `tf.function`."""
+        """Returns `_meta_gradient` of the tasks' recipe as a `tf.function`."""
+        recipe, _ = recipe_of(tasks)
+        varied = getattr(tasks, "varied", False)
 
-        def meta_gradient(first, state):
-            return self._meta_gradient(tasks, first, state)
+        def meta_gradient(first, state, ingredients):
+            return self._meta_gradient(
+                lambda index: recipe.sample(ingredients, index),
+                *(varied, first, state),
+            )
 
         return self._compiled.get(
-            tasks,
+            recipe,
             "meta-gradient",
             lambda: tf.function(
                 meta_gradient, autograph=False, reduce_retracing=True
             ),
         )
 
-    def _meta_gradient(self, tasks, first, state):
+    def _meta_gradient(self, sample, varied, first, state):
         """Returns the mean meta-gradient of n tasks, the state, and a report.
 
         Args:
-            tasks: the distribution.
+            sample: index -> the task.
+            varied: whether the tasks vary in their number of classes.
             first: number of the first task, an int64 scalar.
             state: the inner optimizer's state before them.
         """
@@ -132,11 +142,11 @@ class OuterLoop:
             "loss": tf.TensorSpec([], phi.dtype),
             "finite": tf.TensorSpec([], tf.bool),
         }
-        if tf.nest.flatten(tasks.sample(first).query_x)[0].shape[0] != 0:
+        if tf.nest.flatten(sample(first).query_x)[0].shape[0] != 0:
             report[query_metric] = tf.TensorSpec([])
 
         def train_on_task(index, state):
-            task = tasks.sample(index)
+            task = sample(index)
             lesson = self._algorithm(loop, phi, state, task)
             floats = [
                 s for s in tf.nest.flatten(lesson.state) if s.dtype.is_floating
@@ -149,7 +159,7 @@ class OuterLoop:
             }
             if query_metric in report:
                 outputs = model.by_batch(lesson.weights, task.query_x)
-                outputs = task_metric.of_the_task(outputs, task, tasks)
+                outputs = task_metric.of_the_task(outputs, task, varied)
                 values[query_metric] = task_metric.measure(
                     self._metric, task.query_y, outputs
                 )

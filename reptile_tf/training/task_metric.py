@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from reptile_tf.data.task import Task, Tasks
+from reptile_tf.data.task import Task
 from reptile_tf.training import outputs as meaning
 
 
@@ -110,7 +110,7 @@ def _as_metric(metric: Any) -> keras.metrics.Metric:
     return keras.metrics.MeanMetricWrapper(metric, name=metric.__name__)
 
 
-def of_the_task(outputs: tf.Tensor, task: Task, tasks: Tasks) -> tf.Tensor:
+def of_the_task(outputs: tf.Tensor, task: Task, varied: bool) -> tf.Tensor:
     """Returns outputs without those of classes that a task does not have.
 
     Where tasks vary in their number of classes, the model has outputs for the
@@ -119,9 +119,9 @@ def of_the_task(outputs: tf.Tensor, task: Task, tasks: Tasks) -> tf.Tensor:
     Args:
         outputs: of the adapted model, `[Q, outputs]`.
         task: that they are of.
-        tasks: the distribution that it comes from.
+        varied: whether tasks vary in their number of classes.
     """
-    if not getattr(tasks, "varied", False):
+    if not varied:
         return outputs
     present = tf.reduce_max(tf.one_hot(task.support_y, outputs.shape[-1]), 0)
     return tf.where(present > 0, outputs, outputs.dtype.min)

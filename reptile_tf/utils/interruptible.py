@@ -28,12 +28,19 @@ def call(function: Any, *args: Any) -> Any:
     # Traced here, where the thread's scopes are.
     function.get_concrete_function(*args)
     cancels = cancellation.CancellationManager()
+    scope = cancellation.CancellationManagerContext(cancels)
 
     def run() -> Any:
-        with cancellation.CancellationManagerContext(cancels):
+        with scope:
             return function(*args)
 
-    return aside(run, cancels.start_cancel)
+    def cancel() -> None:
+        cancels.start_cancel()
+        # The scope is that of all threads, and this function may take a while
+        # to end: what others call from now on is not to be cancelled, too.
+        scope.__exit__(None, None, None)
+
+    return aside(run, cancel)
 
 
 def aside(

@@ -14,6 +14,14 @@ import tensorflow as tf
 ALGORITHM = "philox"
 
 
+def key_of(seed: int) -> tf.Tensor:
+    """Returns the int32 `[2]` key that stands for a seed, a whole number."""
+    seed = operator.index(seed)
+    # Bits above the lowest 32 go into the second word.
+    words = [seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF]
+    return tf.bitcast(tf.constant(words, tf.uint32), tf.int32)
+
+
 def fold_in(seed: int | tf.Tensor, index: tf.Tensor) -> tf.Tensor:
     """Returns the int32 `[2]` key of number `index` in the stream of `seed`.
 
@@ -21,16 +29,8 @@ def fold_in(seed: int | tf.Tensor, index: tf.Tensor) -> tf.Tensor:
         seed: a whole number, or a key.
         index: integer scalar.
     """
-    if not isinstance(seed, tf.Tensor):
-        seed = operator.index(seed)
-        # Bits above the lowest 32 go into the second word.
-        seed = tf.bitcast(
-            tf.constant(
-                [seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF], tf.uint32
-            ),
-            tf.int32,
-        )
-    return tf.random.fold_in(seed, tf.cast(index, tf.int32), alg=ALGORITHM)
+    key = seed if isinstance(seed, tf.Tensor) else key_of(seed)
+    return tf.random.fold_in(key, tf.cast(index, tf.int32), alg=ALGORITHM)
 
 
 def split(key: tf.Tensor, num: int) -> list[tf.Tensor]:

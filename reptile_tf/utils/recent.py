@@ -18,21 +18,22 @@ class Recent:
 
     def __init__(self, most: int = 8):
         self._most = most
-        # The owner is kept too, so that no other object gets its id.
-        self._made: collections.OrderedDict[
-            int, tuple[Any, dict[Hashable, Any]]
-        ] = collections.OrderedDict()
+        self._made: collections.OrderedDict[Hashable, dict[Hashable, Any]] = (
+            collections.OrderedDict()
+        )
 
-    def get(self, owner: Any, key: Hashable, make: Callable[[], Any]) -> Any:
+    def get(
+        self, owner: Hashable, key: Hashable, make: Callable[[], Any]
+    ) -> Any:
         """Returns what `make` makes, or made when it was asked for before.
 
         Args:
-            owner: any object, told from others by being itself.
+            owner: anything that can be hashed.
             key: what else it depends on.
             make: called if it is not there.
         """
-        _, made = self._made.setdefault(id(owner), (owner, {}))
-        self._made.move_to_end(id(owner))
+        made = self._made.setdefault(owner, {})
+        self._made.move_to_end(owner)
         while len(self._made) > self._most:
             self._made.popitem(last=False)
         if key not in made:

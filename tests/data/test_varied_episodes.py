@@ -82,7 +82,7 @@ def test_shots_are_those_of_meta_dataset():
         rt.LabelledExamples(np.zeros((52, 1)), [0, 4, 8, 12, 32, 52]), 5, 5
     )
     drawn = tf.function(
-        lambda key: tasks._shots(
+        lambda key: tasks.recipe._shots(
             key, tf.constant(sizes, tf.int32), tf.constant(queries)
         )
     )

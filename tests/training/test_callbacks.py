@@ -49,6 +49,42 @@ def test_iterations_are_batches_in_epochs(learner):
     assert set(history.history) == names
 
 
+def test_an_evaluation_is_told_as_keras_tells_it(learner):
+    seen = []
+
+    def note(name):
+        return lambda *said, **more: seen.append((name, *said, *more.values()))
+
+    names = ("begin", "batch_begin", "batch_end", "end")
+    callback = keras.callbacks.Callback()
+    for name in names:
+        setattr(callback, f"on_test_{name}", note(name))
+    callback.on_epoch_end = note("epoch")
+    learner.iteration = 0
+    learner.fit(
+        TASKS,
+        1,
+        iterations_per_epoch=1,
+        validation_tasks=TASKS,
+        num_validation_tasks=60,
+        callbacks=[callback],
+        verbose=0,
+    )
+    assert [name for name, *_ in seen] == [
+        "begin",
+        *names[1:3] * 2,
+        "end",
+        "epoch",
+    ]
+    assert [said[0] for name, *said in seen if name == "batch_end"] == [0, 1]
+    assert seen[-1][-1]["val_support_mse"] == pytest.approx(
+        seen[-2][-1]["support_mse"]
+    )
+    told = len(seen)
+    learner.evaluate(TASKS, 2, callbacks=[callback])
+    assert len(seen) == told + 4
+
+
 def test_a_users_callback_sees_phi_and_stops_the_training(learner):
     class Stop(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
