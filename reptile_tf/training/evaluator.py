@@ -13,6 +13,7 @@ from reptile_tf.data.task import Tasks, num_examples
 from reptile_tf.training import evaluation_modes, task_metric
 from reptile_tf.training.score import Score
 from reptile_tf.training.settings import Settings
+from reptile_tf.utils.bars import Bar
 from reptile_tf.utils.recent import Recent
 
 # Tasks of one compiled call of an evaluation; progress is seen between calls.
@@ -132,19 +133,17 @@ class Evaluator:
         modes, metric = tuple(modes), self._metric.name
         measure = self.compiled(tasks, modes)
         phi = self.loop.model.phi()
-        names = [f"{mode}_{metric}" for mode in modes]
-        bar = keras.utils.Progbar(
-            num_tasks, verbose=verbose, stateful_metrics=names, unit_name="task"
-        )
         chunks: list[np.ndarray] = []
-        for first in range(0, num_tasks, _CHUNK):
-            stop = min(first + _CHUNK, num_tasks)
-            indices = tf.range(first, stop, dtype=tf.int64)
-            chunks.append(
-                measure(phi, state, tf.constant(steps), indices).numpy()
-            )
-            means = np.concatenate(chunks).mean(0)
-            bar.update(stop, list(zip(names, means, strict=True)))
+        with Bar(num_tasks, "task", verbose) as bar:
+            for first in range(0, num_tasks, _CHUNK):
+                stop = min(first + _CHUNK, num_tasks)
+                indices = tf.range(first, stop, dtype=tf.int64)
+                chunks.append(
+                    measure(phi, state, tf.constant(steps), indices).numpy()
+                )
+                mean = np.concatenate(chunks)[:, -1].mean()
+                # The last mode is the one that every model has.
+                bar.show(stop, f"{modes[-1]} {metric} {mean:.4g}")
         values = np.concatenate(chunks)
         if not np.isfinite(values).all():
             bad = int(np.argmin(np.isfinite(values).all(1)))
