@@ -1,7 +1,6 @@
 """Checkpoints of a training: at intervals, on a signal, and back from them."""
 
 import os
-import pathlib
 import signal
 from typing import Any
 
@@ -10,6 +9,7 @@ from absl import logging
 
 from reptile_tf.training.learner import MetaLearner
 from reptile_tf.training.saving import DamagedFileError, require_saveable
+from reptile_tf.utils.paths import local
 from reptile_tf.utils.validation import require_at_least
 
 _PATTERN = "iteration-*.zip"
@@ -63,7 +63,7 @@ class Checkpoint(keras.callbacks.Callback):
         require_at_least(2, keep=keep)
         require_saveable(learner)  # not at the first checkpoint, hours on
         self._learner = learner
-        self._folder = pathlib.Path(folder)
+        self._folder = local("folder", folder)
         self._every, self._keep = every, keep
         self._saved = None
         self._handlers: dict[int, Any] = {}
@@ -122,7 +122,7 @@ def newest_iteration(folder: str | os.PathLike) -> int:
     Args:
         folder: that a `Checkpoint` wrote to.
     """
-    names = [path.stem for path in pathlib.Path(folder).glob(_PATTERN)]
+    names = [path.stem for path in local("folder", folder).glob(_PATTERN)]
     return int(max(names).partition("-")[2]) if names else 0
 
 
@@ -140,7 +140,7 @@ def newest(
     Raises:
         DamagedFileError: there are checkpoints, and all are damaged.
     """
-    paths = sorted(pathlib.Path(folder).glob(_PATTERN), reverse=True)
+    paths = sorted(local("folder", folder).glob(_PATTERN), reverse=True)
     for path in paths:
         try:
             return MetaLearner.load(path, custom_objects)

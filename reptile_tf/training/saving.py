@@ -12,7 +12,6 @@ import io
 import json
 import os
 import pathlib
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -26,7 +25,8 @@ from reptile_tf import algorithms
 from reptile_tf.algorithms.optimizers import INNER_OPTIMIZERS
 from reptile_tf.models import keras_internals
 from reptile_tf.utils.fields import values_of
-from reptile_tf.utils.files import whole_file
+from reptile_tf.utils.files import temporary_folder, whole_file
+from reptile_tf.utils.paths import local
 
 if TYPE_CHECKING:  # it needs Pillow, and is for pictures alone
     from reptile_tf.data.picture import Preparation
@@ -140,8 +140,11 @@ def require_saveable(learner: Any) -> None:
 
     Raises:
         ValueError: names the part that cannot be saved and what would do.
+        NotWrittenError: there is no folder for temporary files.
     """
     _config(learner)
+    with temporary_folder():
+        pass
 
 
 def _config(learner: Any) -> dict[str, Any]:
@@ -186,8 +189,8 @@ def _save(learner: Any, path: str | os.PathLike) -> None:
     }
     arrays = io.BytesIO()
     np.savez(arrays, **state)
-    with tempfile.TemporaryDirectory() as folder, whole_file(path) as part:
-        model = os.path.join(folder, "model.keras")
+    with temporary_folder() as folder, whole_file(path) as part:
+        model = folder / "model.keras"
         learner.model.save(model)
         with zipfile.ZipFile(part, "w") as archive:
             archive.writestr("learner.json", json.dumps(config, indent=2))
@@ -214,8 +217,8 @@ def _load(
         inner = _own_object(inner, "inner_optimizer", custom_objects)
     else:
         inner = INNER_OPTIMIZERS[inner.pop("name")](**inner)
-    with tempfile.TemporaryDirectory() as folder:
-        file = pathlib.Path(folder, "model.keras")
+    with temporary_folder() as folder:
+        file = folder / "model.keras"
         file.write_bytes(model)
         model = keras.saving.load_model(file, custom_objects, compile=False)
     learner = cls(model, inner_optimizer=inner, algorithm=algorithm, **config)
@@ -234,7 +237,7 @@ def _load(
 
 def _read(path: str | os.PathLike) -> tuple[dict, bytes, dict]:
     """Returns a file's settings, its model's file, and its arrays."""
-    content = io.BytesIO(pathlib.Path(path).read_bytes())
+    content = io.BytesIO(local("path", path).read_bytes())
     try:
         with zipfile.ZipFile(content) as archive:
             entries = {n: archive.read(n) for n in archive.namelist()}

@@ -106,6 +106,7 @@ def _refuse(self: Settings, name: str, value: object) -> None:
     )
 
 
-Settings.__doc__ = f"{Settings.__doc__}\n{attributes_text(Settings)}"
+if Settings.__doc__:  # python -OO drops it
+    Settings.__doc__ = f"{Settings.__doc__}\n{attributes_text(Settings)}"
 # A dataclass would say only that it is frozen, and not what to do.
 Settings.__setattr__ = _refuse  # type: ignore[method-assign, assignment]
