@@ -106,7 +106,6 @@ def _refuse(self: Settings, name: str, value: object) -> None:
     )
 
 
-if Settings.__doc__:  # python -OO drops it
-    Settings.__doc__ = f"{Settings.__doc__}\n{attributes_text(Settings)}"
+Settings.__doc__ = f"{Settings.__doc__}\n{attributes_text(Settings)}"
 # A dataclass would say only that it is frozen, and not what to do.
 Settings.__setattr__ = _refuse  # type: ignore[method-assign, assignment]

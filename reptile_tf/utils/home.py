@@ -41,7 +41,8 @@ def make_do() -> None:
     matplotlib complains. The place is in the cache, else one that is removed at
     the end. Call it before TensorFlow is imported.
     """
-    if os.access(os.path.expanduser("~"), os.W_OK):
+    folder = os.path.expanduser("~")
+    if os.path.isdir(folder) and os.access(folder, os.W_OK):
         return
     try:
         place = cache_folder()
