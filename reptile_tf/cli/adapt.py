@@ -15,27 +15,30 @@ them out in turn.
 """
 
 import os
+import pathlib
 
 from absl import flags
 
 from reptile_tf.cli import flags as shared_flags
+from reptile_tf.utils import paths
 from reptile_tf.utils.validation import require_writable
 
-MODEL = flags.DEFINE_string(
+MODEL = shared_flags.define_path(
     "model",
     None,
     "The trained model: a run folder that train wrote, or a folder that export "
     "wrote.",
     required=True,
 )
-SUPPORT = flags.DEFINE_string(
+SUPPORT = shared_flags.define_path(
     "support",
     None,
     "The pictures to learn from: folder:PATH, a folder with a folder for each "
     "class.",
+    paths.of_pictures,
     required=True,
 )
-OUTPUT = flags.DEFINE_string(
+OUTPUT = shared_flags.define_path(
     "output", None, "The file to write, which ends in .keras.", required=True
 )
 STEPS = flags.DEFINE_integer(
@@ -65,10 +68,10 @@ def main() -> None:
         )
     if os.path.isdir(OUTPUT.value):
         raise ValueError(f"output={OUTPUT.value} is a folder; name a file")
-    require_writable(output=os.path.dirname(OUTPUT.value))
+    require_writable(output=pathlib.Path(OUTPUT.value).parent)
     trained = Trained.open(MODEL.value)
     pictures, labels, names = image_folder.load_all(
-        SUPPORT.value.removeprefix("folder:"),
+        SUPPORT.value,
         trained.preparation,
         **shared_flags.folder_settings(),
     )

@@ -17,7 +17,7 @@ from absl import flags
 
 from reptile_tf.cli import flags as shared_flags
 
-OUTPUT = flags.DEFINE_string(
+OUTPUT = shared_flags.define_path(
     "output", "results/expansion", "The folder to write to."
 )
 NUM_TASKS = shared_flags.define_num_tasks(200, "sine waves to average over", 1)

@@ -21,6 +21,7 @@ import numpy as np
 from absl import flags
 
 from reptile_tf.cli import flags as shared_flags
+from reptile_tf.utils import paths
 
 WORDS = (
     "Words that are no flags are the pictures to classify, or folders of them."
@@ -28,13 +29,14 @@ WORDS = (
 MODEL = shared_flags.define_model(
     " Or a FILE.keras that adapt wrote, which needs no --support."
 )
-SUPPORT = flags.DEFINE_string(
+SUPPORT = shared_flags.define_path(
     "support",
     None,
     "The pictures to learn from: folder:PATH, a folder with a folder for each "
     "class.",
+    paths.of_pictures,
 )
-QUERY = flags.DEFINE_string(
+QUERY = shared_flags.define_path(
     "query", None, "A folder of pictures to classify; or name them as words."
 )
 _STEPS = 50  # where nothing else is known
@@ -75,7 +77,7 @@ def main(words: Sequence[str]) -> None:
                 "adapt and give the file"
             )
         classes = image_folder.support_classes(
-            SUPPORT.value.removeprefix("folder:"),
+            SUPPORT.value,
             **shared_flags.folder_settings(),
         )
         names = list(classes)

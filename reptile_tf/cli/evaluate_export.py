@@ -9,8 +9,6 @@ evaluated on the same tasks beside the exported model, and both results are
 written to export_evaluation.json in the run folder.
 """
 
-import sys
-
 from reptile_tf.cli import flags as shared_flags
 
 RUN_DIR = shared_flags.define_run_dir()
@@ -29,15 +27,12 @@ def main() -> None:
     model = client.connect(MODEL.value)
     tasks = run.tasks().test
     steps = run.preset.eval_inner_steps
-    shown = int(sys.stdout.isatty())
-    through_it = client.evaluate(
-        model, tasks, NUM_TASKS.value, steps, verbose=shown
-    )
+    through_it = client.evaluate(model, tasks, NUM_TASKS.value, steps)
     modes = [score.mode for score in through_it]
     scores = {
         "export": through_it,
         "run": run.learner().evaluate(
-            tasks, NUM_TASKS.value, modes=modes, verbose=shown
+            tasks, NUM_TASKS.value, modes=modes, verbose=1
         ),
     }
     entries = [

@@ -17,7 +17,7 @@ from reptile_tf.cli import flags as shared_flags
 from reptile_tf.utils.validation import require_writable
 
 RUN_DIR = shared_flags.define_run_dir()
-OUTPUT = flags.DEFINE_string(
+OUTPUT = shared_flags.define_path(
     "output",
     None,
     "The folder of the model's versions; its name becomes the model's name.",

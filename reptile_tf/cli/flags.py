@@ -1,7 +1,13 @@
 """Flags that several commands share."""
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from types import MappingProxyType
 from typing import Any
 
@@ -9,6 +15,7 @@ from absl import flags
 
 from reptile_tf.experiments.preset import SETTINGS, Preset
 from reptile_tf.experiments.presets import PRESETS
+from reptile_tf.utils import paths
 
 # The flags defined here belong to the command that asks for them.
 flags.disclaim_key_flags()
@@ -21,11 +28,71 @@ _DEFINE: dict[Any, Callable[..., Any]] = {
 }
 
 
+class _PathParser(flags.ArgumentParser):
+    """Makes of a flag's value what a function of `reptile_tf.utils.paths` does.
+
+    Args:
+        name: of the flag.
+        path: (name, value) -> the path.
+    """
+
+    def __init__(self, name: str, path: Callable[[str, str], Any]):
+        super().__init__()
+        self._name, self._path = name, path
+
+    def parse(self, argument: str) -> str:
+        """Returns the path; a refusal is a `PathError`."""
+        return str(self._path(self._name, argument))
+
+    def flag_type(self) -> str:
+        """Returns what help calls the value."""
+        return "path"
+
+
+def define_path(
+    name: str,
+    default: str | None,
+    text: str,
+    path: Callable[[str, str], Any] = paths.local,
+    required: bool = False,
+) -> flags.FlagHolder[str]:
+    """Defines a flag that takes a path; all that do are defined here.
+
+    Args:
+        name: of the flag.
+        default: the path if it is not given.
+        text: its help.
+        path: the function of `reptile_tf.utils.paths` that the value goes
+            through.
+        required: whether it must be given.
+    """
+    parser = _PathParser(name, path)
+    serializer = flags.ArgumentSerializer[str]()
+    return flags.DEFINE(
+        parser, name, default, text, serializer=serializer, required=required
+    )
+
+
+def define_paths(
+    name: str,
+    default: Sequence[str] | None,
+    text: str,
+    path: Callable[[str, str], Any] = paths.local,
+    required: bool = False,
+) -> flags.FlagHolder[list[str] | None]:
+    """Defines a flag of paths, which may be given several times."""
+    parser = _PathParser(name, path)
+    serializer = flags.ArgumentSerializer[str]()
+    return flags.DEFINE_multi(
+        parser, serializer, name, default, text, required=required
+    )
+
+
 def define_run_dir(
     text: str = "The run folder that train wrote.",
 ) -> flags.FlagHolder[str]:
     """Defines --run_dir, which must be given."""
-    return flags.DEFINE_string("run_dir", None, text, required=True)
+    return define_path("run_dir", None, text, required=True)
 
 
 def define_model(more: str = "") -> flags.FlagHolder[str]:
@@ -34,11 +101,12 @@ def define_model(more: str = "") -> flags.FlagHolder[str]:
     Args:
         more: what it may be besides.
     """
-    return flags.DEFINE_string(
+    return define_path(
         "model",
         None,
         "The exported model: a folder that export wrote, or a server's "
         f"http://HOST:8501/v1/models/NAME.{more}",
+        paths.or_server,
         required=True,
     )
 
@@ -51,11 +119,12 @@ def define_data_dir(
     Args:
         default: what is used if the flag is not given.
     """
-    return flags.DEFINE_string(
+    return define_path(
         "data_dir",
         None,
         "The folder of TFDS's data sets, which holds omniglot/3.0.0 and the "
-        f"like; {default} if not given.",
+        f"like; {default} if not given. TFDS takes gs://BUCKET/FOLDER, too.",
+        paths.of_tfds,
     )
 
 
@@ -140,6 +209,8 @@ def _define(field: dataclasses.Field, text: str) -> None:
     choices = list(field.metadata["choices"] or ())
     if choices and field.type is str:
         flags.DEFINE_enum(field.name, None, choices, text)
+    elif field.metadata["path"] is not None:
+        define_path(field.name, None, text, field.metadata["path"])
     else:
         _DEFINE[field.type](field.name, None, text)
 

@@ -14,7 +14,8 @@ from types import ModuleType
 from absl import app, flags, logging
 
 from reptile_tf.cli import flags as shared_flags
-from reptile_tf.utils import log
+from reptile_tf.cli import output
+from reptile_tf.utils import docstrings, home, log, paths
 
 COMMANDS = {
     "tour": "Learn to learn characters, in a few minutes, with pictures.",
@@ -49,11 +50,8 @@ def main(*before: str) -> None:
     Args:
         *before: words that come before those of this process.
     """
-    try:
+    with output.minded():
         _main([*before, *sys.argv[1:]])
-    except BrokenPipeError:  # as of `reptile-tf --help | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)
 
 
 def _main(words: list[str]) -> None:
@@ -107,7 +105,7 @@ def help_of(name: str, command: ModuleType) -> str:
     own = flags.FLAGS.get_key_flags_for_module(command)
     threads = [flags.FLAGS[f"{x}_op_threads"] for x in ("intra", "inter")]
     own = [flag for flag in own if flag not in threads]
-    told = [(command.__doc__ or "").strip(), ""]
+    told = [docstrings.of(command).strip(), ""]
     if words := getattr(command, "WORDS", ""):
         told += [words, ""]
     told.append("Flags:")
@@ -143,6 +141,8 @@ def _parse(argv: Sequence[str], takes_words: bool = False) -> list[str]:
         stray = [] if takes_words else words
         problem = "settings are flags, as in --seed=1" if stray else ""
     except flags.Error as error:
+        if isinstance(error.__context__, paths.PathError):
+            sys.exit(f"{name}: {error.__context__}")
         words, stray, problem = [], [], str(error)
     if problem:
         problem = _NOT_GIVEN.sub(r"--\1 must be given", problem)
@@ -165,6 +165,8 @@ def _run(name: str, command: ModuleType, words: Sequence[str] = ()) -> None:
     try:
         _start_tensorflow()
         command.main(*([words] if hasattr(command, "WORDS") else []))
+    except BrokenPipeError:  # whoever read what it prints is gone
+        raise
     except (
         ValueError,
         FloatingPointError,
@@ -213,6 +215,7 @@ _OF_FILES = (
 
 def _start_tensorflow() -> None:
     """Imports TensorFlow without its messages, and chooses its threads."""
+    home.make_do()
     given = flags.FLAGS
     if not given["verbosity"].present:  # TFDS logs much that nobody asked for
         logging.set_verbosity(logging.ERROR)

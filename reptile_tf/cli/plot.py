@@ -12,12 +12,10 @@ that it can be called while they are under way.
 
 import pathlib
 
-from absl import flags
-
 from reptile_tf.cli import flags as shared_flags
 
 RUN_DIR = shared_flags.define_run_dir("The folder of a run, or of a search.")
-OUTPUT = flags.DEFINE_string(
+OUTPUT = shared_flags.define_path(
     "output",
     None,
     "The folder that the pictures are written to; that of --run_dir if not "

@@ -9,14 +9,16 @@ import pathlib
 
 from absl import flags
 
-RUN_DIR = flags.DEFINE_string(
+from reptile_tf.cli import flags as shared_flags
+
+RUN_DIR = shared_flags.define_path(
     "run_dir", None, "The evaluated run, or the search, to keep."
 )
 NAME = flags.DEFINE_string("name", None, "The name to keep it under.")
-RESULTS = flags.DEFINE_string(
+RESULTS = shared_flags.define_path(
     "results", "results", "The folder where results are kept."
 )
-PAGE = flags.DEFINE_multi_string(
+PAGE = shared_flags.define_paths(
     "page",
     [
         "README.md",
@@ -43,7 +45,7 @@ def main() -> None:
         is_search = (folder / search_log.NAME).exists()
         keep = keeping.keep if is_search else archive.keep
         keep(folder, kept / NAME.value)
-    for page in map(pathlib.Path, PAGE.value):
+    for page in map(pathlib.Path, PAGE.value or ()):
         text = pages.fill(page.read_text(), kept)
         with whole_file(page) as part:
             part.write_text(text)

@@ -25,6 +25,7 @@ from reptile_tf.cli.main import stopped
 from reptile_tf.experiments.presets import PRESETS
 from reptile_tf.search.search_settings import FIELDS, SearchSettings
 from reptile_tf.search.space import Space
+from reptile_tf.utils import paths
 
 PRESET = flags.DEFINE_enum(
     "preset",
@@ -40,13 +41,14 @@ DATA_DIR = shared_flags.define_data_dir(
 SEED = shared_flags.define_seed(
     "what is drawn, and of each trial's weights, split by class and tasks"
 )
-SPACE = flags.DEFINE_multi_string(
+SPACE = shared_flags.define_paths(
     "space",
     None,
     "A setting to search and its range: NAME=LOW..HIGH, NAME=log:LOW..HIGH "
     "where equal factors are to be equally far apart, or NAME=int:LOW..HIGH "
     "for whole numbers; or a file with one of them a line. May be given "
     "several times. The settings of the paper's Tables 3 to 5 if not given.",
+    paths.or_range,
 )
 NUM_TRIALS = flags.DEFINE_integer(
     "num_trials",

@@ -13,7 +13,9 @@ import sys
 
 from absl import flags
 
-BASE = flags.DEFINE_string(
+from reptile_tf.cli import flags as shared_flags
+
+BASE = shared_flags.define_path(
     "model_base_path",
     "saved_models",
     "The folder of the models, which holds NAME/VERSION/saved_model.pb.",
@@ -75,4 +77,5 @@ def main() -> None:
         max_body_bytes=MAX_BODY.value,
         client_timeout=CLIENT_TIMEOUT.value,
         log_level="info",
+        use_colors=False,
     )

@@ -20,8 +20,10 @@ def define_flags(run_dir: str) -> None:
     Args:
         run_dir: the folder of the run folders if --run_dir is not given.
     """
-    flags.DEFINE_string("run_dir", run_dir, "The folder of the run folders.")
-    flags.DEFINE_string(
+    shared_flags.define_path(
+        "run_dir", run_dir, "The folder of the run folders."
+    )
+    shared_flags.define_path(
         "keep",
         None,
         "The folder to keep settings, histories, evaluations and the picture "

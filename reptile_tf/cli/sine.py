@@ -16,7 +16,7 @@ from absl import flags
 
 from reptile_tf.cli import flags as shared_flags
 
-RUN_DIR = flags.DEFINE_multi_string(
+RUN_DIR = shared_flags.define_paths(
     "run_dir",
     None,
     "The folder of a training on sine waves; may be given several times.",
@@ -47,7 +47,9 @@ def main() -> None:
     results = []
     for name, learner in learners.items():
         for steps in STEPS.value:
-            [score] = learner.evaluate(waves, NUM_TASKS.value, steps=steps)
+            [score] = learner.evaluate(
+                waves, NUM_TASKS.value, steps=steps, verbose=1
+            )
             print(f"{name} initialization, {steps} steps: {score}")
             results.append({"initialization": name, "steps": steps})
             results[-1] |= score.as_dict()

@@ -15,7 +15,7 @@ from absl import flags
 from reptile_tf.cli import flags as shared_flags
 from reptile_tf.experiments.presets import PRESETS
 
-OUTPUT = flags.DEFINE_string(
+OUTPUT = shared_flags.define_path(
     "output", "results/manifolds", "The folder to write to."
 )
 OUTER = flags.DEFINE_integer(

@@ -12,11 +12,9 @@ import itertools
 import pathlib
 import sys
 
-from absl import flags
-
 from reptile_tf.cli import flags as shared_flags
 
-ROOT = flags.DEFINE_string(
+ROOT = shared_flags.define_path(
     "root", "runs", "The folder in which run folders are made."
 )
 NUM_TASKS = shared_flags.define_num_tasks(

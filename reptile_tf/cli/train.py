@@ -36,7 +36,7 @@ PRESET = flags.DEFINE_enum(
     list(PRESETS),
     "The experiment to train; that of the run folder if not given.",
 )
-CONFIG = flags.DEFINE_string(
+CONFIG = shared_flags.define_path(
     "config",
     None,
     "A file with all settings, instead of a preset: the best.json of a search, "

@@ -4,8 +4,7 @@ import collections
 import hashlib
 import os
 import pathlib
-import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -19,6 +18,8 @@ from reptile_tf.data.picture import (
     decode_in_thread,
     without_warnings,
 )
+from reptile_tf.utils.bars import Bar
+from reptile_tf.utils.paths import local
 
 __all__ = [
     "RESIZES",
@@ -48,7 +49,9 @@ def find(folder: str | os.PathLike) -> list[pathlib.Path]:
     Raises:
         ValueError: there is no such folder, or no picture in it.
     """
-    _require_folder(folder)
+    folder = local("folder", folder)
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is not a folder")
     pictures, _ = visible_files.survey(folder, SUFFIXES)
     if not pictures:
         raise ValueError(
@@ -67,7 +70,8 @@ def find_all(places: Iterable[str | os.PathLike]) -> list[pathlib.Path]:
         ValueError: one of them does not exist, or there is no picture.
     """
     found: list[pathlib.Path] = []
-    for path in map(pathlib.Path, places):
+    for place in places:
+        path = local("picture", place)
         if not path.exists():
             raise ValueError(f"{path} is neither a picture nor a folder")
         found += find(path) if path.is_dir() else [path]
@@ -111,7 +115,7 @@ def decode_all(
         preparation: how they become arrays.
         rows: uint8 `[n, height, width, channels]` to write to, in memory or
             mapped; zeros are written for what cannot be read.
-        verbose: 1 shows a progress bar, on a terminal only.
+        verbose: 1 shows a progress bar.
 
     Returns:
         (digests, unreadable): uint64 `[n]`, equal where the pixels are, and 0
@@ -140,33 +144,21 @@ def decode_all(
         digests[row] = int.from_bytes(digest, "little")
 
     cores, waiting = os.cpu_count() or 1, collections.deque[Future]()
-    show = _progress(len(paths), verbose)
-    with without_warnings(), ThreadPoolExecutor(cores) as pool:
+    with (
+        Bar(len(paths), "picture", verbose) as bar,
+        without_warnings(),
+        ThreadPoolExecutor(cores) as pool,
+    ):
         try:
             for row, path in enumerate(paths):
                 waiting.append(pool.submit(one, row, path))
                 if len(waiting) == _WAITING * cores:
                     waiting.popleft().result()
-                    show(row + 1 - len(waiting))
+                    bar.show(row + 1 - len(waiting))
             while waiting:
                 waiting.popleft().result()
-                show(len(paths) - len(waiting))
+                bar.show(len(paths) - len(waiting))
         except BaseException:  # Ctrl-C is no Exception
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return digests, dict(sorted(unreadable.items()))
-
-
-def _progress(count: int, verbose: int) -> Callable[[int], object]:
-    """Returns a function that shows how many of the pictures are done."""
-    if not (verbose and count and sys.stdout.isatty()):
-        return lambda done: None
-    import keras  # which takes seconds
-
-    bar = keras.utils.Progbar(count, unit_name="picture")
-    return bar.update
-
-
-def _require_folder(folder: str | os.PathLike) -> None:
-    if not os.path.isdir(folder):
-        raise ValueError(f"{folder} is not a folder")

@@ -1,7 +1,6 @@
 """Labelled examples of any kind, class by class, in memory or in a file."""
 
 import os
-import pathlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +10,7 @@ import tensorflow as tf
 from reptile_tf.data.example_kind import ExampleKind
 from reptile_tf.data.images import are_pictures
 from reptile_tf.data.stored import Stored, plain
+from reptile_tf.utils.paths import local
 
 
 class LabelledExamples:
@@ -136,7 +136,7 @@ class LabelledExamples:
         Raises:
             ValueError: the file is not as long as the examples.
         """
-        path, dtype = pathlib.Path(path), np.dtype(dtype)
+        path, dtype = local("path", path), np.dtype(dtype)
         known = dtype.kind in "uif" and dtype.itemsize <= 4 and dtype.isnative
         if not known or dtype == np.uint32:
             raise ValueError(

@@ -11,6 +11,7 @@ from typing import IO, Any
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from reptile_tf.utils.paths import PathError, local
 from reptile_tf.utils.validation import require_choice
 
 RESIZES = ("crop", "squash", "nearest")
@@ -137,7 +138,8 @@ def decode_in_thread(
     try:
         with contextlib.ExitStack() as stack:
             if isinstance(picture, str | os.PathLike):
-                file: IO[bytes] = stack.enter_context(open(picture, "rb"))
+                path = local("picture", picture)
+                file: IO[bytes] = stack.enter_context(path.open("rb"))
             else:
                 file = picture
             if not file.seek(0, os.SEEK_END):
@@ -146,6 +148,8 @@ def decode_in_thread(
             return _prepared(image, preparation)
     # Each decoder has errors of its own, and for all of them the file is at
     # fault.
+    except PathError:
+        raise
     except Exception as error:
         if isinstance(error, UnidentifiedImageError):
             reason = f"it is none of {', '.join(FORMATS)}"

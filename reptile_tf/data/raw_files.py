@@ -24,21 +24,10 @@ from reptile_tf.utils.files import (
     whole_file,
     write_json,
 )
+from reptile_tf.utils.home import cache_folder
 
 # Bump when what is written for a key changes.
 _FORMAT = 2
-
-
-def cache_folder() -> pathlib.Path:
-    """Returns where decoded data sets are kept.
-
-    `$REPTILE_TF_CACHE`, else `reptile_tf` in the user's cache folder.
-    """
-    default = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    return pathlib.Path(
-        os.environ.get("REPTILE_TF_CACHE")
-        or pathlib.Path(default, "reptile_tf")
-    )
 
 
 def load_or_write(
@@ -73,11 +62,14 @@ def load_or_write(
     """
     known = json.dumps([_FORMAT, key, list(shape), dtype])
     digest = hashlib.sha256(known.encode()).hexdigest()
-    path = cache_folder() / f"{name}-{digest[:12]}.raw"
     try:
-        return _read(path, shape, dtype)
-    except (OSError, ValueError, KeyError):
-        pass  # it is not there, or not whole
+        path = cache_folder() / f"{name}-{digest[:12]}.raw"
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            return _read(path, shape, dtype)  # it is there, and whole
+    except NotWrittenError as error:  # there is no place for a cache
+        numbers, names = labels()
+        rows = _Rows(len(numbers), shape, dtype)
+        return _in_memory(rows, numbers, names, fill, error)
     numbers, names = labels()
     rows = _Rows(len(numbers), shape, dtype)
     try:

@@ -5,6 +5,7 @@ Like `reptile_tf.training.settings` it needs no TensorFlow.
 
 import dataclasses
 
+from reptile_tf.utils import paths
 from reptile_tf.utils.fields import require_valid, setting
 
 # What the classes of a data set are divided into.
@@ -23,7 +24,8 @@ class TaskSettings:
         text="The data set: folder:PATH for a folder of pictures, omniglot, "
         "mini_imagenet, glyphs, sine, or tfds:NAME for an image-classification "
         "set of TensorFlow Datasets; tfds:NAME[train+test] takes these of its "
-        "parts alone."
+        "parts alone.",
+        path=paths.in_dataset,
     )
     validation_classes: int = setting(
         None,
@@ -94,6 +96,7 @@ class TaskSettings:
         text="A table with the columns filename and label, separated by commas "
         "or tabs, which says what the pictures of a folder without class "
         "folders are.",
+        path=paths.local,
     )
     csv_columns: str = setting(
         None,
@@ -117,6 +120,7 @@ class TaskSettings:
         None,
         text="The folder of Mini-ImageNet's files, which have to be "
         "downloaded by hand; downloads/manual in data_dir if not given.",
+        path=paths.local,
     )
     allow_partial: bool = setting(
         False,

@@ -9,6 +9,7 @@ from reptile_tf.experiments import archive, build
 from reptile_tf.experiments.preset import Preset
 from reptile_tf.experiments.run import Run
 from reptile_tf.training.score import read_entries
+from reptile_tf.utils.paths import local
 
 
 def complete(
@@ -36,7 +37,8 @@ def complete(
     for preset in experiments.values():  # all, before the first is trained
         build.require_possible(preset)
     for name, preset in experiments.items():
-        run = Run(pathlib.Path(folder, name), preset, seed, data_dir)
+        path = local("run_dir", folder) / name
+        run = Run(path, preset, seed, data_dir)
         signal = run.train(**training)
         if signal is not None:
             return signal
@@ -72,7 +74,8 @@ def keep_finished(
     Returns:
         The runs' places in `kept`, also of those that are not there.
     """
-    folder, kept = pathlib.Path(folder), pathlib.Path(kept or folder)
+    folder = local("run_dir", folder)
+    kept = folder if kept is None else local("keep", kept)
     names = list(names)
     for name in names:
         if kept != folder and (folder / name / "evaluation.json").exists():

@@ -3,10 +3,10 @@
 import dataclasses
 import json
 import os
-import pathlib
 from typing import Any
 
 from reptile_tf.experiments.preset import Preset, of_config
+from reptile_tf.utils.paths import local
 
 NAME = "config.json"
 _REMEDY = (
@@ -25,7 +25,7 @@ def read(path: str | os.PathLike, remedy: str = _REMEDY) -> dict[str, Any]:
     Raises:
         ValueError: it is not there, damaged or incomplete.
     """
-    path = pathlib.Path(path)
+    path = local("path", path)
     try:
         config = json.loads(path.read_text())
     except FileNotFoundError as error:

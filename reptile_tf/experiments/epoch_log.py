@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from reptile_tf.utils.files import named_if_not_written, whole_file
+from reptile_tf.utils.paths import local
 
 
 class EpochLog(keras.callbacks.CSVLogger):
@@ -39,8 +40,9 @@ def read_history(path: str | os.PathLike) -> tuple[list[str], list[list[str]]]:
     Raises:
         ValueError: it is damaged.
     """
+    path = local("path", path)
     try:
-        text = pathlib.Path(path).read_text()
+        text = path.read_text()
         whole = text[: text.rfind("\n") + 1]
         columns, *lines = list(csv.reader(whole.splitlines())) or [[]]
     except (ValueError, csv.Error) as error:

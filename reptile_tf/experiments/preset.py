@@ -6,6 +6,7 @@ from typing import Any
 
 from reptile_tf.data.task_settings import TaskSettings
 from reptile_tf.training.settings import Settings
+from reptile_tf.utils import paths
 from reptile_tf.utils.fields import setting
 
 
@@ -100,12 +101,11 @@ DEFAULTS = {
 
 def with_whole_paths(preset: Preset) -> Preset:
     """Returns a preset whose data are found from any folder."""
-    family, _, path = preset.dataset.partition(":")
-    if family == "folder" and path:
-        folder = pathlib.Path(path).expanduser().absolute()
+    if preset.dataset.startswith("folder:"):
+        folder = paths.of_pictures("dataset", preset.dataset).absolute()
         preset = dataclasses.replace(preset, dataset=f"folder:{folder}")
     if preset.csv is not None:
-        table = pathlib.Path(preset.csv).expanduser().absolute()
+        table = pathlib.Path(preset.csv).absolute()
         preset = dataclasses.replace(preset, csv=str(table))
     return preset
 

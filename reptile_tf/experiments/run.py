@@ -11,8 +11,6 @@ evaluation.json   what `evaluate` found on test tasks
 import dataclasses
 import json
 import os
-import pathlib
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -32,6 +30,7 @@ from reptile_tf.experiments.preset import Preset, of_config, with_whole_paths
 from reptile_tf.training import checkpoints
 from reptile_tf.training.learner import MetaLearner
 from reptile_tf.training.score import Score
+from reptile_tf.utils import paths
 from reptile_tf.utils.files import write_json
 from reptile_tf.utils.validation import require_writable
 
@@ -66,9 +65,9 @@ class Run:
         seed: int,
         data_dir: str | os.PathLike | None = None,
     ):
-        self.folder = pathlib.Path(folder)
+        self.folder = paths.local("run_dir", folder)
         self.preset, self.seed = with_whole_paths(preset), seed
-        self.data_dir = None if data_dir is None else str(data_dir)
+        self.data_dir = paths.of_tfds("data_dir", data_dir)
         self.signal: int | None = None
         self._tasks: TaskSplits | None = None
         self._learner: MetaLearner | None = None
@@ -84,7 +83,7 @@ class Run:
         Raises:
             ValueError: the folder holds no run, or a damaged one.
         """
-        path = pathlib.Path(folder, config_file.NAME)
+        path = paths.local("run_dir", folder) / config_file.NAME
         if not path.is_file():
             raise ValueError(
                 f"run_dir={folder} holds no run: there is no {path.name} in it"
@@ -94,7 +93,7 @@ class Run:
             folder,
             of_config(config),
             config["seed"],
-            data_dir or config.get("data_dir"),
+            config.get("data_dir") if data_dir is None else data_dir,
         )
 
     def learner(self) -> MetaLearner:
@@ -148,7 +147,7 @@ class Run:
         eval_every: int | None = None,
         num_validation_tasks: int = 50,
         callbacks: Sequence[keras.callbacks.Callback] = (),
-        verbose: int | None = None,
+        verbose: int = 1,
     ) -> int | None:
         """Trains to the end, from the newest checkpoint if there is one.
 
@@ -161,8 +160,7 @@ class Run:
             num_validation_tasks: the number of tasks of such an evaluation, at
                 least 2.
             callbacks: Keras callbacks besides those that write the folder.
-            verbose: as of `MetaLearner.fit`; if None a line for each epoch, on
-                a terminal with a bar.
+            verbose: as of `MetaLearner.fit`.
 
         Returns:
             The number of the signal that stopped it, None at the end.
@@ -171,8 +169,6 @@ class Run:
             ValueError: a setting is impossible, or contradicts the settings
                 of the run that the folder already holds.
         """
-        if verbose is None:
-            verbose = 1 if sys.stdout.isatty() else 2
         held = run_settings.held(self.folder)
         self._keep_division(held)
         total = self.preset.outer_iterations
@@ -245,7 +241,7 @@ class Run:
         self,
         num_tasks: int,
         modes: Sequence[str] | None = None,
-        verbose: int | None = None,
+        verbose: int = 1,
         split: str = "test",
         show: Callable[[list[Score]], None] = lambda scores: None,
     ) -> list[Score]:
@@ -257,8 +253,7 @@ class Run:
         Args:
             num_tasks: the number of tasks, at least 2.
             modes: as of `MetaLearner.evaluate`.
-            verbose: 1 shows a progress bar, 0 none; if None there is one on a
-                terminal.
+            verbose: 1 shows a progress bar.
             split: "train", "validation" or "test"; all with the shots of an
                 evaluation.
             show: called with the scores before they are written, which a
@@ -276,7 +271,7 @@ class Run:
             tasks,
             num_tasks,
             modes=modes,
-            verbose=sys.stdout.isatty() if verbose is None else verbose,
+            verbose=verbose,
         )
         results = [
             {

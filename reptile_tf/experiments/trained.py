@@ -10,6 +10,7 @@ from reptile_tf.data.image_files import Preparation
 from reptile_tf.experiments.run import Run
 from reptile_tf.training.learner import MetaLearner
 from reptile_tf.training.outputs import Outputs
+from reptile_tf.utils import paths
 
 
 class Trained(NamedTuple):
@@ -34,7 +35,7 @@ class Trained(NamedTuple):
         Raises:
             ValueError: it is neither, or no model of pictures.
         """
-        folder = pathlib.Path(folder)
+        folder = paths.local("model", folder)
         if (folder / "config.json").is_file():
             return _of_run(Run.open(folder))
         return _of_export(_newest(folder), folder)
@@ -51,7 +52,7 @@ def own_steps(model: str) -> int | None:
     Raises:
         ValueError: what it says is damaged.
     """
-    extra = _newest(pathlib.Path(model))
+    extra = _newest(pathlib.Path(paths.or_server("model", model)))
     if not (extra / "learner.json").is_file():
         return None
     return _about(extra)["steps"]

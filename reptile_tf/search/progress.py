@@ -1,20 +1,13 @@
 """What people see of a search: a bar, and a line for each trial."""
 
-import sys
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from reptile_tf.search.report import line
 from reptile_tf.search.search import Search
 from reptile_tf.search.trials import History, Trial
-from reptile_tf.utils.extras import extra
+from reptile_tf.utils.bars import Bar
 
-with extra("search"):
-    import tqdm
-
-# The bar takes what the words leave of a line.
-_FORMAT = "{bar} {n:.1f}/{total} trials, {remaining} left{postfix}"
 # How often it looks what others have made within a trial, in seconds.
 _PAUSE = 2.0
 
@@ -34,8 +27,9 @@ class Progress:
     def __init__(self, search: Search, num_trials: int, show: bool = True):
         self._search, self._total, self._show = search, num_trials, show
         self._seen: set[int] = set()
-        self._bar: Any = None
+        self._bar: Bar | None = None
         self._next = 0.0
+        self._part, self._best = 0.0, ""
 
     def __enter__(self):
         if not self._show:
@@ -43,16 +37,15 @@ class Progress:
         history = self._search.history()
         self._seen = set(history.results)
         done = min(len(self._seen), self._total)
-        self._bar = tqdm.tqdm(
-            total=self._total,
+        self._bar = Bar(
+            self._total,
+            "trial",
+            digits=1,
             initial=done,
-            bar_format=_FORMAT,
-            file=sys.stdout,
-            disable=sys.stdout is None or not sys.stdout.isatty(),
-            dynamic_ncols=True,
             smoothing=0,  # the time of a mean trial, not that of an iteration
         )
-        self._show_best(history)
+        self._note_best(history)
+        self._move()
         return self
 
     def __exit__(self, *_):
@@ -67,12 +60,10 @@ class Progress:
         """
         if self._bar is None:
             return
+        self._part = iteration / self._search.settings.trial_iterations
         if time.monotonic() > self._next:  # what others have made
             self.refresh()
-        if not self._bar.disable:
-            part = iteration / self._search.settings.trial_iterations
-            self._bar.n = min(len(self._seen) + part, self._total)
-            self._bar.update(0)
+        self._move()
 
     def refresh(self) -> None:
         """Shows what has come to the log since it was called last."""
@@ -83,27 +74,28 @@ class Progress:
         for trial, result in history.done():
             if trial.number not in self._seen:
                 self._seen.add(trial.number)
-                self._bar.n = min(len(self._seen), self._total)
+                self._part = 0.0
                 count = f"{len(self._seen)}/{self._total}"
-                self._say(f"[{count}] {line(trial, result)}")
-        self._show_best(history)
+                self._bar.say(f"[{count}] {line(trial, result)}")
+        self._note_best(history)
+        self._move()
 
     def waits_for(self, trials: Sequence[Trial]) -> None:
         """Says that nothing can be done until others have made trials."""
         if self._bar is not None:
             names = ", ".join(str(trial.number) for trial in trials)
-            self._say(
+            self._bar.say(
                 f"Waiting for trials that other workers are at: {names}. One "
                 "that is stopped has to go on, or be ended"
             )
 
-    def _say(self, text: str) -> None:
-        if sys.stdout is not None:
-            self._bar.write(text, file=sys.stdout)
-            sys.stdout.flush()  # also where it is a file that is watched
-
-    def _show_best(self, history: History) -> None:
+    def _note_best(self, history: History) -> None:
         best = history.best()
         if best is not None:
             score = best[1].score
-            self._bar.set_postfix_str(f"best {score and score.short()}")
+            self._best = f"best {score and score.short()}"
+
+    def _move(self) -> None:
+        if self._bar is not None:
+            done = min(len(self._seen) + self._part, self._total)
+            self._bar.show(done, self._best)

@@ -23,6 +23,7 @@ from reptile_tf.search import outcome, samplers, search_log
 from reptile_tf.search.search_settings import SearchSettings
 from reptile_tf.search.space import Space
 from reptile_tf.search.trials import Generation, History, Result, Trial, costs
+from reptile_tf.utils import paths
 from reptile_tf.utils.files import write_json
 from reptile_tf.utils.validation import require_at_least, require_writable
 
@@ -50,8 +51,8 @@ class Search:
         settings: SearchSettings,
         data_dir: str | os.PathLike | None = None,
     ):
-        self.folder, self.settings = pathlib.Path(folder), settings
-        self.data_dir = None if data_dir is None else str(data_dir)
+        self.folder, self.settings = paths.local("run_dir", folder), settings
+        self.data_dir = paths.of_tfds("data_dir", data_dir)
         self._log = search_log.SearchLog(self.folder)
         self._space = Space.parse(settings.space)
         self._start = self._space.start(settings.preset)
@@ -79,7 +80,7 @@ class Search:
     @classmethod
     def told(cls, folder: str | os.PathLike) -> dict[str, Any]:
         """Returns the num_trials and data_dir that were given last."""
-        path = pathlib.Path(folder, _TOLD)
+        path = paths.local("run_dir", folder) / _TOLD
         try:
             told = json.loads(path.read_text()) if path.exists() else {}
             return {name: told.get(name) for name in ("num_trials", "data_dir")}

@@ -9,13 +9,13 @@ import contextlib
 import hashlib
 import json
 import os
-import pathlib
 from collections.abc import Iterator
 from typing import Any
 
 from reptile_tf.experiments.run import SEARCH
 from reptile_tf.utils import locks
 from reptile_tf.utils.files import named_if_not_written
+from reptile_tf.utils.paths import local
 
 NAME = SEARCH
 _SEAL = "seal"
@@ -33,7 +33,7 @@ class SearchLog:
     """
 
     def __init__(self, folder: str | os.PathLike):
-        self._folder = pathlib.Path(folder)
+        self._folder = local("run_dir", folder)
         self.path = self._folder / NAME
 
     @contextlib.contextmanager

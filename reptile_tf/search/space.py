@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from reptile_tf.experiments.preset import SETTINGS, Preset
+from reptile_tf.utils.paths import PathError, local
 
 # The settings of Tables 3 to 5, in ranges that hold all of their values.
 PAPER = (
@@ -209,7 +210,7 @@ class Space:
         ranges = []
         for text in texts:
             is_file = "=" not in text or pathlib.Path(text).is_file()
-            ranges += _lines(text) if text and is_file else [text]
+            ranges += _lines(text) if is_file else [text]
         return cls([Range.parse(text) for text in ranges])
 
     @property
@@ -255,7 +256,9 @@ class Space:
 def _lines(path: str) -> list[str]:
     """Returns the ranges of a file."""
     try:
-        text = pathlib.Path(path).read_text("utf-8-sig")
+        text = local("space", path).read_text("utf-8-sig")
+    except PathError:
+        raise
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ValueError(

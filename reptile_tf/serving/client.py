@@ -8,7 +8,6 @@ import contextlib
 import http.client
 import json
 import os
-import pathlib
 import re
 import urllib.error
 import urllib.parse
@@ -16,7 +15,6 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import types_pb2
@@ -27,6 +25,8 @@ from reptile_tf.data.task import Tasks
 from reptile_tf.serving.server import json_codec, refusals, values
 from reptile_tf.serving.server.saved_models import SavedModel, find_versions
 from reptile_tf.training.score import Score
+from reptile_tf.utils import paths
+from reptile_tf.utils.bars import Bar
 
 
 class RemoteModel:
@@ -114,7 +114,7 @@ class LocalModel:
     """
 
     def __init__(self, folder: str | os.PathLike):
-        folder = pathlib.Path(folder)
+        folder = paths.local("model", folder)
         if not (folder / "saved_model.pb").is_file():
             versions = find_versions(folder)
             if not versions:
@@ -169,8 +169,9 @@ def connect(model: str | os.PathLike) -> Model:
     Raises:
         ValueError: there is no model.
     """
-    remote = str(model).startswith(("http://", "https://"))
-    return RemoteModel(str(model)) if remote else LocalModel(model)
+    place = paths.or_server("model", model)
+    remote = place.startswith(("http://", "https://"))
+    return RemoteModel(place) if remote else LocalModel(place)
 
 
 def classify(
@@ -260,21 +261,21 @@ def evaluate(
         ValueError: the model refuses a request.
     """
     accuracies: dict[str, list[float]] = {mode: [] for mode in _SIGNATURES}
-    bar = keras.utils.Progbar(num_tasks, verbose=verbose, unit_name="task")
-    for index in range(num_tasks):
-        task = tasks.sample(tf.constant(index, tf.int64))
-        request = {
-            **_named("support", task.support_x),
-            "support_labels": task.support_y,
-            **_named("query", task.query_x),
-            "steps": np.int32(steps),
-        }
-        for mode, signature in _SIGNATURES.items():
-            labels = model.predict(signature, request)["labels"]
-            right = np.mean(labels == task.query_y.numpy())
-            accuracies[mode].append(right.item())
-        latest = {f"{m}_accuracy": v[-1] for m, v in accuracies.items()}
-        bar.add(1, list(latest.items()))
+    with Bar(num_tasks, "task", verbose) as bar:
+        for index in range(num_tasks):
+            task = tasks.sample(tf.constant(index, tf.int64))
+            request = {
+                **_named("support", task.support_x),
+                "support_labels": task.support_y,
+                **_named("query", task.query_x),
+                "steps": np.int32(steps),
+            }
+            for mode, signature in _SIGNATURES.items():
+                labels = model.predict(signature, request)["labels"]
+                right = np.mean(labels == task.query_y.numpy())
+                accuracies[mode].append(right.item())
+            mean = np.mean(accuracies["support"])
+            bar.show(index + 1, f"support accuracy {mean:.4g}")
     return [
         Score.of(mode, "accuracy", values)
         for mode, values in accuracies.items()

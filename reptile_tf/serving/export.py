@@ -22,6 +22,7 @@ from reptile_tf.serving.learner_graph import ServedLearner
 from reptile_tf.serving.signatures import Limits, Signature, make_signatures
 from reptile_tf.training.learner import MetaLearner
 from reptile_tf.utils.files import write_json
+from reptile_tf.utils.paths import local
 from reptile_tf.utils.validation import require_at_least
 
 
@@ -36,6 +37,7 @@ def export(
     max_examples: int,
 ) -> pathlib.Path:
     """Writes a SavedModel; see `MetaLearner.export`."""
+    folder = local("folder", folder)
     require_at_least(1, max_steps=max_steps, max_examples=max_examples)
     served = ServedLearner(learner)
     ways = served.model.outputs[0].size
@@ -50,7 +52,6 @@ def export(
     }
     module = tf.Module()
     module.variables_of_the_learner = served.kept
-    folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     part = pathlib.Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
     try:

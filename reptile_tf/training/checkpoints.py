@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import pathlib
 import signal
 from typing import Any
 
@@ -13,6 +12,7 @@ from reptile_tf.training.epochs import Stopped
 from reptile_tf.training.learner import MetaLearner
 from reptile_tf.training.saving import DamagedFileError, require_saveable
 from reptile_tf.utils import signals
+from reptile_tf.utils.paths import local
 from reptile_tf.utils.validation import require_at_least
 
 _PATTERN = "iteration-*.zip"
@@ -70,7 +70,7 @@ class Checkpoint(keras.callbacks.Callback):
         require_at_least(2, keep=keep)
         require_saveable(learner)  # not at the first checkpoint, hours on
         self._learner = learner
-        self._folder = pathlib.Path(folder)
+        self._folder = local("folder", folder)
         self._every, self._keep = every, keep
         self._saved = None
         self._signals = contextlib.ExitStack()
@@ -159,7 +159,7 @@ def newest_iteration(folder: str | os.PathLike) -> int:
     Args:
         folder: that a `Checkpoint` wrote to.
     """
-    names = [path.stem for path in pathlib.Path(folder).glob(_PATTERN)]
+    names = [path.stem for path in local("folder", folder).glob(_PATTERN)]
     return int(max(names).partition("-")[2]) if names else 0
 
 
@@ -177,7 +177,7 @@ def newest(
     Raises:
         DamagedFileError: there are checkpoints, and all are damaged.
     """
-    paths = sorted(pathlib.Path(folder).glob(_PATTERN), reverse=True)
+    paths = sorted(local("folder", folder).glob(_PATTERN), reverse=True)
     for path in paths:
         try:
             return MetaLearner.load(path, custom_objects)

@@ -14,6 +14,7 @@ from reptile_tf.training import evaluation_modes, task_metric
 from reptile_tf.training.score import Score
 from reptile_tf.training.settings import Settings
 from reptile_tf.utils import interruptible
+from reptile_tf.utils.bars import Bar
 from reptile_tf.utils.recent import Recent
 
 # Tasks of one compiled call of an evaluation; progress is seen between calls.
@@ -136,26 +137,25 @@ class Evaluator:
         modes, metric = tuple(modes), self._metric.name
         measure = self.compiled(tasks, modes)
         names = [f"{mode}_{metric}" for mode in modes]
-        bar = keras.utils.Progbar(
-            num_tasks, verbose=verbose, stateful_metrics=names, unit_name="task"
-        )
         chunks: list[np.ndarray] = []
         logs: dict[str, float] = {}
         told.on_test_begin()
         phi = self.loop.model.phi()
-        for first in range(0, num_tasks, _CHUNK):
-            stop = min(first + _CHUNK, num_tasks)
-            told.on_test_batch_begin(first // _CHUNK)
-            indices = tf.range(first, stop, dtype=tf.int64)
-            found = interruptible.call(
-                *(measure, phi, state, tf.constant(steps), indices),
-                recipe_of(tasks)[1],
-            )
-            chunks.append(found.numpy())
-            means = np.concatenate(chunks).mean(0)
-            logs = dict(zip(names, means.tolist(), strict=True))
-            bar.update(stop, list(logs.items()))
-            told.on_test_batch_end(first // _CHUNK, logs)
+        with Bar(num_tasks, "task", verbose) as bar:
+            for first in range(0, num_tasks, _CHUNK):
+                stop = min(first + _CHUNK, num_tasks)
+                told.on_test_batch_begin(first // _CHUNK)
+                indices = tf.range(first, stop, dtype=tf.int64)
+                found = interruptible.call(
+                    *(measure, phi, state, tf.constant(steps), indices),
+                    recipe_of(tasks)[1],
+                )
+                chunks.append(found.numpy())
+                means = np.concatenate(chunks).mean(0).tolist()
+                logs = dict(zip(names, means, strict=True))
+                # The last mode is the one that every model has.
+                bar.show(stop, f"{modes[-1]} {metric} {means[-1]:.4g}")
+                told.on_test_batch_end(first // _CHUNK, logs)
         told.on_test_end(logs)
         values = np.concatenate(chunks)
         if not np.isfinite(values).all():

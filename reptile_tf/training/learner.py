@@ -187,8 +187,7 @@ class MetaLearner(Saveable, Frozen):
             num_validation_tasks: how many of them, at least 2.
             validation_prefix: of their names in the logs.
             callbacks: Keras callbacks; their `model` is the Keras model phi.
-            verbose: 0 (silent), 1 or "auto" (a progress bar, and a line for
-                each epoch), or 2 (the lines alone).
+            verbose: 2 for a line an epoch, 1 or "auto" for a bar, too, or 0.
 
         Returns:
             Keras's `History` of the epochs.
@@ -227,15 +226,16 @@ class MetaLearner(Saveable, Frozen):
             progress.validated(scores, validation_prefix)
             return as_logs(scores, validation_prefix)
 
-        return epochs.train(
-            self.model,
-            self.meta_optimizer,
-            range(self.iteration, outer_iterations),
-            iterations_per_epoch,
-            iterate,
-            validate,
-            [*(callbacks or []), *([progress] if verbose else [])],
-        )
+        with progress:
+            return epochs.train(
+                self.model,
+                self.meta_optimizer,
+                range(self.iteration, outer_iterations),
+                iterations_per_epoch,
+                iterate,
+                validate,
+                [*(callbacks or []), *([progress] if verbose else [])],
+            )
 
     def evaluate(
         self,

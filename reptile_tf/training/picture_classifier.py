@@ -8,7 +8,6 @@ pictures become its input.
 
 import json
 import os
-import pathlib
 import zipfile
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -21,6 +20,7 @@ from reptile_tf.data.image_files import Preparation
 from reptile_tf.models.batch_normalization import BatchNormalization
 from reptile_tf.models.cloning import clone
 from reptile_tf.utils.files import whole_file
+from reptile_tf.utils.paths import local
 
 _ENTRY = "pictures.json"
 
@@ -70,7 +70,7 @@ class PictureClassifier(NamedTuple):
         Raises:
             ValueError: it is no such file.
         """
-        path = pathlib.Path(path)
+        path = local("path", path)
         try:
             with zipfile.ZipFile(path) as archive:
                 about = json.loads(archive.read(_ENTRY))

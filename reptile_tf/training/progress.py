@@ -1,17 +1,19 @@
 """What people see of a training: a bar, and a line for each epoch."""
 
-from typing import Any
+from typing import Self
 
 import keras
 
 from reptile_tf.training.score import Score
+from reptile_tf.utils.bars import Bar
 
 
 class Progress(keras.callbacks.Callback):
     """Shows how far a training is, its loss, and one score, by its mode.
 
     The other modes' scores are in the logs, which Keras's `CSVLogger` and
-    `TensorBoard` write.
+    `TensorBoard` write. As a context it ends its bar with the block, also where
+    an epoch does not come to its end.
 
     Args:
         outer_iterations: of the whole training.
@@ -22,8 +24,15 @@ class Progress(keras.callbacks.Callback):
         super().__init__()
         self._total, self._show_bar = outer_iterations, bar
         self._score = ""
-        self._bar: Any = None
+        self._bar: Bar | None = None
         self._made = self._seen = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
 
     def validated(self, scores: list[Score], prefix: str) -> None:
         """Takes the scores of the epoch that is about to end.
@@ -41,25 +50,22 @@ class Progress(keras.callbacks.Callback):
         self._made = epoch * self.params["steps"]
         left = min(self.params["steps"], self._total - self._made)
         self._seen = 0
-        self._bar = keras.utils.Progbar(
-            left,
-            verbose=int(self._show_bar),
-            # The logs' loss is the mean over the epoch already.
-            stateful_metrics=["loss"],
-            unit_name="iteration",
-        )
+        self._bar = Bar(left, "iteration", self._show_bar)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Moves the bar."""
         self._seen = batch + 1
-        self._bar.update(self._seen, [("loss", (logs or {})["loss"])])
+        if self._bar is not None:
+            self._bar.show(self._seen, f"loss {(logs or {})['loss']:.4f}")
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Ends the bar and prints the epoch's line."""
         logs = logs or {}
-        if self._show_bar and self._seen < self._bar.target:
-            print()  # the bar of an epoch that was stopped is still open
+        if self._bar is not None:
+            self._bar.close()
         made = self._made + self._seen
         line = f"{made:,} of {self._total:,}: loss {logs['loss']:.4f}"
+        if skipped := logs.get("skipped_tasks"):
+            line += f", {skipped:,} tasks skipped"
         print(f"{line}{self._score}", flush=True)
         self._score = ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from reptile_tf.training import saving
 from reptile_tf.training.own_objects import own_objects
+from reptile_tf.utils.paths import local
 
 if TYPE_CHECKING:  # it needs Pillow, and is for pictures alone
     from reptile_tf.data.picture import Preparation
@@ -91,7 +92,7 @@ class Saveable:
         Raises:
             DamagedFileError: it is not whole.
         """
-        content = pathlib.Path(path).read_bytes()
+        content = local("path", path).read_bytes()
         return saving.load(cls, content, custom_objects, path)
 
     def __reduce__(self) -> tuple:

@@ -11,8 +11,6 @@ import dataclasses
 import io
 import json
 import os
-import pathlib
-import tempfile
 import zipfile
 import zlib
 from typing import Any
@@ -25,7 +23,7 @@ from reptile_tf import algorithms
 from reptile_tf.algorithms.optimizers import INNER_OPTIMIZERS
 from reptile_tf.models import keras_internals
 from reptile_tf.utils.fields import values_of
-from reptile_tf.utils.files import whole_file
+from reptile_tf.utils.files import temporary_folder, whole_file
 
 _FORMAT = 2
 _KNOWN_FORMATS = (1, 2)
@@ -54,8 +52,11 @@ def require_saveable(learner: Any) -> None:
 
     Raises:
         ValueError: names the part that cannot be saved and what would do.
+        NotWrittenError: there is no folder for temporary files.
     """
     _config(learner)
+    with temporary_folder():
+        pass
 
 
 def _config(learner: Any) -> dict[str, Any]:
@@ -112,8 +113,8 @@ def to_bytes(learner: Any) -> bytes:
     arrays = io.BytesIO()
     np.savez(arrays, **state)
     content = io.BytesIO()
-    with tempfile.TemporaryDirectory() as folder:
-        model = os.path.join(folder, "model.keras")
+    with temporary_folder() as folder:
+        model = folder / "model.keras"
         learner.model.save(model)
         with zipfile.ZipFile(content, "w") as archive:
             archive.writestr("learner.json", json.dumps(config, indent=2))
@@ -155,8 +156,8 @@ def load(
         inner = _own_object(inner, "inner_optimizer", custom_objects)
     else:
         inner = INNER_OPTIMIZERS[inner.pop("name")](**inner)
-    with tempfile.TemporaryDirectory() as folder:
-        file = pathlib.Path(folder, "model.keras")
+    with temporary_folder() as folder:
+        file = folder / "model.keras"
         file.write_bytes(model)
         model = keras.saving.load_model(file, custom_objects, compile=False)
     learner = cls(model, inner_optimizer=inner, algorithm=algorithm, **config)

@@ -4,12 +4,13 @@ import dataclasses
 import json
 import math
 import os
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from reptile_tf.utils.paths import local
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +121,7 @@ def read_entries(path: str | os.PathLike) -> list[dict[str, Any]]:
         ValueError: the file is damaged.
     """
     try:
-        entries = json.loads(pathlib.Path(path).read_text())
+        entries = json.loads(local("path", path).read_text())
         _take_old_names(entries)
         if not entries or not all("num_tasks" in entry for entry in entries):
             raise TypeError("it must hold a list of evaluations")

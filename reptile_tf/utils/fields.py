@@ -6,7 +6,7 @@ Commands make their flags of them, so nothing here needs TensorFlow.
 import dataclasses
 import operator
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from reptile_tf.utils.validation import (
@@ -23,6 +23,7 @@ def setting(
     least: float | None = None,
     above_zero: bool = False,
     choices: Sequence[Any] | None = None,
+    path: Callable[[str, str], Any] | None = None,
 ) -> Any:
     """Returns a dataclass field that knows what it means and may be.
 
@@ -33,12 +34,14 @@ def setting(
         least: the smallest value there may be, if there is one.
         above_zero: whether it must be above 0.
         choices: the values there may be, if they are few.
+        path: of a path, the function of `reptile_tf.utils.paths` for it.
     """
     metadata = {
         "text": text,
         "least": least,
         "above_zero": above_zero,
         "choices": choices,
+        "path": path,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -112,7 +115,7 @@ def make_plain(instance: Any) -> None:
 def require_valid(settings: Any) -> None:
     """Refuses values of a dataclass of settings that are out of their range.
 
-    Numbers of NumPy become Python's on the way.
+    Numbers of NumPy become Python's on the way, and paths lose their `~`.
 
     Args:
         settings: instance of a dataclass; of its fields those are checked that
@@ -132,3 +135,6 @@ def require_valid(settings: Any) -> None:
             require_positive(**{field.name: value})
         if limits.get("choices") is not None:
             require_choice(limits["choices"], **{field.name: value})
+        if limits.get("path") is not None:
+            path = str(limits["path"](field.name, value))
+            object.__setattr__(settings, field.name, path)

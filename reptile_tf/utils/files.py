@@ -5,9 +5,12 @@ import errno
 import json
 import os
 import pathlib
+import tempfile
 import uuid
 from collections.abc import Iterator
 from typing import Any
+
+from reptile_tf.utils.paths import local
 
 
 @contextlib.contextmanager
@@ -23,7 +26,7 @@ def whole_file(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     Raises:
         NotWrittenError: the file cannot be written.
     """
-    path = pathlib.Path(path)
+    path = local("path", path)
     # Hidden, and with the whole name at the end, for formats told by suffix.
     part = path.with_name(f".part-{uuid.uuid4().hex[:8]}-{path.name}")
     try:
@@ -81,6 +84,21 @@ def named_if_not_written(path: str | os.PathLike) -> Iterator[None]:
         if error.errno is None or not ours:
             raise
         raise NotWrittenError(path, error) from error
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[pathlib.Path]:
+    """Yields a new folder, which is removed at the end.
+
+    Raises:
+        NotWrittenError: there is no place for it.
+    """
+    try:
+        folder = tempfile.TemporaryDirectory()
+    except FileNotFoundError as error:
+        raise NotWrittenError("a temporary file (see TMPDIR)", error) from error
+    with folder as path:
+        yield pathlib.Path(path)
 
 
 def write_json(path: str | os.PathLike, content: Any) -> None:

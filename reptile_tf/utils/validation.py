@@ -1,9 +1,10 @@
 """Refusals of arguments, in one wording: the name, the value, what would do."""
 
 import os
-import pathlib
 from collections.abc import Iterable
 from typing import Any
+
+from reptile_tf.utils.paths import local
 
 
 def require_at_least(least: float, **values: float) -> None:
@@ -52,7 +53,7 @@ def require_writable(**folders: str | os.PathLike) -> None:
         ValueError: names the first such folder, and what is in the way.
     """
     for name, folder in folders.items():
-        whole = pathlib.Path(folder).expanduser().absolute()
+        whole = local(name, folder).absolute()
         there = next(
             path for path in (whole, *whole.parents) if os.path.lexists(path)
         )

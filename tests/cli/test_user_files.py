@@ -150,8 +150,8 @@ def test_a_name_that_cannot_be_served_is_refused_before_work(
     output = f"{tmp_path}/{output}" if output else ".."
     with pytest.raises(ValueError, match=f"(?s)output=.*{message}"):
         run_command("export", "--run_dir=nowhere", f"--output={output}")
-    with pytest.raises(ValueError, match="output='' does not name a folder"):
-        run_command("export", "--run_dir=nowhere", "--output=")
+    with pytest.raises(ValueError, match="output='.' does not name a folder"):
+        run_command("export", "--run_dir=nowhere", "--output=.")
 
 
 def test_a_place_that_cannot_be_written_to_is_refused_before_work(tmp_path):

@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from terminal import Terminal
 
 from reptile_tf.data import image_files
 from reptile_tf.data.image_files import Preparation
@@ -320,11 +321,7 @@ def test_a_fault_of_our_own_is_no_unreadable_picture(monkeypatch):
 
 def test_there_is_a_bar_on_a_terminal_only(many, monkeypatch):
     rows = np.empty([200, 2, 2, 1], np.uint8)
-
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
+    monkeypatch.delenv("NO_COLOR", raising=False)
     for kind, verbose, shown in (
         (io.StringIO, 1, False),
         (Terminal, 0, False),

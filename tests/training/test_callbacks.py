@@ -2,9 +2,11 @@
 
 import csv
 import re
+import sys
 
 import keras
 import pytest
+from terminal import Terminal
 from toys import Constants, dense, regression
 
 from reptile_tf import Episodes, MetaLearner
@@ -130,7 +132,11 @@ def test_tensorboard_and_csv_write(learner, tmp_path):
     assert {"loss", "query_mse", "tasks_per_second"} <= set(rows[0])
 
 
-def test_the_progress_bar_and_the_validation_say_what_they_are(classes, capsys):
+def test_the_progress_bar_and_the_validation_say_what_they_are(
+    classes, monkeypatch
+):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(sys, "stdout", Terminal())
     learner = MetaLearner(
         dense(), inner_steps=1, inner_batch_size=3, meta_batch_size=1
     )
@@ -143,9 +149,10 @@ def test_the_progress_bar_and_the_validation_say_what_they_are(classes, capsys):
         num_validation_tasks=3,
         verbose=1,
     )
-    shown = capsys.readouterr().out
-    assert "2/2" in shown and "loss: " in shown  # the bar
-    line = shown.splitlines()[-1]
+    shown = sys.stdout.getvalue()
+    # The bar, which is erased before the line.
+    assert re.search(r"\r2/2 iterations, loss \d\.\d{4} .*\r +\r2 of 2", shown)
+    line = shown.split("\r")[-1].rstrip("\n")
     assert re.fullmatch(
         r"2 of 2: loss \d\.\d{4}, "
         r"support accuracy [\d.]+% \+- [\d.]+% \(3 tasks\)",

@@ -1,9 +1,12 @@
 """The evaluation modes, and what is said of an accuracy."""
 
+import sys
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from terminal import Terminal
 from toys import Constants, dense, regression, weight
 
 from reptile_tf import SGD, Episodes, MetaLearner, Score, Task
@@ -247,10 +250,12 @@ def test_whole_numbers_may_be_targets(eagerly):
     assert weight(adapted) == 3
 
 
-def test_the_progress_bar_ends_with_the_means(monkeypatch, capsys):
+def test_the_progress_bar_ends_with_the_mean(monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(sys, "stdout", Terminal())
     monkeypatch.setattr(evaluator, "_CHUNK", 2)
     learner = regression()
     tasks = Constants(0, 1, 2, 3, 10)
     [score] = learner.evaluate(tasks, 5, steps=0, verbose=1)
     assert score.value == pytest.approx((1 + 4 + 9 + 100) / 5)
-    assert "mse: 22.8000" in capsys.readouterr().out.splitlines()[-1]
+    assert "\r5/5 tasks, support mse 22.8 " in sys.stdout.getvalue()

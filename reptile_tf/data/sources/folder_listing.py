@@ -9,6 +9,7 @@ from reptile_tf.data import visible_files
 from reptile_tf.data.image_files import SUFFIXES
 from reptile_tf.data.sources import label_table
 from reptile_tf.data.visible_files import some_of
+from reptile_tf.utils.paths import of_pictures
 
 Classes = dict[str, list[pathlib.Path]]  # class name -> its pictures
 
@@ -66,8 +67,8 @@ def scan(
         ValueError: the folder is laid out in another way; the message says
             what would do.
     """
-    root = pathlib.Path(folder).expanduser()
-    told = f"folder:{pathlib.Path(folder)}"
+    root = of_pictures("folder", folder)
+    told = f"folder:{root}"
     if not root.is_dir():
         state = "is a file, not a folder" if root.exists() else "does not exist"
         raise ValueError(f"{told} {state}")

@@ -7,10 +7,9 @@ that line, bent at random and traced with a pen of random width.
 
 import contextlib
 import functools
-import io
 import os
 import pathlib
-import tempfile
+import sys
 import unicodedata
 
 import numpy as np
@@ -18,11 +17,13 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from reptile_tf.data.raw_files import cache_folder
-from reptile_tf.data.sources import tfds_images
+from reptile_tf.data.sources import tfds_images, tfds_preparation
 from reptile_tf.data.splits import ClassSplits
 from reptile_tf.data.task_settings import TaskSettings
+from reptile_tf.utils import docstrings
 from reptile_tf.utils.extras import extra
+from reptile_tf.utils.files import temporary_folder
+from reptile_tf.utils.home import cache_folder
 from reptile_tf.utils.validation import require_writable
 
 with extra("plots"):
@@ -108,7 +109,7 @@ class Glyphs(tfds.core.GeneratorBasedBuilder):
         }
         return tfds.core.DatasetInfo(
             builder=self,
-            description=__doc__,
+            description=docstrings.of(sys.modules[__name__]),
             features=tfds.features.FeaturesDict(features),
             supervised_keys=("image", "label"),
             disable_shuffling=True,
@@ -139,19 +140,21 @@ def load(
         data_dir: not used; they are kept in the cache.
     """
     del data_dir
-    folder = cache_folder() / "tfds"
-    builder = Glyphs(data_dir=folder)
     with contextlib.ExitStack() as stack:
         try:
+            folder = cache_folder() / "tfds"
+            builder = Glyphs(data_dir=folder)
             if not builder.is_prepared():
                 require_writable(REPTILE_TF_CACHE=folder)
                 _prepare(builder)
         # A full disk is an error of TensorFlow, or what TFDS makes of it.
         except (ValueError, OSError, RuntimeError, tf.errors.OpError) as error:
             told = str(error).splitlines()[0]
-            print(f"The cache cannot hold the glyphs: {told}")
-            temporary = tempfile.TemporaryDirectory()
-            builder = Glyphs(data_dir=stack.enter_context(temporary))
+            print(
+                f"The cache cannot hold the glyphs: {told}; REPTILE_TF_CACHE "
+                "can name a folder for it"
+            )
+            builder = Glyphs(data_dir=stack.enter_context(temporary_folder()))
             _prepare(builder)
         return tfds_images.load_split(
             builder, seed, settings.validation_classes
@@ -162,10 +165,7 @@ def _prepare(builder: Glyphs) -> None:
     count = len(CHARACTERS) * DRAWINGS
     print(f"Drawing {count:,} glyphs, for half a minute", flush=True)
     # TFDS tells how it writes files, in bars that cover one another.
-    with (
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
+    with tfds_preparation.quiet(everywhere=True):
         builder.download_and_prepare()
 
 

@@ -15,6 +15,7 @@ from reptile_tf.data.sources.folder_listing import Classes
 from reptile_tf.data.splits import ClassSplits
 from reptile_tf.data.task_settings import TaskSettings
 from reptile_tf.data.visible_files import some_of
+from reptile_tf.utils.paths import of_pictures
 
 # Bump when what is computed from a picture changes.
 _CONVERSION = 1
@@ -43,7 +44,7 @@ def load(
             pictures are too few for the tasks, or pictures cannot be read.
     """
     del data_dir
-    folder = pathlib.Path(settings.dataset.removeprefix("folder:")).expanduser()
+    folder = of_pictures("dataset", settings.dataset)
     listing = folder_listing.scan(
         folder,
         csv=settings.csv,

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from reptile_tf.data.image_files import SUFFIXES
 from reptile_tf.data.visible_files import some_of
+from reptile_tf.utils.paths import local
 
 _COLUMNS = ("filename", "label")
 _ENDINGS = (*SUFFIXES, *(suffix.upper() for suffix in SUFFIXES))
@@ -107,7 +108,7 @@ def _rows(
 
 def _opened(table: str | os.PathLike, names: Iterable[str]):
     """Returns a reader of the table, after its header, and the header."""
-    path = pathlib.Path(table).expanduser()
+    path = local("csv", table)
     try:
         # Excel marks the beginning, which "-sig" takes off.
         with path.open(encoding="utf-8-sig", newline="") as file:

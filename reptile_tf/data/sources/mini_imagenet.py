@@ -4,21 +4,25 @@ Its pictures are ImageNet's, which no program may fetch; so TFDS prepares it
 from files that the user has put into a folder.
 """
 
-import contextlib
-import io
 import os
 import pathlib
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import tensorflow_datasets as tfds
 
-from reptile_tf.data.sources import mini_imagenet_files, tfds_images
+from reptile_tf.data.sources import (
+    mini_imagenet_files,
+    tfds_images,
+    tfds_preparation,
+)
 from reptile_tf.data.sources.mini_imagenet_files import SIZE, Example
 from reptile_tf.data.splits import ClassSplits
 from reptile_tf.data.task_settings import TaskSettings
+from reptile_tf.utils import docstrings
+from reptile_tf.utils.paths import local
 
 # Ravi and Larochelle's split of the classes, by WordNet id.
 SPLITS: Mapping[str, tuple[str, ...]] = {
@@ -107,7 +111,7 @@ class MiniImagenet(tfds.core.GeneratorBasedBuilder):
         }
         return tfds.core.DatasetInfo(
             builder=self,
-            description=__doc__,
+            description=docstrings.of(sys.modules[__name__]),
             features=tfds.features.FeaturesDict(features),
             supervised_keys=("image", "label"),
             homepage="https://github.com/twitter-research/meta-learning-lstm",
@@ -189,17 +193,20 @@ def prepare(
             read; or `data_dir` cannot be written to.
     """
     config = "partial" if allow_partial else "whole"
+    data_dir = tfds_preparation.folder(data_dir)
     builder = MiniImagenet(data_dir=data_dir, config=config)
     if builder.is_prepared():
         return builder
-    root = pathlib.Path(builder.data_dir_root)
+    # It is written on this machine, and can be copied to where TFDS reads it.
+    root = local("data_dir", builder.data_dir_root)
     if builder.data_path.exists():
         raise ValueError(
             f"data_dir={root} is half-written: {builder.data_path} does not "
             "say what it holds; remove that folder and prepare it again"
         )
-    manual_dir = manual_dir or root / "downloads" / "manual"
-    folder = pathlib.Path(manual_dir).expanduser()
+    if manual_dir is None:
+        manual_dir = root / "downloads" / "manual"
+    folder = local("manual_dir", manual_dir)
     _require_something_in(folder)
     wanted = tfds.download.DownloadConfig(manual_dir=folder)
     try:
@@ -207,7 +214,7 @@ def prepare(
         with tempfile.TemporaryFile(dir=root):
             pass
         print(f"Preparing mini-ImageNet in {root}, once", flush=True)
-        with _bars_on_a_terminal_only():
+        with tfds_preparation.quiet():
             builder.download_and_prepare(download_config=wanted)
     except OSError as error:  # of reading, there are only ValueErrors
         if builder.data_path.exists():  # another process was faster
@@ -256,16 +263,3 @@ def _require_whole(
             f"class of mini-ImageNet. {'; '.join(wrong)}. Add what is missing, "
             f"or allow_partial to go on with what there is. {INSTRUCTIONS}"
         )
-
-
-@contextlib.contextmanager
-def _bars_on_a_terminal_only() -> Iterator[None]:
-    """Keeps what TFDS tells of its progress out of logs and pipes."""
-    if sys.stderr.isatty():
-        yield
-        return
-    with (
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
-        yield

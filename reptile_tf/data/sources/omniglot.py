@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from reptile_tf.data.sources import tfds_images
+from reptile_tf.data.sources import tfds_images, tfds_preparation
 from reptile_tf.data.splits import ClassSplits, hold_out
 from reptile_tf.data.task_settings import TaskSettings
 
@@ -34,9 +34,9 @@ def load(
     Raises:
         ValueError: the data are not Omniglot's 1623 characters of 20 drawings.
     """
-    tfds_images.require_folder(data_dir)
+    data_dir = tfds_preparation.existing(data_dir)
     builder = tfds.builder("omniglot", data_dir=data_dir)
-    builder.download_and_prepare()
+    tfds_preparation.prepare(builder)
     if settings.omniglot_split == "alphabets":
         train, test = (
             tfds_images.load(builder, [part], 28, _one_bit)

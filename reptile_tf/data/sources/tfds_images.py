@@ -1,7 +1,6 @@
 """Image-classification sets of TensorFlow Datasets, pooled and cached."""
 
 import os
-import pathlib
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ import tensorflow_datasets as tfds
 from reptile_tf.data import raw_files
 from reptile_tf.data.images import nearest
 from reptile_tf.data.labelled_examples import LabelledExamples
+from reptile_tf.data.sources import tfds_preparation
 from reptile_tf.data.splits import ClassSplits, divide
 from reptile_tf.data.task_settings import TaskSettings
 
@@ -193,7 +193,7 @@ def load_split(
         seed: of the shuffle of the classes.
         validation_classes: as of `reptile_tf.data.splits.divide`.
     """
-    builder.download_and_prepare()
+    tfds_preparation.prepare(builder)
     classes = load(builder, sorted(builder.info.splits))
     return divide(classes, seed, validation_classes)
 
@@ -213,7 +213,7 @@ def load_named(
     Raises:
         ValueError: TFDS has no such data set, or it is not labelled images.
     """
-    require_folder(data_dir)
+    data_dir = tfds_preparation.existing(data_dir)
     given = settings.dataset.removeprefix("tfds:")
     match = re.fullmatch(r"([^\[\]]+)(?:\[([\w+]+)\])?", given)
     if match is None:
@@ -237,7 +237,7 @@ def load_named(
             "examples would be there twice"
         )
     try:
-        builder.download_and_prepare()
+        tfds_preparation.prepare(builder)
     except AssertionError as error:  # of one that is downloaded by hand
         raise ValueError(
             f"dataset=tfds:{name} cannot be prepared: {error}"
@@ -276,15 +276,6 @@ def _require_labelled_images(builder, name: str, label_key: str) -> None:
             f"dataset=tfds:{name} must have a feature {label_key!r} that is a "
             "label: a class, a whole number or a text; give --label_key, the "
             f"name of one of {features}"
-        )
-
-
-def require_folder(data_dir: str | os.PathLike | None) -> None:
-    """Refuses a data_dir that is named and not there."""
-    if data_dir is not None and not pathlib.Path(data_dir).is_dir():
-        raise ValueError(
-            f"data_dir={data_dir} is not a folder; name the one that holds "
-            "TFDS's data sets, or make it, for TFDS to download to"
         )
 
 

@@ -18,6 +18,7 @@ from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from reptile_tf.serving import warmup
 from reptile_tf.serving.server import refusals
+from reptile_tf.utils.paths import local
 
 # What a URL of TF Serving's REST API can name, and no hidden folder.
 _NAME = re.compile(r"(?!\.)[^/:\\\0\ud800-\udfff]+")
@@ -131,7 +132,7 @@ class ModelFolder:
     """
 
     def __init__(self, base: str | os.PathLike):
-        self._base = pathlib.Path(base)
+        self._base = local("model_base_path", base)
         if not self._base.is_dir():
             raise ValueError(
                 f"model_base_path={base} is not a folder; give the folder of "
