@@ -30,7 +30,7 @@ def longer(iterations, preset=TINY):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(MetaLearner, "evaluate", lambda *_: [])
+    monkeypatch.setattr(MetaLearner, "evaluate", lambda *_, **__: [])
 
 
 def weights(learner):

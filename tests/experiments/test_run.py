@@ -32,7 +32,7 @@ def test_settings_that_were_refused_do_not_claim_the_folder(
     tmp_path, monkeypatch
 ):
     """The command is put right and given again, for the same folder."""
-    monkeypatch.setattr(MetaLearner, "evaluate", lambda *_: [])
+    monkeypatch.setattr(MetaLearner, "evaluate", lambda *_, **__: [])
     wrong = dataclasses.replace(TINY, dataset="tfds:no_such_set")
     with pytest.raises(ValueError, match="no_such_set"):
         Run(tmp_path, wrong, 0).train()
@@ -47,7 +47,7 @@ def test_a_stop_within_an_epoch_leaves_a_history_of_whole_epochs(
 ):
     """Its columns are those of a run that was never stopped."""
     score = Score.of("support", "mean_squared_error", [1.0, 2.0])
-    monkeypatch.setattr(MetaLearner, "evaluate", lambda *_: [score])
+    monkeypatch.setattr(MetaLearner, "evaluate", lambda *_, **__: [score])
 
     def terminate(batch, logs):
         if batch == 0:
@@ -95,7 +95,7 @@ def test_an_epoch_whose_evaluation_was_cut_short_is_evaluated_after_all(
 
 
 def test_a_signal_in_the_last_iteration_stops_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(MetaLearner, "evaluate", lambda *_: [])
+    monkeypatch.setattr(MetaLearner, "evaluate", lambda *_, **__: [])
 
     def terminate(batch, logs):
         if batch == 3:
@@ -112,7 +112,7 @@ def test_a_signal_in_the_last_iteration_stops_nothing(tmp_path, monkeypatch):
 
 def test_epochs_of_another_length_contradict_the_run(tmp_path, monkeypatch):
     """The history's lines would not say which iterations they are of."""
-    monkeypatch.setattr(MetaLearner, "evaluate", lambda *_: [])
+    monkeypatch.setattr(MetaLearner, "evaluate", lambda *_, **__: [])
     run = Run(tmp_path, TINY, 0)
     run.train(eval_every=4, num_validation_tasks=2)
     with pytest.raises(ValueError, match=r"eval_every=2 \(the run has 4\)"):
@@ -298,7 +298,7 @@ def test_a_run_with_a_setting_without_effect_is_resumed(tmp_path, own_source):
 
 def test_a_config_that_was_removed_is_written_anew(tmp_path, monkeypatch):
     """As the refusal of a damaged one says."""
-    monkeypatch.setattr(MetaLearner, "evaluate", lambda *_: [])
+    monkeypatch.setattr(MetaLearner, "evaluate", lambda *_, **__: [])
     run = Run(tmp_path, TINY, 0)
     run.train(eval_every=2, num_validation_tasks=2)
     newest = tmp_path / "checkpoints" / "iteration-00000004.zip"
@@ -348,7 +348,7 @@ def test_a_damaged_history_is_refused(tmp_path, line):
 def test_a_history_that_does_not_fit_on_the_disk_is_named(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(MetaLearner, "evaluate", lambda *_: [])
+    monkeypatch.setattr(MetaLearner, "evaluate", lambda *_, **__: [])
 
     def full(self, epoch, logs):
         self.csv_file.close()

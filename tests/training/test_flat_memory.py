@@ -51,6 +51,66 @@ def test_30_sets_of_tasks_are_not_kept(eagerly):
     assert resident() - before < 40 * MB  # 30 of them are 120 MB
 
 
+@pytest.mark.parametrize(
+    "count", [20, pytest.param(200, marks=pytest.mark.long)]
+)
+@pytest.mark.parametrize("kind", ["episodes", "waves", "python"])
+def test_other_tasks_of_one_form_are_not_traced_anew(kind, count):
+    """Neither time nor memory is spent on what differs: it is an input."""
+
+    def episodes(seed):
+        pictures = np.full((20 + seed % 3, 8, 8, 1), seed, np.uint8)
+        classes = rt.LabelledExamples.from_labels(
+            pictures, np.arange(len(pictures)) % 4
+        )
+        return rt.Episodes(classes, 3, 1, seed=seed)
+
+    def python(seed):
+        x = np.full((2, 1), seed, np.float32)
+        return rt.tasks_from_function(lambda i: (x + i, x, x, x))
+
+    tasks_of = {"episodes": episodes, "waves": rt.SineWaves, "python": python}
+    if kind == "episodes":
+        one = rt.MetaLearner(sequential([8, 8, 1], L.Flatten(), L.Dense(3)))
+    else:
+        one = rt.MetaLearner(
+            sequential([1], L.Dense(1)), loss="mean_squared_error", metric="mse"
+        )
+    tasks = [
+        tasks_of[kind](seed=seed) if kind == "waves" else tasks_of[kind](seed)
+        for seed in range(count)
+    ]
+    scores = []
+    for each in tasks[:5]:
+        scores += one.evaluate(each, 2)
+    before = resident()
+    for each in tasks[5:]:
+        scores += one.evaluate(each, 2)
+    assert resident() - before < 4 * MB + count * MB / 50
+    measure = one.evaluator.compiled(tasks[0], ["support"])
+    # The second is of any number of examples.
+    assert measure.experimental_get_tracing_count() <= 2
+    again = one.evaluate(tasks[0], 2)
+    assert again == scores[:1]  # what came after was of its own tasks
+
+
+@pytest.mark.long
+def test_100_000_iterations_leave_nothing():
+    one = rt.MetaLearner(
+        sequential([1], L.Dense(1)),
+        inner_optimizer=rt.SGD(0.01),
+        loss="mean_squared_error",
+        metric="mse",
+        inner_steps=1,
+        meta_batch_size=1,
+    )
+    tasks = rt.SineWaves(10)
+    one.fit(tasks, 10_000, verbose=0)
+    before = resident()
+    one.fit(tasks, 110_000, iterations_per_epoch=10_000, verbose=0)
+    assert resident() - before < 5 * MB  # 0.05 KB each
+
+
 def test_evaluations_leave_nothing():
     one = learner()
     pictures = np.zeros((20, 64, 64, 1), np.uint8)
