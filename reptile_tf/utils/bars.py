@@ -66,9 +66,11 @@ class Bar(tqdm.tqdm):
         The last column stays free: some terminals begin a line when it is
         written to.
         """
-        columns = shutil.get_terminal_size().columns
-        told = super().format_dict | {"ncols": max(1, columns - 1)}
-        return told | {"digits": self._digits}
+        columns = 80  # of a notebook; its process may have a terminal besides
+        if sys.stdout is not None and sys.stdout.isatty():
+            columns = shutil.get_terminal_size().columns
+        own = {"ncols": max(1, columns - 1), "digits": self._digits}
+        return super().format_dict | own
 
     def show(self, done: float, figures: str = "") -> None:
         """Moves the bar, and shows what it has come to.

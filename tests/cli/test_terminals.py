@@ -36,7 +36,11 @@ def test_whoever_reads_the_help_may_stop(words):
     reading, writing = os.pipe()
     os.close(reading)
     process = subprocess.run(
-        [*COMMAND, *words], stdout=writing, stderr=subprocess.PIPE
+        [*COMMAND, *words],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        # Else it would fail at once, and not at the end.
+        env={k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"},
     )
     os.close(writing)
     assert process.stderr == b""

@@ -4,12 +4,14 @@ import concurrent.futures
 import json
 import pathlib
 import socket
+import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from exported import WAYS
 from rest_requests import GIVEN
+from terminal import Terminal
 
 from reptile_tf import Episodes
 from reptile_tf.data import image_files
@@ -162,7 +164,7 @@ def test_accuracies_without_steps_are_those_of_the_learner(
 
 
 def test_accuracies_are_those_of_the_adapted_clones(
-    learner, folder, classes, capsys
+    learner, folder, classes, monkeypatch
 ):
     tasks = Episodes(classes, WAYS, shots=2, query_shots=3, seed=3)
     right = []
@@ -171,9 +173,12 @@ def test_accuracies_are_those_of_the_adapted_clones(
         clone = learner.adapt(task.support_x, task.support_y, steps=4)
         labels = np.argmax(clone(task.query_x, training=False), 1)
         right.append(np.mean(labels == task.query_y))
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(sys, "stdout", Terminal())
     _, score = client.evaluate(client.connect(folder), tasks, 4, steps=4)
     assert score.value == pytest.approx(np.mean(right))
-    assert "4/4" in capsys.readouterr().out  # the progress bar
+    bar = f"\r4/4 tasks, support accuracy {score.value:.4g} "
+    assert bar in sys.stdout.getvalue()
 
 
 def test_tasks_of_several_inputs_are_asked_by_their_names(classes):
