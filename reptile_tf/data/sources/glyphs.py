@@ -20,6 +20,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from reptile_tf.data.sources import tfds_images, tfds_preparation
 from reptile_tf.data.splits import ClassSplits
 from reptile_tf.data.task_settings import TaskSettings
+from reptile_tf.data.thinning import thin
 from reptile_tf.utils import docstrings
 from reptile_tf.utils.extras import extra
 from reptile_tf.utils.files import temporary_folder
@@ -96,8 +97,11 @@ class Glyphs(tfds.core.GeneratorBasedBuilder):
       `unicodedata.lookup(name)` is the character.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "Initial release."}
+    VERSION = tfds.core.Version("1.0.1")
+    RELEASE_NOTES = {
+        "1.0.1": "The same drawings under every version of Pillow.",
+        "1.0.0": "Initial release.",
+    }
 
     def _info(self):
         names = [unicodedata.name(character) for character in CHARACTERS]
@@ -202,9 +206,23 @@ def pen_line(character: str) -> np.ndarray:
     """
     image = Image.new("L", (256, 192))
     ImageDraw.Draw(image).text((64, 32), character, fill=255, font=_font())
-    image = ImageOps.pad(image.crop(image.getbbox()), (_GRID, _GRID))
+    image = _shrunk(image.crop(image.getbbox()))
     pixels = np.argwhere(thin(np.asarray(image) > 127))
     return (pixels + 0.5) * 2 / _GRID - 1
+
+
+def _shrunk(image: Image.Image) -> Image.Image:
+    """Fits a picture into the grid.
+
+    One side after the other, since the order shows in a few pixels, and Pillow
+    has another one from version 13 on.
+    """
+    size = ImageOps.contain(image, (_GRID, _GRID)).size
+    if image.height > 2 * image.width:
+        first = (image.width, size[1])
+    else:
+        first = (size[0], image.height)
+    return ImageOps.pad(image.resize(first).resize(size), (_GRID, _GRID))
 
 
 @functools.cache
@@ -215,46 +233,6 @@ def _font():
     return ImageFont.truetype(
         fonts / "DejaVuSans.ttf", 96, layout_engine=engine
     )
-
-
-def thin(ink: np.ndarray) -> np.ndarray:
-    """Thins strokes to lines one pixel wide.
-
-    Args:
-        ink: bool array of shape (height, width).
-
-    Returns:
-        bool array of the same shape: a part of `ink`, in as many pieces.
-
-    Reference:
-        Guo and Hall, "Parallel thinning with two-subiteration algorithms",
-        Communications of the ACM 32(3), 1989, algorithm A1.
-    """
-    padded = np.pad(ink, 1)
-    row = padded.shape[1]
-    # P2 to P9 of the paper: clockwise, from the pixel above.
-    steps = np.array([-row, 1 - row, 1, row + 1, row, row - 1, -1, -row - 1])
-    flat = padded.reshape(-1)
-    inked = None
-    while inked != (inked := np.count_nonzero(flat)):
-        for removable in _removable():
-            pixels = np.flatnonzero(flat)
-            around = flat[pixels[:, None] + steps] @ (1 << np.arange(8))
-            flat[pixels[removable[around]]] = False
-    return padded[1:-1, 1:-1]
-
-
-@functools.cache
-def _removable():
-    """Tells which of 256 neighbourhoods lose their pixel, step by step."""
-    p = (np.arange(256)[:, None] >> np.arange(8) & 1).astype(bool)
-    sides, corners = p[:, ::2], p[:, 1::2]  # P2, P4, P6, P8; P3, P5, P7, P9
-    after = corners | np.roll(sides, -1, axis=1)
-    crossings = (~sides & after).sum(axis=1)
-    neighbours = np.minimum(after.sum(axis=1), (sides | corners).sum(axis=1))
-    edge = (crossings == 1) & (neighbours >= 2) & (neighbours <= 3)
-    p2, p3, p4, p5, p6, p7, p8, p9 = p.T
-    return edge & ~((p6 | p7 | ~p9) & p8), edge & ~((p2 | p3 | ~p5) & p4)
 
 
 def _rounded(line, times=6):

@@ -1,5 +1,6 @@
 """Tests of the embedded data set: its drawings, its classes, its builder."""
 
+import hashlib
 import unicodedata
 
 import numpy as np
@@ -22,6 +23,20 @@ def test_drawings_depend_on_the_character_alone():
     other = glyphs.draw("B")
     np.testing.assert_array_equal(glyphs.draw("A"), first)
     assert (first != other).any()
+
+
+def test_drawings_are_the_same_under_every_version(some_drawings):
+    """Of Pillow, NumPy and matplotlib; `make test-all` has several of each.
+
+    If this fails under a new version, make the drawings what they were: new
+    ones need another `VERSION`, and are other data to every run.
+    """
+    # The last three differ by the order in which Pillow shrinks the sides.
+    drawings = [*some_drawings, *map(glyphs.draw, "ᑬ∖∲")]
+    digest = hashlib.sha256(np.stack(drawings).tobytes()).hexdigest()
+    assert digest == (
+        "7e34e7e43cf75ff707f6095d85b20bb1da7267199f4624f1a6c2faf7688a82a1"
+    )
 
 
 def test_drawings_are_ink_on_paper(some_drawings):
@@ -160,36 +175,6 @@ def test_the_font_has_every_character():
     missing = glyphs.pen_line("\uffff")
     for character in glyphs.CHARACTERS:
         assert not np.array_equal(glyphs.pen_line(character), missing)
-
-
-def test_thin_leaves_the_middle_of_a_stroke():
-    ink = np.zeros((9, 20), bool)
-    ink[2:7, 2:18] = True
-    line = glyphs.thin(ink)
-    rows, columns = np.nonzero(line)
-    assert set(rows) == {4}
-    assert set(np.diff(columns)) == {1}
-    assert len(columns) > 10
-
-
-def test_thin_keeps_dots_and_diagonals():
-    ink = np.zeros((20, 20), bool)
-    ink[2:4, 15:17] = True
-    steps = np.arange(3, 15)
-    ink[steps, steps] = ink[steps + 1, steps] = True
-    line = glyphs.thin(ink)
-    assert line[2:4, 15:17].any()
-    assert line[:, :15].any(axis=1).sum() > 10
-
-
-def test_thin_keeps_holes():
-    ink = np.zeros((16, 16), bool)
-    ink[2:14, 2:14] = True
-    ink[6:10, 6:10] = False
-    line = glyphs.thin(ink)
-    assert not line[6:10, 6:10].any()
-    for around in (line[:8, 8], line[8:, 8], line[8, :8], line[8, 8:]):
-        assert around.sum() == 1
 
 
 def test_trace_inks_a_disc_around_a_point():
