@@ -9,9 +9,10 @@ import keras
 import tensorflow as tf
 
 from reptile_tf.models import keras_internals
+from reptile_tf.models.batch_normalization import without_ours
 from reptile_tf.models.cloning import clone, require_clonable
 from reptile_tf.models.weight_vector import WeightVector
-from reptile_tf.utils import random
+from reptile_tf.utils import backend, random
 from reptile_tf.utils.frozen import Frozen
 
 
@@ -34,6 +35,7 @@ class FunctionalModel(WeightVector, Frozen):
     """
 
     def __init__(self, model: keras.Model):
+        backend.require_tensorflow()
         if not isinstance(model, keras.Model):
             raise ValueError(f"model must be a keras.Model; received {model!r}")
         if not model.built:
@@ -287,8 +289,12 @@ class FunctionalModel(WeightVector, Frozen):
     def with_weights(
         self, weights: tf.Tensor, statistics: Sequence[tf.Tensor]
     ) -> keras.Model:
-        """Returns a new clone that holds the given weights and statistics."""
-        other = clone(self.model)
+        """Returns a new clone that holds the given weights and statistics.
+
+        Its layers are Keras's own where the model's are ours, so that programs
+        without this package can open what it is saved to.
+        """
+        other = clone(self.model, without_ours)
         variables = other.trainable_variables + other.non_trainable_variables
         values = self.unflatten(weights) + list(statistics)
         for variable, value in zip(variables, values, strict=True):

@@ -1,17 +1,19 @@
 """Checkpoints of a training: at intervals, on a signal, and back from them."""
 
+import logging
 import os
 import pathlib
 import signal
 from typing import Any
 
 import keras
-from absl import logging
 
 from reptile_tf.training.learner import MetaLearner
 from reptile_tf.training.saving import DamagedFileError, require_saveable
 from reptile_tf.utils.validation import require_at_least
 
+# Python's own: absl's would give the process's root logger a handler.
+_LOG = logging.getLogger(__name__)
 _PATTERN = "iteration-*.zip"
 
 
@@ -145,7 +147,7 @@ def newest(
         try:
             return MetaLearner.load(path, custom_objects)
         except DamagedFileError as error:
-            logging.error("%s; the one before it is tried", error)
+            _LOG.error("%s; the one before it is tried", error)
     if paths:
         raise DamagedFileError(
             f"all {len(paths)} checkpoints in {folder} are damaged; remove "

@@ -18,8 +18,6 @@ import numpy as np
 
 from reptile_tf.data import image_files
 from reptile_tf.data.image_files import Preparation
-from reptile_tf.models.batch_normalization import BatchNormalization
-from reptile_tf.models.cloning import clone
 from reptile_tf.utils.files import whole_file
 
 _ENTRY = "pictures.json"
@@ -103,21 +101,12 @@ def of_adapted(
     pixels = keras.Input(
         (preparation.height, preparation.width, preparation.channels),
         name="pixels",
+        dtype="float32",
     )
-    outputs = _plain(model)(keras.layers.Rescaling(1 / 255)(pixels))
+    outputs = model(keras.layers.Rescaling(1 / 255, dtype="float32")(pixels))
     if logits:
-        outputs = keras.layers.Softmax(name="probabilities")(outputs)
+        outputs = keras.layers.Softmax(name="probabilities", dtype="float32")(
+            outputs
+        )
     whole = keras.Model(pixels, outputs, name=model.name)
     return PictureClassifier(whole, list(class_names), preparation)
-
-
-def _plain(model: keras.Model) -> keras.Model:
-    """Returns a clone without layers of ours, for programs without them."""
-
-    def plain(layer: keras.layers.Layer) -> keras.layers.Layer | None:
-        if type(layer) is not BatchNormalization:
-            return None
-        # In inference it is the same function.
-        return keras.layers.BatchNormalization.from_config(layer.get_config())
-
-    return clone(model, plain)
