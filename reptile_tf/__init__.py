@@ -8,6 +8,7 @@ Reference: Nichol, Achiam, Schulman, On First-Order Meta-Learning Algorithms
 (2018).
 """
 
+import contextlib
 from typing import Any
 
 import lazy_loader
@@ -26,7 +27,8 @@ def __getattr__(name: str) -> Any:
 
 
 @wrapt.when_imported("keras")
-def _register(keras: Any) -> None:
+def _register(keras: object) -> None:
     """Makes our layer known to Keras, which loads saved models with it."""
-    if keras.config.backend() == "tensorflow":
+    del keras
+    with contextlib.suppress(ValueError):  # which is raised at the first use
         from reptile_tf.models import batch_normalization  # noqa: F401

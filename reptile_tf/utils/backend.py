@@ -1,9 +1,8 @@
 """What Keras and TensorFlow must be for this package to compute with them."""
 
+import sys
 from typing import Any
 
-# Keras's other backends, by the packages that they need.
-_OTHERS = ("jax", "torch", "openvino")
 # Keras 2, as a package, and inside of TensorFlow.
 _KERAS_2 = ("tf_keras", "tensorflow.python.keras")
 
@@ -16,10 +15,11 @@ def require_tensorflow() -> None:
     """
     try:
         import keras
-    except ImportError as error:
-        if error.name not in _OTHERS:
+    except ImportError as error:  # of a package that the backend needs
+        config = sys.modules.get("keras.src.backend.config")
+        if config is None or config.backend() == "tensorflow":
             raise
-        raise ValueError(_other_backend(error.name)) from error
+        raise ValueError(_other_backend(config.backend())) from error
     import tensorflow as tf
 
     backend = keras.config.backend()
