@@ -21,6 +21,7 @@ from reptile_tf.data.image_files import Preparation
 from reptile_tf.utils.files import whole_file
 
 _ENTRY = "pictures.json"
+_BATCH = 32
 
 
 class PictureClassifier(NamedTuple):
@@ -44,7 +45,9 @@ class PictureClassifier(NamedTuple):
             ValueError: a file is no picture that can be read.
         """
         pictures = image_files.load(paths, self.preparation)
-        return self.model.predict(pictures, verbose=0)
+        # Keras can be configured to cut `predict` short.
+        batches = np.split(pictures, range(_BATCH, len(pictures), _BATCH))
+        return np.concatenate([self.model.predict_on_batch(b) for b in batches])
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the file, whole or not at all.

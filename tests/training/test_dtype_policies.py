@@ -64,7 +64,7 @@ def test_adam_of_weights_of_16_bits_takes_its_steps(dtype):
     weights = tf.constant([1.0, 1.0, 1.0], dtype)
     gradient = tf.constant([2.0, -1e-3, 0.0], dtype)
     adam = rt.Adam(0.125)
-    [weights], _ = adam.update([gradient], adam.init(weights), [weights])
+    weights, _ = adam.update(gradient, adam.init(weights), weights)
     assert weights.dtype == dtype
     np.testing.assert_allclose(
         tf.cast(weights, tf.float32), [0.875, 1.125, 1.0], rtol=1e-2
