@@ -18,7 +18,7 @@ import sys
 sys.modules["reptile_tf"] = None
 import keras, numpy as np
 model = keras.saving.load_model(sys.argv[1])
-np.save(sys.argv[3], model.predict(np.load(sys.argv[2]), verbose=0))
+np.save(sys.argv[3], model(np.load(sys.argv[2])))
 """
 
 
@@ -35,9 +35,7 @@ def test_an_adapted_model_opens_without_the_package(tmp_path):
     model.save(paths[0])
     np.save(paths[1], X)
     subprocess.run([sys.executable, "-c", CODE, *map(str, paths)], check=True)
-    np.testing.assert_array_equal(
-        np.load(paths[2]), model.predict(X, verbose=0)
-    )
+    np.testing.assert_allclose(np.load(paths[2]), model(X), atol=1e-4)
     assert model.class_names == NAMES
     again = keras.saving.load_model(paths[0])
     assert class_names_of(again) == class_names_of(model) == NAMES

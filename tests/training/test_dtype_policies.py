@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from toys import Constants, regression
 
 import reptile_tf as rt
 
@@ -28,32 +29,45 @@ def numbers(learner):
     return [(v.dtype, v.numpy().tobytes()) for v in values]
 
 
+def small():
+    return keras.Sequential(
+        [
+            keras.Input((1,), dtype="float32"),
+            keras.layers.Dense(6, "relu"),
+            rt.models.BatchNormalization(),
+            keras.layers.Dense(1),
+        ]
+    )
+
+
 @pytest.mark.parametrize("policy", POLICIES, indirect=True)
 def test_what_learns_under_a_policy_resumes_without_it(
-    policy, classes, tmp_path, eagerly
+    policy, tmp_path, eagerly
 ):
     keras.utils.set_random_seed(0)
-    tasks = rt.Episodes(classes, ways=3, shots=2)
+    waves = rt.SineWaves(5)
     learner = rt.MetaLearner(
-        rt.models.omniglot_cnn(3, (8, 8, 1)),
-        inner_optimizer=rt.Adam(1e-3),
+        small(),
+        inner_optimizer=rt.Adam(0.02),
         inner_steps=2,
         inner_batch_size=3,
+        loss="mean_squared_error",
+        metric="mse",
         meta_optimizer=rt.linear_decay(0.5, 100_000),
     )
     before = learner.functional.phi()
-    learner.fit(tasks, 1, verbose=0)
+    learner.fit(waves, 1, verbose=0)
     assert learner.functional.dtype == learner.model.layers[-1].variable_dtype
     moved = tf.cast(learner.functional.phi() != before, tf.float32)
-    assert tf.reduce_mean(moved) > 0.3
+    assert tf.reduce_mean(moved) > 0.5
     learner.save(tmp_path / "learner.zip")
-    learner.fit(tasks, 2, verbose=0)
+    learner.fit(waves, 2, verbose=0)
     keras.config.set_dtype_policy("float32")
     again = rt.MetaLearner.load(tmp_path / "learner.zip")
-    again.fit(tasks, 2, verbose=0)
+    again.fit(waves, 2, verbose=0)
     assert numbers(again) == numbers(learner)
-    [one], [other] = (
-        x.evaluate(tasks, 2, modes=["support"]) for x in (again, learner)
+    one, other = (
+        each.evaluate(waves, 2, modes=["support"]) for each in (again, learner)
     )
     assert one == other
 
@@ -78,26 +92,16 @@ def checked_numbers():
     tf.debugging.disable_check_numerics()
 
 
-@pytest.mark.parametrize("algorithm", ["reptile", "maml", "fomaml"])
+@pytest.mark.parametrize("algorithm", ["reptile", "maml"])
 def test_healthy_trainings_pass_the_check_of_numbers(
     algorithm, checked_numbers
 ):
-    optimizer = rt.SGD(0.01) if algorithm == "maml" else rt.Adam(0.01)
-    learner = rt.MetaLearner(
-        rt.models.sine_mlp(),
-        inner_optimizer=optimizer,
-        algorithm=algorithm,
-        loss="mean_squared_error",
-        metric="mse",
-        inner_steps=2,
-        inner_batch_size=2,
-    )
-    waves = rt.SineWaves(4)
-    learner.fit(waves, 1, verbose=0)
+    learner = regression(algorithm=algorithm, inner_steps=2)
+    tasks = Constants(*range(10))
+    learner.fit(tasks, 1, verbose=0)
     for steps in (0, 2):
-        assert np.isfinite(learner.evaluate(waves, 2, steps=steps)[0].value)
-    task = waves.sample(0)
-    learner.adapt(task.support_x, task.support_y, steps=2)
+        assert np.isfinite(learner.evaluate(tasks, 2, steps=steps)[0].value)
+    learner.adapt(np.ones([1, 1]), np.ones([1, 1]), steps=2)
 
 
 def test_a_file_says_what_its_model_may_ask_keras(tmp_path, monkeypatch):
