@@ -8,13 +8,27 @@ Reference: Nichol, Achiam, Schulman, On First-Order Meta-Learning Algorithms
 (2018).
 """
 
+import contextlib
+from typing import Any
+
 import lazy_loader
 import wrapt
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+from reptile_tf.utils import backend
+
+_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> Any:
+    """Returns a public name, loaded now."""
+    if name in __all__:
+        backend.require_tensorflow()
+    return _load(name)
 
 
 @wrapt.when_imported("keras")
 def _register(keras: object) -> None:
     """Makes our layer known to Keras, which loads saved models with it."""
-    from reptile_tf.models import batch_normalization  # noqa: F401
+    del keras
+    with contextlib.suppress(ValueError):  # which is raised at the first use
+        from reptile_tf.models import batch_normalization  # noqa: F401

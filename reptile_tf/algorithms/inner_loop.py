@@ -115,7 +115,7 @@ def adapt(
 
     Returns:
         (weights, state, loss): W~, the state after the last step, and the mean
-        over the steps of the mean loss of an example, a scalar.
+        over the steps of the mean loss of an example, a scalar; 0 of no steps.
     """
     steps = tf.shape(batches)[0]
     mask = None if loop.mask is None else loop.model.cut(loop.mask)
@@ -155,7 +155,7 @@ def adapt(
         ),
         parallel_iterations=1,  # a step needs the one before; saves bookkeeping
     )
-    mean_loss = total / tf.cast(steps, total.dtype)
+    mean_loss = total / tf.cast(tf.maximum(steps, 1), total.dtype)
     return loop.model.join(parts), moments.join(state), mean_loss
 
 

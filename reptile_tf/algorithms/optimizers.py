@@ -47,6 +47,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import tensorflow as tf
 
 from reptile_tf.utils.fields import make_plain
+from reptile_tf.utils.precision import wide
 from reptile_tf.utils.validation import require_positive
 
 
@@ -111,6 +112,8 @@ class SGD:
 class AdamState(NamedTuple):
     """What Adam remembers between steps.
 
+    The moments of weights of 16 bits have 32, in which epsilon is not 0.
+
     Attributes:
         step: t, the number of steps made, int64 scalar.
         second: v, running mean of the squared gradient, shaped as the weights.
@@ -162,7 +165,7 @@ class Adam:
 
     def init(self, weights: tf.Tensor) -> AdamState:
         """Returns the state before the first step: zero moments."""
-        second = tf.zeros_like(weights)
+        second = tf.zeros_like(weights, wide(weights.dtype))
         return AdamState(
             tf.zeros([], tf.int64),
             second,
@@ -172,7 +175,9 @@ class Adam:
     def update(self, gradient: Any, state: Any, weights: Any) -> tuple:
         """Returns the weights and state after one step."""
         step = state.step + 1
-        t = tf.cast(step, tf.nest.flatten(weights)[0].dtype)
+        dtype = tf.nest.flatten(state.second)[0].dtype
+        gradient = tf.nest.map_structure(lambda g: tf.cast(g, dtype), gradient)
+        t = tf.cast(step, dtype)
         alpha = self.learning_rate * tf.sqrt(1 - self.beta_2**t)
         alpha /= 1 - self.beta_1**t
         first, mean = state.first, gradient
@@ -186,7 +191,10 @@ class Adam:
             gradient,
         )
         weights = tf.nest.map_structure(
-            lambda w, m, v: w - alpha * m / (tf.sqrt(v) + self.epsilon),
+            lambda w, m, v: tf.cast(
+                tf.cast(w, dtype) - alpha * m / (tf.sqrt(v) + self.epsilon),
+                w.dtype,
+            ),
             weights,
             mean,
             second,

@@ -223,8 +223,9 @@ def _start_tensorflow() -> None:
         log.quiet_tensorflow()
         with log.held_back():
             import tensorflow  # noqa: F401
-    from reptile_tf.utils import threads
+    from reptile_tf.utils import backend, threads
 
+    backend.require_tensorflow()
     threads.configure(given.intra_op_threads, given.inter_op_threads)
 
 

@@ -20,9 +20,6 @@ from reptile_tf.utils.files import whole_file
 
 with extra("plots"):
     import matplotlib
-
-    matplotlib.use("Agg")  # files only; no screen is needed
-    import matplotlib.pyplot as plt
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.ticker import (
@@ -52,9 +49,7 @@ def learning_curve(history: _Path, path: _Path) -> None:
     # Runs of version 0.1 may not say how long their epochs were.
     length = settings.get("eval_every", -(-total // epochs))
     made = np.minimum((columns["epoch"] + 1) * length, total)
-    figure, (left, right) = plt.subplots(
-        1, 2, layout="tight", figsize=(9.5, 3.5)
-    )
+    figure, (left, right) = subplots(1, 2, figsize=(9.5, 3.5))
     left.plot(made, columns["loss"], ".-")
     left.set(title="Inner loss, training tasks", ylabel="loss")
     prefix = _prefix(columns)
@@ -120,10 +115,8 @@ def compared_errors(
             outer iterations.
     """
     modes = ("transductive", "support_and_query")
-    figure, axes = plt.subplots(
-        1, len(modes), layout="tight", figsize=(11, 4.5), sharey=True
-    )
-    shades, measured_on = plt.get_cmap("tab10"), set()
+    figure, axes = subplots(1, len(modes), figsize=(11, 4.5), sharey=True)
+    shades, measured_on = matplotlib.colormaps["tab10"], set()
     for i, run in enumerate(runs):
         if not (run / "history.csv").exists():
             continue
@@ -175,10 +168,9 @@ def few_shot_task(
     labels, truth = np.asarray(task.support_y), np.asarray(task.query_y)
     shots = np.bincount(labels, minlength=ways).max()
     columns = shots + 1
-    figure, axes = plt.subplots(
+    figure, axes = subplots(
         ways,
         columns,
-        layout="tight",
         figsize=(1.1 * columns + 1.6, 1.25 * ways + 0.5),
     )
     for axis in axes.flat:
@@ -217,10 +209,9 @@ def sine_wave(
             query_x after each number of inner steps.
         path: of the picture, a PNG.
     """
-    figure, axes = plt.subplots(
+    figure, axes = subplots(
         1,
         len(predictions),
-        layout="tight",
         figsize=(1 + 3.2 * len(predictions), 4),
         sharey=True,
         squeeze=False,
@@ -230,7 +221,9 @@ def sine_wave(
     ):
         axis.plot(task.query_x, task.query_y, "k--", label="true wave")
         axis.plot(task.support_x, task.support_y, "k^", label="points seen")
-        shades = plt.get_cmap("viridis")(np.linspace(0.9, 0.1, len(by_steps)))
+        shades = matplotlib.colormaps["viridis"](
+            np.linspace(0.9, 0.1, len(by_steps))
+        )
         for (steps, y), shade in zip(by_steps.items(), shades, strict=True):
             axis.plot(task.query_x, y, color=shade, label=f"{steps} steps")
         axis.set(title=name, xlabel="x")
@@ -265,10 +258,31 @@ def _image(axis: Axes, image: Any) -> None:
     axis.imshow(image, cmap="gray", vmin=0, vmax=1)
 
 
+def subplots(
+    rows: int = 1,
+    columns: int = 1,
+    *,
+    figsize: tuple[float, float],
+    **settings: Any,
+) -> tuple[Figure, Any]:
+    """Returns a new figure and its axes, as `matplotlib.pyplot.subplots` does.
+
+    Nothing is shown on a screen: pyplot would choose a backend for the whole
+    process, and inline figures would vanish from the user's notebook.
+
+    Args:
+        rows: of axes.
+        columns: of axes.
+        figsize: width and height, in inches.
+        **settings: of `Figure.subplots`.
+    """
+    figure = Figure(figsize=figsize, layout="tight")
+    return figure, figure.subplots(rows, columns, **settings)
+
+
 def write_figure(figure: Figure, path: _Path) -> None:
-    """Writes a figure as a PNG, whole or not at all, and closes it."""
+    """Writes a figure as a PNG, whole or not at all."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
-    plt.close(figure)
     with whole_file(path) as part:
         part.write_bytes(buffer.getvalue())

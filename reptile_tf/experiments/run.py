@@ -309,4 +309,5 @@ class Run:
         return dataclasses.asdict(self.preset) | {
             "seed": self.seed,
             "data_dir": self.data_dir,
+            **run_settings.dtype_policy(),
         }

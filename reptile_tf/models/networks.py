@@ -1,10 +1,26 @@
-"""The networks of the paper: plain Keras models that return logits."""
+"""The networks of the paper: plain Keras models that return logits.
 
+They are the same whatever Keras is configured to: `image_data_format` and
+`epsilon` make no difference. The global dtype policy is honoured, with inputs
+of float32, as data sets have them, under each.
+"""
+
+import functools
 from collections.abc import Callable, Sequence
 
 import keras
 
 from reptile_tf.models.batch_normalization import BatchNormalization
+
+# Keras would take these from its configuration.
+_Input = functools.partial(keras.Input, dtype="float32")
+_Conv2D = functools.partial(
+    keras.layers.Conv2D, padding="same", data_format="channels_last"
+)
+_MaxPooling2D = functools.partial(
+    keras.layers.MaxPooling2D, padding="same", data_format="channels_last"
+)
+_Flatten = functools.partial(keras.layers.Flatten, data_format="channels_last")
 
 
 def omniglot_cnn(
@@ -19,12 +35,12 @@ def omniglot_cnn(
         ways: N, number of logits.
         image_shape: (height, width, channels).
     """
-    inputs = x = keras.Input(tuple(image_shape))
+    inputs = x = _Input(tuple(image_shape))
     for _ in range(4):
-        x = keras.layers.Conv2D(64, 3, strides=2, padding="same")(x)
+        x = _Conv2D(64, 3, strides=2)(x)
         x = BatchNormalization(epsilon=1e-3)(x)
         x = keras.layers.ReLU()(x)
-    x = keras.layers.Flatten()(x)
+    x = _Flatten()(x)
     return keras.Model(inputs, keras.layers.Dense(ways)(x), name="omniglot_cnn")
 
 
@@ -40,13 +56,13 @@ def mini_imagenet_cnn(
         ways: N, number of logits.
         image_shape: (height, width, channels).
     """
-    inputs = x = keras.Input(tuple(image_shape))
+    inputs = x = _Input(tuple(image_shape))
     for _ in range(4):
-        x = keras.layers.Conv2D(32, 3, padding="same")(x)
+        x = _Conv2D(32, 3)(x)
         x = BatchNormalization(epsilon=1e-3)(x)
-        x = keras.layers.MaxPooling2D(2, padding="same")(x)
+        x = _MaxPooling2D(2)(x)
         x = keras.layers.ReLU()(x)
-    x = keras.layers.Flatten()(x)
+    x = _Flatten()(x)
     outputs = keras.layers.Dense(ways)(x)
     return keras.Model(inputs, outputs, name="mini_imagenet_cnn")
 
@@ -72,7 +88,7 @@ def sine_mlp(
             f"received {list(input_shape)}; for images use omniglot_cnn or "
             "mini_imagenet_cnn"
         )
-    inputs = x = keras.Input(tuple(input_shape))
+    inputs = x = _Input(tuple(input_shape))
     for _ in range(2):
         x = keras.layers.Dense(64, activation)(x)
     return keras.Model(inputs, keras.layers.Dense(outputs)(x), name="sine_mlp")

@@ -6,12 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from reptile_tf.experiments.plots import write_figure
+from reptile_tf.experiments.plots import subplots, write_figure
 from reptile_tf.paper.manifolds import Circles
-from reptile_tf.utils.extras import extra
-
-with extra("plots"):
-    import matplotlib.pyplot as plt
 
 _Path = str | os.PathLike
 
@@ -23,7 +19,7 @@ def remainders(entries: Sequence[Mapping[str, Any]], path: _Path) -> None:
         entries: `reptile_tf.paper.expansion.Expansion`s as dicts.
         path: of the picture, a PNG.
     """
-    figure, axis = plt.subplots(layout="tight", figsize=(5, 4))
+    figure, axis = subplots(figsize=(5, 4))
     for name in dict.fromkeys(e["algorithm"] for e in entries):
         own = [e for e in entries if e["algorithm"] == name]
         alphas = np.array([e["alpha"] for e in own])
@@ -53,7 +49,7 @@ def plane_iterates(
         nearest: the point that minimizes the mean squared distance, `[2]`.
         path: of the picture, a PNG.
     """
-    figure, axis = plt.subplots(layout="tight", figsize=(6.5, 6.5))
+    figure, axis = subplots(figsize=(6.5, 6.5))
     angle = np.linspace(0, 2 * np.pi, 500)
     circle = np.stack([np.cos(angle), np.sin(angle)], -1)
     for i, radius in enumerate(circles.radii):
@@ -85,7 +81,7 @@ def solution_distance(
             loss.
         path: of the picture, a PNG.
     """
-    figure, (left, right) = plt.subplots(1, 2, layout="tight", figsize=(9, 3.8))
+    figure, (left, right) = subplots(1, 2, figsize=(9, 3.8))
     for name, rows in measures.items():
         columns = {key: [row[key] for row in rows] for key in rows[0]}
         iterations = columns["outer_iteration"]

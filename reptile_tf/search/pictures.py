@@ -4,7 +4,7 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-from reptile_tf.experiments.plots import write_figure
+from reptile_tf.experiments.plots import subplots, write_figure
 from reptile_tf.search.search_log import SearchLog
 from reptile_tf.search.search_settings import SearchSettings
 from reptile_tf.search.space import Range, Space
@@ -12,7 +12,6 @@ from reptile_tf.search.trials import PRUNED, History, Result, Trial, better
 from reptile_tf.utils.extras import extra
 
 with extra("plots"):
-    import matplotlib.pyplot as plt
     from matplotlib.axes import Axes
     from matplotlib.ticker import (
         LogLocator,
@@ -60,7 +59,7 @@ def best_so_far(
         history: what was tried and found, at least one trial.
         path: of the picture, a PNG.
     """
-    figure, axis = plt.subplots(layout="tight", figsize=(8, 4))
+    figure, axis = subplots(figsize=(8, 4))
     done = history.done()
     numbers = [trial.number for trial, _ in done]
     for each in history.generations[1::2]:
@@ -113,10 +112,9 @@ def settings_and_scores(
     ranges, done = Space.parse(settings.space).ranges, history.done()
     columns = min(len(ranges), 4)
     rows = -(-len(ranges) // columns)
-    figure, axes = plt.subplots(
+    figure, axes = subplots(
         rows,
         columns,
-        layout="tight",
         sharey=True,
         squeeze=False,
         figsize=(1.5 + 2.9 * columns, 0.8 + 2.9 * rows),
@@ -167,7 +165,7 @@ def spread(history: History, path: str | os.PathLike) -> None:
         history: of a search by CMA-ES.
         path: of the picture, a PNG.
     """
-    figure, (left, right) = plt.subplots(1, 2, layout="tight", figsize=(8, 3.4))
+    figure, (left, right) = subplots(1, 2, figsize=(8, 3.4))
     numbers = range(1, len(history.generations))
     spreads = [each.spread for each in history.generations[1:]]
     for axis, name, title in (

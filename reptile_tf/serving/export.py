@@ -12,6 +12,7 @@ import pathlib
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
@@ -52,6 +53,10 @@ def export(
     }
     module = tf.Module()
     module.variables_of_the_learner = served.kept
+    # By attributes, too, as `keras.layers.TFSMLayer` calls what it loads.
+    for name, signature in signatures.items():
+        if signature.inputs:
+            setattr(module, name, _of_a_dict(functions[name], signature.inputs))
     folder.mkdir(parents=True, exist_ok=True)
     part = pathlib.Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
     try:
@@ -79,6 +84,23 @@ def export(
         return _publish(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _of_a_dict(
+    function: Any, inputs: Sequence[tf.TensorSpec]
+) -> tf.types.experimental.PolymorphicFunction:
+    """Returns a signature as a function of one dict of its inputs.
+
+    Args:
+        function: that the signature is, traced.
+        inputs: of the signature.
+    """
+    taken = {x.name: tf.TensorSpec(None, x.dtype, x.name) for x in inputs}
+    return tf.function(
+        lambda given: function(*(given[x.name] for x in inputs)),
+        input_signature=[taken],
+        autograph=False,
+    )
 
 
 def _declare(

@@ -14,6 +14,7 @@ import tensorflow as tf
 from reptile_tf.serving.served_model import ServedModel
 from reptile_tf.training.learner import MetaLearner
 from reptile_tf.utils import random
+from reptile_tf.utils.precision import wide
 
 
 class ServedLearner:
@@ -46,7 +47,8 @@ class ServedLearner:
         functional = self._functional = learner.functional.now()
         self._loop = learner.evaluator.loop._replace(model=functional)
         self._evaluator = learner.evaluator
-        self.dtype = functional.dtype
+        # JSON and its clients know no floats of 16 bits.
+        self.dtype = wide(functional.dtype)
         vectored = [
             *model.trainable_variables,
             *(model.non_trainable_variables[i] for i in functional.moving),
@@ -144,9 +146,9 @@ class ServedLearner:
         moving = [statistics[i] for i in self._functional.moving]
         pieces = [
             tf.cast(tf.reshape(piece, [-1]), self.dtype)
-            for piece in (*moving, *present)
+            for piece in (weights, *moving, *present)
         ]
-        return tf.concat([weights, *pieces], 0)
+        return tf.concat(pieces, 0)
 
     def _unpack(
         self, vector: tf.Tensor
@@ -158,7 +160,9 @@ class ServedLearner:
             stop = start + tf.TensorShape(shape).num_elements()
             values.append(tf.reshape(vector[start:stop], shape))
             start = stop
-        return vector[:size], values[:moving], values[moving:]
+        dtype = self._functional.dtype
+        weights, *values = (tf.cast(v, dtype) for v in (vector[:size], *values))
+        return weights, values[:moving], values[moving:]
 
     def _answers(
         self, outputs: Any, present: Sequence[tf.Tensor]
@@ -167,6 +171,7 @@ class ServedLearner:
         for output, values in zip(
             self.model.outputs, tf.nest.flatten(outputs), strict=True
         ):
+            values = tf.cast(values, self.dtype)
             if not output.classifier:
                 answers[f"predictions{output.suffix}"] = values
                 continue

@@ -11,6 +11,7 @@ from reptile_tf.models import keras_internals
 from reptile_tf.models.shapes import output_shape
 from reptile_tf.training.learner import MetaLearner
 from reptile_tf.training.outputs import LABELS, Outputs, kind
+from reptile_tf.utils.precision import wide
 
 # Sizes that are tried where a model leaves a size open.
 _SIZES = tuple(2**i for i in range(11))
@@ -105,7 +106,7 @@ class ServedModel:
         pictured = self.outputs[0].classifier and floats
         only = "images" if pictured else "inputs"
         self.inputs = [
-            Input(name, tf.as_dtype(leaf.dtype), tuple(leaf.shape[1:]))
+            Input(name, wide(tf.as_dtype(leaf.dtype)), tuple(leaf.shape[1:]))
             for name, leaf in zip(
                 _names(self._x, only, [x.name for x in leaves]),
                 leaves,
@@ -129,7 +130,9 @@ class ServedModel:
                     suffix=f"_{name}" if name else "",
                     classifier=classifier,
                     logits=classifier and Outputs.of(loss).logits,
-                    dtype=tf.int32 if classifier else learner.functional.dtype,
+                    dtype=tf.int32
+                    if classifier
+                    else wide(learner.functional.dtype),
                     shape=tuple(leaf.shape[1:]),
                     ignored=getattr(loss, "ignore_class", None),
                 )

@@ -1,12 +1,12 @@
 """Checkpoints of a training: at intervals, on a signal, and back from them."""
 
 import contextlib
+import logging
 import os
 import signal
 from typing import Any
 
 import keras
-from absl import logging
 
 from reptile_tf.training.epochs import Stopped
 from reptile_tf.training.learner import MetaLearner
@@ -15,6 +15,8 @@ from reptile_tf.utils import signals
 from reptile_tf.utils.paths import local
 from reptile_tf.utils.validation import require_at_least
 
+# Python's own: absl's would give the process's root logger a handler.
+_LOG = logging.getLogger(__name__)
 _PATTERN = "iteration-*.zip"
 
 
@@ -182,7 +184,7 @@ def newest(
         try:
             return MetaLearner.load(path, custom_objects)
         except DamagedFileError as error:
-            logging.error("%s; the one before it is tried", error)
+            _LOG.error("%s; the one before it is tried", error)
     if paths:
         raise DamagedFileError(
             f"all {len(paths)} checkpoints in {folder} are damaged; remove "

@@ -106,7 +106,8 @@ class MetaLearner(Saveable, Frozen):
     ):
         if isinstance(algorithm, str):
             algorithm = algorithms.from_name(algorithm)
-        task_checks.require_parts(algorithm, inner_optimizer, meta_optimizer)
+        given = algorithm, inner_optimizer, meta_optimizer, model, loss, metric
+        task_checks.require_parts(*given)
         self.settings = Settings(**settings)
         algorithm.require(self.settings.inner_steps, inner_optimizer)
         self.functional = FunctionalModel(model)
@@ -261,8 +262,7 @@ class MetaLearner(Saveable, Frozen):
                 which they are the same.
             steps: inner steps, at least 0; the setting `eval_inner_steps` if
                 None.
-            callbacks: Keras callbacks, or a `CallbackList` of them; some 50
-                tasks are a batch.
+            callbacks: Keras callbacks, for which some 50 tasks are a batch.
             verbose: 1 shows a progress bar.
 
         Returns:

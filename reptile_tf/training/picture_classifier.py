@@ -17,12 +17,11 @@ import numpy as np
 
 from reptile_tf.data import image_files
 from reptile_tf.data.image_files import Preparation
-from reptile_tf.models.batch_normalization import BatchNormalization
-from reptile_tf.models.cloning import clone
 from reptile_tf.utils.files import whole_file
 from reptile_tf.utils.paths import local
 
 _ENTRY = "pictures.json"
+_BATCH = 32
 
 
 class PictureClassifier(NamedTuple):
@@ -46,7 +45,9 @@ class PictureClassifier(NamedTuple):
             ValueError: a file is no picture that can be read.
         """
         pictures = image_files.load(paths, self.preparation)
-        return self.model.predict(pictures, verbose=0)
+        # Keras can be configured to cut `predict` short.
+        batches = np.split(pictures, range(_BATCH, len(pictures), _BATCH))
+        return np.concatenate([self.model.predict_on_batch(b) for b in batches])
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the file, whole or not at all.
@@ -103,21 +104,12 @@ def of_adapted(
     pixels = keras.Input(
         (preparation.height, preparation.width, preparation.channels),
         name="pixels",
+        dtype="float32",
     )
-    outputs = _plain(model)(keras.layers.Rescaling(1 / 255)(pixels))
+    outputs = model(keras.layers.Rescaling(1 / 255, dtype="float32")(pixels))
     if logits:
-        outputs = keras.layers.Softmax(name="probabilities")(outputs)
+        outputs = keras.layers.Softmax(name="probabilities", dtype="float32")(
+            outputs
+        )
     whole = keras.Model(pixels, outputs, name=model.name)
     return PictureClassifier(whole, list(class_names), preparation)
-
-
-def _plain(model: keras.Model) -> keras.Model:
-    """Returns a clone without layers of ours, for programs without them."""
-
-    def plain(layer: keras.layers.Layer) -> keras.layers.Layer | None:
-        if type(layer) is not BatchNormalization:
-            return None
-        # In inference it is the same function.
-        return keras.layers.BatchNormalization.from_config(layer.get_config())
-
-    return clone(model, plain)

@@ -22,6 +22,7 @@ import tensorflow as tf
 from reptile_tf import algorithms
 from reptile_tf.algorithms.optimizers import INNER_OPTIMIZERS
 from reptile_tf.models import keras_internals
+from reptile_tf.training import keras_settings
 from reptile_tf.utils.fields import values_of
 from reptile_tf.utils.files import temporary_folder, whole_file
 
@@ -76,6 +77,7 @@ def _config(learner: Any) -> dict[str, Any]:
                     "learner a function with a name, registered with "
                     "keras.saving.register_keras_serializable"
                 )
+    made_under = keras_settings.recorded(learner)
     return {
         "format": _FORMAT,
         "iteration": learner.iteration,
@@ -86,6 +88,7 @@ def _config(learner: Any) -> dict[str, Any]:
             name: keras.saving.serialize_keras_object(getattr(learner, name))
             for name in _OBJECTS
         },
+        **({"keras": made_under} if made_under else {}),
     }
 
 
@@ -141,6 +144,7 @@ def load(
         DamagedFileError: it is not whole.
     """
     config, model, state = _read(content, path)
+    keras_settings.require_same(config.pop("keras", {}), path)
     iteration = config.pop("iteration")
     for name in _OBJECTS:
         config[name] = keras.saving.deserialize_keras_object(
@@ -165,13 +169,21 @@ def load(
     learner.inner_state = tf.nest.pack_sequence_as(
         learner.inner_state,
         [
-            tf.constant(state[f"inner/{i}"])
-            for i in range(len(tf.nest.flatten(learner.inner_state)))
+            _tensor(state[f"inner/{i}"], tensor.dtype)
+            for i, tensor in enumerate(tf.nest.flatten(learner.inner_state))
         ],
     )
     for i, variable in enumerate(learner.meta_optimizer.variables):
-        variable.assign(state[f"meta/{i}"])
+        values = _tensor(state[f"meta/{i}"], tf.as_dtype(variable.dtype))
+        variable.assign(values)
     return learner
+
+
+def _tensor(array: np.ndarray, dtype: tf.DType) -> tf.Tensor:
+    """Returns an array of a file, which may not say bfloat16, as a tensor."""
+    if array.dtype.kind == "V":
+        array = array.view(tf.bfloat16.as_numpy_dtype)
+    return tf.cast(tf.constant(array), dtype)
 
 
 def _read(content: bytes, path: str | os.PathLike) -> tuple[dict, bytes, dict]:

@@ -80,12 +80,12 @@ def resolve(metric: Any, loss: Any, model: keras.Model) -> keras.metrics.Metric:
         return _as_metric(metric)
     kind = meaning.OWN if tf.nest.is_nested(loss) else meaning.kind(loss)
     if kind == meaning.LABELS:
-        return keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+        return keras.metrics.SparseCategoricalAccuracy("accuracy", "float32")
     if kind == meaning.ONE_HOT:
-        return keras.metrics.CategoricalAccuracy(name="accuracy")
+        return keras.metrics.CategoricalAccuracy("accuracy", "float32")
     if kind == meaning.BINARY:
         threshold = 0.0 if meaning.Outputs.of(loss).logits else 0.5
-        return keras.metrics.BinaryAccuracy("accuracy", threshold=threshold)
+        return keras.metrics.BinaryAccuracy("accuracy", "float32", threshold)
     raise ValueError(
         f"metric={metric!r} is not known for loss={loss!r}; give a metric, "
         "such as keras.metrics.MeanSquaredError()"
@@ -148,4 +148,6 @@ def measure(metric: keras.metrics.Metric, y: Any, outputs: Any) -> tf.Tensor:
     finite = tf.reduce_all(
         [tf.reduce_all(tf.math.is_finite(o)) for o in tf.nest.flatten(outputs)]
     )
-    return tf.where(finite, value, float("nan"))
+    # 0 / 1 or 0 / 0: a NaN of its own, `tf.debugging.enable_check_numerics`
+    # would take for a fault.
+    return value + 0.0 / tf.cast(finite, tf.float32)

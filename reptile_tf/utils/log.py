@@ -1,6 +1,7 @@
-"""What a process prints that nobody asked for: TensorFlow's own messages."""
+"""What a process prints that nobody asked for: messages of other packages."""
 
 import contextlib
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -12,6 +13,24 @@ def quiet_tensorflow() -> None:
     What goes wrong is still told by exceptions.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@contextlib.contextmanager
+def root_logger_kept() -> Iterator[None]:
+    """Keeps absl, by which TFDS logs, from adding a handler to the root logger.
+
+    Where there is none, warnings are printed in its block as Python prints
+    them by itself.
+    """
+    root, last = logging.getLogger(), logging.lastResort
+    if root.handlers or last is None:
+        yield
+        return
+    root.addHandler(last)
+    try:
+        yield
+    finally:
+        root.removeHandler(last)
 
 
 @contextlib.contextmanager

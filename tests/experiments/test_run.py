@@ -357,3 +357,28 @@ def test_a_history_that_does_not_fit_on_the_disk_is_named(
     monkeypatch.setattr(keras.callbacks.CSVLogger, "on_epoch_end", full)
     with pytest.raises(OSError, match="history.csv cannot be written: No sp"):
         Run(tmp_path, TINY, 0).train(num_validation_tasks=2)
+
+
+def test_another_dtype_policy_is_told_and_resumed_under_it_alone(
+    tmp_path, monkeypatch
+):
+    arguments = {"eval_every": 4, "num_validation_tasks": 2}
+    before = keras.config.dtype_policy()
+    tiny = dataclasses.replace(TINY, outer_iterations=1)
+    try:
+        keras.config.set_dtype_policy("float64")
+        Run(tmp_path / "a", tiny, 0).train(**arguments)
+    finally:
+        keras.config.set_dtype_policy(before)
+    Run(tmp_path / "b", tiny, 0).train(**arguments)
+    told = [
+        json.loads((tmp_path / x / "config.json").read_text()) for x in "ab"
+    ]
+    assert told[0]["dtype_policy"] == "float64"
+    assert "dtype_policy" not in told[1]
+    with pytest.raises(
+        ValueError, match=r"dtype_policy=float32 \(the run has float64\)"
+    ):
+        Run(tmp_path / "a", TINY, 0).train(**arguments)
+    # What is trained is evaluated under any.
+    assert Run.open(tmp_path / "a").learner().functional.dtype == "float64"

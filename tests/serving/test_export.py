@@ -2,6 +2,7 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -137,3 +138,12 @@ def test_an_adapted_clone_exports_as_any_keras_model(learner, task, tmp_path):
             tf.nn.softmax(loaded.serve(query[None]))[0],
             expected(learner, task)[i],
         )
+
+
+def test_an_export_is_a_layer_of_keras(folder, served, task):
+    """`TFSMLayer` hands on one dict, and gives the same numbers."""
+    layer = keras.layers.TFSMLayer(folder, call_endpoint="adapt_and_predict")
+    given = request(task)
+    answer = layer(tf.nest.map_structure(tf.constant, given))
+    for name, values in served("adapt_and_predict", **given).items():
+        np.testing.assert_array_equal(answer[name], values)

@@ -21,8 +21,7 @@ from reptile_tf.utils.extras import extra
         ("serving.server.request_body", "starlette.requests", "serve"),
         ("serving.server.error_answers", "starlette.requests", "serve"),
         ("serving.server.app", "uvicorn", "serve"),
-        ("experiments.plots", "matplotlib.pyplot", "plots"),
-        ("paper.figures", "matplotlib.pyplot", "plots"),
+        ("experiments.plots", "matplotlib.figure", "plots"),
         ("data.sources.glyphs", "matplotlib", "plots"),
     ],
 )

@@ -18,6 +18,7 @@ from reptile_tf.data.sources.registry import (
 from reptile_tf.data.sources.source import ClassSource, Source, TaskSource
 from reptile_tf.data.splits import ClassSplits
 from reptile_tf.data.task_settings import TaskSettings
+from reptile_tf.utils.log import root_logger_kept
 
 __all__ = [
     "ClassSource",
@@ -41,8 +42,9 @@ def _loader(module: str, function: str = "load") -> Callable[..., ClassSplits]:
     def load(
         settings: TaskSettings, seed: int, data_dir: str | os.PathLike | None
     ) -> ClassSplits:
-        found = importlib.import_module(f"{__name__}.{module}")
-        return getattr(found, function)(settings, seed, data_dir)
+        with root_logger_kept():
+            found = importlib.import_module(f"{__name__}.{module}")
+            return getattr(found, function)(settings, seed, data_dir)
 
     return load
 

@@ -1,6 +1,7 @@
 """SavedModels below a folder, in TF Serving's layout: BASE/NAME/VERSION."""
 
 import concurrent.futures
+import logging
 import os
 import pathlib
 import re
@@ -11,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from absl import logging
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
@@ -196,7 +196,7 @@ class ModelFolder:
                     # Such as one that is just being copied here.
                     failure = time.monotonic(), str(error)
                     self._failed[name, number] = failure
-                    logging.error(
+                    logging.getLogger(__name__).error(
                         "%s/%s cannot be loaded: %s", name, number, error
                     )
         raise NotFound(f"No version of {name} can be loaded")
