@@ -176,19 +176,11 @@ class Run:
             eval_every or held.get("eval_every") or max(1, total // 50)
         )
         settings = self._settings() | {"eval_every": iterations_per_epoch}
-        require_writable(run_dir=self.folder)
-        if (self.folder / SEARCH).exists():
-            raise ValueError(
-                f"run_dir={self.folder} holds a search; train into another "
-                "folder"
-            )
-        if held:
-            run_settings.require_same(self.folder, settings, held)
-        else:
-            source = sources.get(self.preset.dataset)
-            source.require_used(self.preset)
+        self._require_allowed(settings, held)
+        folder = self.folder / "checkpoints"
+        newest = checkpoints.newest_iteration(folder)
         self._learner = None
-        learner = checkpoints.newest(self.folder / "checkpoints")
+        learner = checkpoints.newest(folder)
         if learner is not None and learner.iteration >= total:
             return None
         tasks = self.tasks()
@@ -202,9 +194,8 @@ class Run:
             if verbose:
                 at = learner.iteration
                 print(f"{self.folder}: resuming at iteration {at}")
-        folder = self.folder / "checkpoints"
         with owned(self.folder) as in_place:
-            if checkpoints.newest_iteration(folder) != learner.iteration:
+            if checkpoints.newest_iteration(folder) != newest:
                 raise ValueError(
                     f"run_dir={self.folder} was trained into by another "
                     "process just now; train again to go on from there"
@@ -287,6 +278,22 @@ class Run:
         show(scores)
         write_json(self.folder / evaluation_file(split), results)
         return scores
+
+    def _require_allowed(
+        self, settings: dict[str, Any], held: dict[str, Any]
+    ) -> None:
+        """Refuses a folder that these settings cannot be trained into."""
+        require_writable(run_dir=self.folder)
+        if (self.folder / SEARCH).exists():
+            raise ValueError(
+                f"run_dir={self.folder} holds a search; train into another "
+                "folder"
+            )
+        if held:
+            run_settings.require_same(self.folder, settings, held)
+        else:
+            source = sources.get(self.preset.dataset)
+            source.require_used(self.preset)
 
     def _keep_division(self, held: dict[str, Any]) -> None:
         """Takes over how a run of before version 0.2 divides its classes."""

@@ -62,7 +62,10 @@ def test_what_another_process_trained_meanwhile_is_not_trained_again(
     tmp_path, monkeypatch
 ):
     """It ended while this one was reading its data."""
-    monkeypatch.setattr(run_module.checkpoints, "newest_iteration", lambda _: 3)
+    found = iter([0, 3])
+    monkeypatch.setattr(
+        run_module.checkpoints, "newest_iteration", lambda _: next(found)
+    )
     with pytest.raises(ValueError, match="by another process just now"):
         train(Run(tmp_path, TINY, 0))
 
