@@ -2,7 +2,7 @@
 
     python benchmarks/search.py --run_dir=runs/search --data_dir=DATA_DIR
 
-Searches four settings of omniglot_1shot_5way by CMA-ES and at random, with 40
+Searches four settings of omniglot_1shot_5way by CMA-ES and at random, with 32
 trials each besides the preset's own, on validation characters. Then it trains
 what each found, and the paper's settings, as long as a trial, with three seeds,
 and evaluates them on characters of alphabets that no search has read. The same
@@ -43,7 +43,7 @@ SPACE = (
 def search(method: str, folder: pathlib.Path) -> None:
     """Searches, or goes on searching."""
     words = [
-        *(f"--method={method}", f"--run_dir={folder}", "--num_trials=41"),
+        *(f"--method={method}", f"--run_dir={folder}", "--num_trials=33"),
         *("--preset=omniglot_1shot_5way", "--mode=support_and_query"),
         *(f"--trial_iterations={ITERATIONS}", "--eval_every=500"),
         *(f"--{name}={value}" for name, value in TASKS.items()),
