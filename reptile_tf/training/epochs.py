@@ -57,7 +57,7 @@ def train(
             number of the last.
 
     Raises:
-        ValueError: a callback would put back a part of the learner alone.
+        ValueError: a callback would write phi, and nothing else of a learner.
     """
     for callback in callbacks:
         _require_known_to_fit(callback)
@@ -86,6 +86,9 @@ def train(
                 told.on_train_batch_end(step, logs)
                 if model.stop_training:
                     break
+            if iteration + 1 == iterations.stop:
+                # As Keras's fit does: an average of phi, if one is kept.
+                optimizer.finalize_variable_values(model.trainable_variables)
             if iteration + 1 == stop:
                 try:
                     logs = logs | validate(told)
@@ -93,10 +96,6 @@ def train(
                     break
             told.on_epoch_end(epoch, logs)
             start = stop
-        else:
-            if not model.stop_training:
-                # As Keras's fit does: an average of phi, if there is one.
-                optimizer.finalize_variable_values(model.trainable_variables)
         told.on_train_end(logs)
     return model.history
 
