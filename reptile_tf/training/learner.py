@@ -31,7 +31,7 @@ from reptile_tf.training.progress import Progress
 from reptile_tf.training.saving import Saveable
 from reptile_tf.training.score import Score, as_logs
 from reptile_tf.training.settings import EVALUATION_MODES, Settings
-from reptile_tf.utils import backend, random
+from reptile_tf.utils import random
 from reptile_tf.utils.frozen import Frozen
 from reptile_tf.utils.validation import require_at_least, require_choice
 
@@ -108,9 +108,6 @@ class MetaLearner(Saveable, Frozen):
         metric: Any = None,
         **settings: Any,
     ):
-        backend.require_keras_3(
-            model=model, meta_optimizer=meta_optimizer, loss=loss, metric=metric
-        )
         if isinstance(algorithm, str):
             algorithm = algorithms.from_name(algorithm)
         task_checks.require_parts(algorithm, inner_optimizer, meta_optimizer)

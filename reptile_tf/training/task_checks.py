@@ -14,6 +14,7 @@ from reptile_tf.models.faithful import require_faithful
 from reptile_tf.models.shapes import output_shape
 from reptile_tf.training import inputs, outputs, own_tasks, targets
 from reptile_tf.training.settings import Settings
+from reptile_tf.utils import backend
 
 
 def require_parts(
@@ -29,6 +30,7 @@ def require_parts(
     Raises:
         ValueError: names the argument and what would do.
     """
+    backend.require_keras_3(meta_optimizer=meta_optimizer)
     if not isinstance(algorithm, Algorithm):
         raise ValueError(
             "algorithm must be a name, or an instance of "
