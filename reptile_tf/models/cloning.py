@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import keras
 
 from reptile_tf.models import keras_internals
+from reptile_tf.utils import backend
 
 _Replace: TypeAlias = Callable[[keras.layers.Layer], keras.layers.Layer | None]
 
@@ -105,6 +106,26 @@ def _cloned(model: keras.Model, replace: _Replace | None) -> keras.Model:
         )
 
     return keras.models.clone_model(model, clone_function=again, recursive=True)
+
+
+def require_built(model: Any) -> None:
+    """Refuses what is no model with weights, of a Keras that works here.
+
+    Args:
+        model: what was given as a model.
+
+    Raises:
+        ValueError: says what would do.
+    """
+    backend.require_tensorflow()
+    backend.require_keras_3(model=model)
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"model must be a keras.Model; received {model!r}")
+    if not model.built:
+        raise ValueError(
+            f"model {model.name!r} has no weights yet; call "
+            "model.build(shape), or call it on one batch, first"
+        )
 
 
 def require_clonable(model: keras.Model) -> None:

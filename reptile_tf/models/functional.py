@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from reptile_tf.models import keras_internals
 from reptile_tf.models.batch_normalization import without_ours
-from reptile_tf.models.cloning import clone, require_clonable
+from reptile_tf.models.cloning import clone, require_built, require_clonable
 from reptile_tf.models.weight_vector import WeightVector
-from reptile_tf.utils import backend, random
+from reptile_tf.utils import random
 from reptile_tf.utils.frozen import Frozen
 
 
@@ -35,14 +35,7 @@ class FunctionalModel(WeightVector, Frozen):
     """
 
     def __init__(self, model: keras.Model):
-        backend.require_tensorflow()
-        if not isinstance(model, keras.Model):
-            raise ValueError(f"model must be a keras.Model; received {model!r}")
-        if not model.built:
-            raise ValueError(
-                f"model {model.name!r} has no weights yet; call "
-                "model.build(shape), or call it on one batch, first"
-            )
+        require_built(model)
         dtypes = {str(v.dtype) for v in model.trainable_variables}
         if len(dtypes) != 1:
             raise ValueError(

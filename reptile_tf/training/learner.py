@@ -106,8 +106,7 @@ class MetaLearner(Saveable, Frozen):
     ):
         if isinstance(algorithm, str):
             algorithm = algorithms.from_name(algorithm)
-        given = algorithm, inner_optimizer, meta_optimizer, model, loss, metric
-        task_checks.require_parts(*given)
+        task_checks.require_parts(algorithm, inner_optimizer, meta_optimizer)
         self.settings = Settings(**settings)
         algorithm.require(self.settings.inner_steps, inner_optimizer)
         self.functional = FunctionalModel(model)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from reptile_tf.algorithms.losses import function_of, sums, takes_labels
 from reptile_tf.models import keras_internals
+from reptile_tf.utils import backend
 
 # Kinds of targets that losses compare with.
 LABELS, ONE_HOT, BINARY, NUMBERS, OWN = (
@@ -81,6 +82,7 @@ def loss_for(model: keras.Model, loss: Any) -> Any:
         ValueError: the loss takes logits where the model returns
             probabilities; or it is not structured like the outputs.
     """
+    backend.require_keras_3(loss=loss)
     layers = keras_internals.output_layers(model)
     ends = [_end(layer) for layer in layers]
     if loss is None:

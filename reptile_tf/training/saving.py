@@ -25,6 +25,7 @@ from reptile_tf.models import keras_internals
 from reptile_tf.training import keras_settings
 from reptile_tf.utils.fields import values_of
 from reptile_tf.utils.files import temporary_folder, whole_file
+from reptile_tf.utils.precision import from_file
 
 _FORMAT = 2
 _KNOWN_FORMATS = (1, 2)
@@ -77,7 +78,6 @@ def _config(learner: Any) -> dict[str, Any]:
                     "learner a function with a name, registered with "
                     "keras.saving.register_keras_serializable"
                 )
-    made_under = keras_settings.recorded(learner)
     return {
         "format": _FORMAT,
         "iteration": learner.iteration,
@@ -88,7 +88,7 @@ def _config(learner: Any) -> dict[str, Any]:
             name: keras.saving.serialize_keras_object(getattr(learner, name))
             for name in _OBJECTS
         },
-        **({"keras": made_under} if made_under else {}),
+        "keras": keras_settings.recorded(learner),
     }
 
 
@@ -169,21 +169,13 @@ def load(
     learner.inner_state = tf.nest.pack_sequence_as(
         learner.inner_state,
         [
-            _tensor(state[f"inner/{i}"], tensor.dtype)
+            from_file(state[f"inner/{i}"], tensor.dtype)
             for i, tensor in enumerate(tf.nest.flatten(learner.inner_state))
         ],
     )
     for i, variable in enumerate(learner.meta_optimizer.variables):
-        values = _tensor(state[f"meta/{i}"], tf.as_dtype(variable.dtype))
-        variable.assign(values)
+        variable.assign(from_file(state[f"meta/{i}"], variable.dtype))
     return learner
-
-
-def _tensor(array: np.ndarray, dtype: tf.DType) -> tf.Tensor:
-    """Returns an array of a file, which may not say bfloat16, as a tensor."""
-    if array.dtype.kind == "V":
-        array = array.view(tf.bfloat16.as_numpy_dtype)
-    return tf.cast(tf.constant(array), dtype)
 
 
 def _read(content: bytes, path: str | os.PathLike) -> tuple[dict, bytes, dict]:

@@ -19,29 +19,19 @@ from reptile_tf.utils.validation import require_at_least
 
 
 def require_parts(
-    algorithm: Any,
-    inner_optimizer: Any,
-    meta_optimizer: Any,
-    model: Any,
-    loss: Any,
-    metric: Any,
+    algorithm: Any, inner_optimizer: Any, meta_optimizer: Any
 ) -> None:
-    """Refuses what is no algorithm, no optimizer of its kind, or of Keras 2.
+    """Refuses what is no algorithm, or no optimizer of its kind.
 
     Args:
         algorithm: that was given, or that its name was of.
         inner_optimizer: that was given.
         meta_optimizer: that was given, or None.
-        model: that was given.
-        loss: that was given, or None.
-        metric: that was given, or None.
 
     Raises:
         ValueError: names the argument and what would do.
     """
-    backend.require_keras_3(
-        model=model, meta_optimizer=meta_optimizer, loss=loss, metric=metric
-    )
+    backend.require_keras_3(meta_optimizer=meta_optimizer)
     if not isinstance(algorithm, Algorithm):
         raise ValueError(
             "algorithm must be a name, or an instance of "

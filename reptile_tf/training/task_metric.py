@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from reptile_tf.data.task import Task
 from reptile_tf.training import outputs as meaning
+from reptile_tf.utils import backend
 
 
 @keras.saving.register_keras_serializable("reptile_tf")
@@ -66,6 +67,7 @@ def resolve(metric: Any, loss: Any, model: keras.Model) -> keras.metrics.Metric:
         ValueError: the metric is left to the loss, which does not take labels;
             or it is not of one output.
     """
+    backend.require_keras_3(metric=metric)
     metric = meaning.like_outputs(model, metric, "metric")
     if tf.nest.is_nested(metric):
         return _of_one_output(tf.nest.flatten(metric), metric)
