@@ -1,6 +1,7 @@
 """The environment of all tests, and a data set small enough to reason about."""
 
 import os
+import signal
 
 # Before TensorFlow is imported, which reads it once.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -13,6 +14,11 @@ from reptile_tf.data.labelled_examples import LabelledExamples
 from reptile_tf.utils import threads
 
 threads.configure()
+
+# Where the tests run in the background, or under nohup, signals are ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for _number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(_number, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -77,12 +77,14 @@ def test_no_loop_touches_a_variable(mode, classes):
     )
     tasks = Episodes(classes, ways=3, shots=2)
     index, state = tf.constant(0, tf.int64), learner.inner_state
+    made_of = tasks.ingredients
     training = learner._outer_loop.compiled(tasks)
     testing = learner.evaluator.compiled(tasks, EVALUATION_MODES)
     for graph in (
-        training.get_concrete_function(index, state).graph,
+        training.get_concrete_function(index, state, made_of).graph,
         testing.get_concrete_function(
-            learner.functional.phi(), state, tf.constant(2), index[None]
+            *(learner.functional.phi(), state, tf.constant(2), index[None]),
+            made_of,
         ).graph,
     ):
         functions = graph.as_graph_def().library.function

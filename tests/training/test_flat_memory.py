@@ -32,6 +32,7 @@ def learner():
     )
 
 
+@pytest.mark.long
 def test_30_sets_of_tasks_are_not_kept(eagerly):
     """Each holds 4 MB; a few are kept, as they may be asked for again."""
     one = learner()
@@ -111,6 +112,7 @@ def test_100_000_iterations_leave_nothing():
     assert resident() - before < 5 * MB  # 0.05 KB each
 
 
+@pytest.mark.long
 def test_evaluations_leave_nothing():
     one = learner()
     pictures = np.zeros((20, 64, 64, 1), np.uint8)
