@@ -72,11 +72,13 @@ def aside(
         finally:
             ended.set()
 
-    threading.Thread(target=run, daemon=True).start()
+    thread = threading.Thread(target=run, daemon=True)
     try:
+        thread.start()  # waits for the thread, and may be interrupted, too
         ended.wait()
     except BaseException:
         cancel()
+        # Two threads at once in one tf.function would be too many.
         ended.wait(_PATIENCE)
         raise
     if "raised" in outcome:
