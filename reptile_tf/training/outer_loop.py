@@ -85,7 +85,9 @@ class OuterLoop:
             self._state.inner,
             recipe_of(tasks)[1],
         )
-        function = self.compiled(tasks)
+        function = self._traced(
+            self.compiled(tasks), recipe_of(tasks)[0], arguments
+        )
         if self._seconds < _LONG:
             made = function(*arguments)
         else:
@@ -95,7 +97,9 @@ class OuterLoop:
         finite = report.pop("finite")
         if self._settings.on_divergence == "stop":
             _require_finite(finite, report["loss"], iteration, first)
-        self._step(meta_gradient, inner)
+        self._traced(self._step, None, (meta_gradient, inner))(
+            meta_gradient, inner
+        )
         self._seconds = seconds = time.perf_counter() - start
         logs = {
             name: values[finite].mean().item() if finite.any() else math.nan
@@ -105,6 +109,21 @@ class OuterLoop:
         if self._settings.on_divergence == "skip":
             logs["skipped_tasks"] = int(n - finite.sum())
         return logs
+
+    def _traced(self, function: Any, owner: Any, arguments: tuple) -> Any:
+        """Returns a `tf.function` as it is traced for arguments like these.
+
+        A `tf.function` looks its traces up in a table that an interrupt may
+        leave broken for ever; so they are looked up here.
+        """
+        if tf.config.functions_run_eagerly():
+            return function
+        likes = tuple(
+            (tuple(t.shape), t.dtype) for t in tf.nest.flatten(arguments)
+        )
+        return self._compiled.get(
+            owner, likes, lambda: function.get_concrete_function(*arguments)
+        )
 
     def compiled(self, tasks: Tasks) -> Any:
         """Returns `_meta_gradient` of the tasks' recipe as a `tf.function`."""

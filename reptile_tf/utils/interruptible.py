@@ -19,14 +19,15 @@ def call(function: Any, *args: Any) -> Any:
     function, which ends with the operation that it is at.
 
     Args:
-        function: the `tf.function`. It should have no effects besides what it
-            returns, as it may end anywhere.
+        function: the `tf.function`, or what it was traced to. It should have
+            no effects besides what it returns, as it may end anywhere.
         *args: of it.
     """
     if tf.config.functions_run_eagerly():
         return function(*args)
-    # Traced here, where the thread's scopes are.
-    function.get_concrete_function(*args)
+    if hasattr(function, "get_concrete_function"):
+        # Traced here, where the thread's scopes are.
+        function.get_concrete_function(*args)
     cancels = cancellation.CancellationManager()
     scope = cancellation.CancellationManagerContext(cancels)
 
