@@ -42,6 +42,16 @@ class LearnerState:
     def iteration(self, number: int) -> None:
         self._iteration.assign(number)
 
+    def first_task(self, n: tf.Tensor) -> tf.Tensor:
+        """Returns the number of the next iteration's first task, int64.
+
+        Made of tensors: TensorFlow would keep that of a Python number for ever.
+
+        Args:
+            n: the tasks of an iteration, int64.
+        """
+        return self._iteration * n
+
     def move(self, inner: Any) -> None:
         """Takes the state that an outer iteration ended with, and counts it.
 

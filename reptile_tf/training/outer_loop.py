@@ -55,6 +55,7 @@ class OuterLoop:
         self._loop, self._algorithm = loop, algorithm
         self._meta_optimizer, self._metric = meta_optimizer, metric
         self._settings, self._state = settings, state
+        self._tasks = tf.constant(settings.meta_batch_size, tf.int64)
         self._seconds = 0.0  # that the last iteration took
         self._compiled = Recent()
         self._step = tf.function(self._outer_step, autograph=False)
@@ -79,9 +80,8 @@ class OuterLoop:
         start = time.perf_counter()
         n, iteration = self._settings.meta_batch_size, self._state.iteration
         first = iteration * n
-        # TensorFlow would keep the tensor of a Python number for ever.
         arguments = (
-            tf.convert_to_tensor(np.int64(first)),
+            self._state.first_task(self._tasks),
             self._state.inner,
             recipe_of(tasks)[1],
         )

@@ -54,9 +54,8 @@ def raise_at_random(learner, tasks, count, seed=0):
         signal.signal(signal.SIGALRM, before)
 
 
-@pytest.mark.parametrize(
-    "count", [50, pytest.param(1000, marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("count", [50, 1000])
 def test_interrupts_find_the_learner_whole(count):
     learner, tasks = sine_learner(), rt.SineWaves(10)
     learner.fit(tasks, 1, verbose=0)  # compiles
