@@ -12,7 +12,7 @@ run: setup
 test: lint types
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
-# Besides the above what takes long: CONTRIBUTING.md says how long, and what.
+# Besides the above what takes long: CONTRIBUTING.md says what.
 test-all: test
 	$(BIN)/python -m pytest -q -m long
 	$(BIN)/python tests/versions.py

@@ -118,7 +118,7 @@ class EpisodeRecipe:
         class_key, example_key, support_key, query_key, task_key = _keys(
             seed, index
         )
-        classes = _choose_classes(class_key, sizes, self.ways)
+        classes = choose_classes(class_key, sizes, self.ways)
         each = self.shots + self.query_shots
         chosen = random.choose(
             example_key, tf.gather(sizes, classes), each, tf.reduce_max(sizes)
@@ -141,14 +141,21 @@ class EpisodeRecipe:
     def classes(self, ingredients: Any, index: int | tf.Tensor) -> tf.Tensor:
         """Returns the numbers of a task's classes, int32 `[ways]`."""
         seed, _, _, sizes = ingredients
-        return _choose_classes(_keys(seed, index)[0], sizes, self.ways)
+        return choose_classes(_keys(seed, index)[0], sizes, self.ways)
 
 
 def _keys(seed: tf.Tensor, index: int | tf.Tensor) -> list[tf.Tensor]:
     return random.split(random.fold_in(seed, index), 5)
 
 
-def _choose_classes(key: tf.Tensor, sizes: tf.Tensor, ways: int) -> tf.Tensor:
+def choose_classes(key: tf.Tensor, sizes: tf.Tensor, ways: int) -> tf.Tensor:
+    """Returns the numbers of a task's classes, int32 `[ways]`.
+
+    Args:
+        key: int32 `[2]`.
+        sizes: the examples of each class there is, int32 `[classes]`.
+        ways: how many to choose.
+    """
     count = tf.size(sizes)
     return tf.squeeze(random.choose(key, count[tf.newaxis], ways, count), 0)
 

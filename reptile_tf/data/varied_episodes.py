@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from reptile_tf.data.episodes import Augmentation, most_ways
+from reptile_tf.data.episodes import Augmentation, choose_classes, most_ways
 from reptile_tf.data.example_kind import ExampleKind
 from reptile_tf.data.labelled_examples import LabelledExamples
 from reptile_tf.data.task import RecipeTasks, Task
@@ -122,9 +122,7 @@ class _VariedRecipe:
             random.split(key, 6)
         )
         ways = _integer(ways_key, self.min_ways, self.ways)
-        count = tf.size(all_sizes)
-        classes = random.choose(class_key, count[tf.newaxis], self.ways, count)
-        classes = tf.squeeze(classes, 0)[:ways]
+        classes = choose_classes(class_key, all_sizes, self.ways)[:ways]
         sizes = tf.gather(all_sizes, classes)
         queries = tf.minimum(self.max_queries, tf.reduce_min(sizes) // 2)
         shots = self._shots(size_key, sizes, queries)

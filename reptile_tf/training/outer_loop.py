@@ -80,14 +80,13 @@ class OuterLoop:
         start = time.perf_counter()
         n, iteration = self._settings.meta_batch_size, self._state.iteration
         first = iteration * n
+        recipe, ingredients = recipe_of(tasks)
         arguments = (
             self._state.first_task(self._tasks),
             self._state.inner,
-            recipe_of(tasks)[1],
+            ingredients,
         )
-        function = self._traced(
-            self.compiled(tasks), recipe_of(tasks)[0], arguments
-        )
+        function = self._traced(self.compiled(tasks), recipe, arguments)
         if self._seconds < _LONG:
             made = function(*arguments)
         else:
