@@ -7,23 +7,19 @@ writing at once. They can be deleted at any time that no training uses them.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
+import math
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from reptile_tf.data.labelled_examples import LabelledExamples
-from reptile_tf.utils.files import (
-    NotWrittenError,
-    named_if_not_written,
-    whole_file,
-    write_json,
-)
+from reptile_tf.utils import locks
+from reptile_tf.utils.files import NotWrittenError, whole_file, write_json
 from reptile_tf.utils.home import cache_folder
 
 # Bump when what is written for a key changes.
@@ -73,7 +69,9 @@ def load_or_write(
     numbers, names = labels()
     rows = _Rows(len(numbers), shape, dtype)
     try:
-        with _alone(path):
+        with locks.held(path.with_suffix(".lock"), patience=math.inf):
+            for left in path.parent.glob(f".part-*-{path.stem}.*"):
+                left.unlink(missing_ok=True)  # of one that was killed
             with contextlib.suppress(OSError, ValueError, KeyError):
                 return _read(path, shape, dtype)  # another one wrote it
             info = rows.write(path, fill)
@@ -119,20 +117,6 @@ def _in_memory(
     examples, info = rows.make(fill)
     about = _about(info, numbers, names)
     return LabelledExamples(examples, about["offsets"], about["names"]), info
-
-
-@contextlib.contextmanager
-def _alone(path: pathlib.Path) -> Iterator[None]:
-    """Keeps others, of this process too, from writing the same data set."""
-    with contextlib.ExitStack() as stack:
-        with named_if_not_written(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock = path.with_suffix(".lock").open("w")
-            file = stack.enter_context(lock)
-            fcntl.flock(file, fcntl.LOCK_EX)
-            for left in path.parent.glob(f".part-*-{path.stem}.*"):
-                left.unlink(missing_ok=True)  # of one that was killed
-        yield
 
 
 def _about(

@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from reptile_tf.utils import backend
+
 # Logs that are counts: an epoch has their sums, and means of the others.
 COUNTS = ("skipped_tasks",)
 
@@ -25,9 +27,13 @@ def callback_list(
             which is returned as it is.
         model: what they get as their model.
         **params: what they get as their `params`.
+
+    Raises:
+        ValueError: a callback is one of Keras 2.
     """
     if isinstance(callbacks, keras.callbacks.CallbackList):
         return callbacks
+    backend.require_keras_3(callbacks=callbacks)
     return keras.callbacks.CallbackList(callbacks, model=model, **params)
 
 

@@ -15,6 +15,7 @@ from reptile_tf.training.score import Score
 from reptile_tf.training.settings import Settings
 from reptile_tf.utils import interruptible
 from reptile_tf.utils.bars import Bar
+from reptile_tf.utils.compiled import Compiled
 from reptile_tf.utils.recent import Recent
 
 # Tasks of one compiled call of an evaluation; progress is seen between calls.
@@ -40,7 +41,7 @@ class Evaluator:
         self._compiled = Recent()
         # One for each rank of inputs and targets: TensorFlow would merge the
         # traces of two ranks into one of which it knows no shape.
-        self._adapt: dict[tuple, Any] = {}
+        self._adapt: dict[tuple, Compiled] = {}
 
     def adapted_weights(
         self,
@@ -86,11 +87,7 @@ class Evaluator:
         model = self.loop.model
         ranks = tuple(t.shape.rank for t in tf.nest.flatten((x, y)))
         if ranks not in self._adapt:
-            self._adapt[ranks] = tf.function(
-                self._weights_and_statistics,
-                autograph=False,
-                reduce_retracing=True,
-            )
+            self._adapt[ranks] = Compiled(self._weights_and_statistics)
         weights, statistics = interruptible.call(
             *(self._adapt[ranks], model.phi(), state, tf.constant(steps)),
             *(x, y, key),
@@ -167,7 +164,7 @@ class Evaluator:
             Score.of(mode, metric, values[:, i]) for i, mode in enumerate(modes)
         ]
 
-    def compiled(self, tasks: Tasks, modes: Sequence[str]) -> Any:
+    def compiled(self, tasks: Tasks, modes: Sequence[str]) -> Compiled:
         """Returns (phi, state, steps, indices, ingredients) -> `[n, modes]`."""
         modes = tuple(modes)
         recipe, _ = recipe_of(tasks)
@@ -199,10 +196,4 @@ class Evaluator:
                 parallel_iterations=os.cpu_count(),
             )
 
-        return self._compiled.get(
-            recipe,
-            modes,
-            lambda: tf.function(
-                measure, autograph=False, reduce_retracing=True
-            ),
-        )
+        return self._compiled.get(recipe, modes, lambda: Compiled(measure))

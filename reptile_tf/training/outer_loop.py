@@ -2,7 +2,6 @@
 
 import math
 import time
-from typing import Any
 
 import keras
 import numpy as np
@@ -16,6 +15,7 @@ from reptile_tf.training import task_metric
 from reptile_tf.training.learner_state import LearnerState
 from reptile_tf.training.settings import Settings
 from reptile_tf.utils import interruptible
+from reptile_tf.utils.compiled import Compiled
 from reptile_tf.utils.recent import Recent
 
 # Seconds of an iteration for which an interrupt need not wait. A shorter one
@@ -58,7 +58,7 @@ class OuterLoop:
         self._tasks = tf.constant(settings.meta_batch_size, tf.int64)
         self._seconds = 0.0  # that the last iteration took
         self._compiled = Recent()
-        self._step = tf.function(self._outer_step, autograph=False)
+        self._step = Compiled(self._outer_step)
 
     def iterate(self, tasks: Tasks) -> dict[str, float]:
         """Makes the next outer iteration, which moves phi once.
@@ -80,25 +80,22 @@ class OuterLoop:
         start = time.perf_counter()
         n, iteration = self._settings.meta_batch_size, self._state.iteration
         first = iteration * n
-        recipe, ingredients = recipe_of(tasks)
         arguments = (
             self._state.first_task(self._tasks),
             self._state.inner,
-            ingredients,
+            recipe_of(tasks)[1],
         )
-        function = self._traced(self.compiled(tasks), recipe, arguments)
+        compiled = self.compiled(tasks)
         if self._seconds < _LONG:
-            made = function(*arguments)
+            made = compiled(*arguments)
         else:
-            made = interruptible.call(function, *arguments)
+            made = interruptible.call(compiled, *arguments)
         meta_gradient, inner, report = made
         report = {name: values.numpy() for name, values in report.items()}
         finite = report.pop("finite")
         if self._settings.on_divergence == "stop":
             _require_finite(finite, report["loss"], iteration, first)
-        self._traced(self._step, None, (meta_gradient, inner))(
-            meta_gradient, inner
-        )
+        self._step(meta_gradient, inner)
         self._seconds = seconds = time.perf_counter() - start
         logs = {
             name: values[finite].mean().item() if finite.any() else math.nan
@@ -109,23 +106,8 @@ class OuterLoop:
             logs["skipped_tasks"] = int(n - finite.sum())
         return logs
 
-    def _traced(self, function: Any, owner: Any, arguments: tuple) -> Any:
-        """Returns a `tf.function` as it is traced for arguments like these.
-
-        A `tf.function` looks its traces up in a table that an interrupt may
-        leave broken for ever; so they are looked up here.
-        """
-        if tf.config.functions_run_eagerly():
-            return function
-        likes = tuple(
-            (tuple(t.shape), t.dtype) for t in tf.nest.flatten(arguments)
-        )
-        return self._compiled.get(
-            owner, likes, lambda: function.get_concrete_function(*arguments)
-        )
-
-    def compiled(self, tasks: Tasks) -> Any:
-        """Returns `_meta_gradient` of the tasks' recipe as a `tf.function`."""
+    def compiled(self, tasks: Tasks) -> Compiled:
+        """Returns `_meta_gradient` of the tasks' recipe, compiled."""
         recipe, _ = recipe_of(tasks)
         varied = getattr(tasks, "varied", False)
 
@@ -136,11 +118,7 @@ class OuterLoop:
             )
 
         return self._compiled.get(
-            recipe,
-            "meta-gradient",
-            lambda: tf.function(
-                meta_gradient, autograph=False, reduce_retracing=True
-            ),
+            recipe, "meta-gradient", lambda: Compiled(meta_gradient)
         )
 
     def _meta_gradient(self, sample, varied, first, state):

@@ -7,11 +7,13 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.eager import cancellation, context
 
+from reptile_tf.utils.compiled import Compiled
+
 _PATIENCE = 2.0  # seconds for a cancelled function to end
 
 
-def call(function: Any, *args: Any) -> Any:
-    """Calls a `tf.function`; what a signal raises meanwhile ends it.
+def call(compiled: Compiled, *args: Any) -> Any:
+    """Calls a compiled function; what a signal raises meanwhile ends it.
 
     Python answers signals between its own instructions alone, and a compiled
     function may run for minutes. So it runs in a thread of its own, and this
@@ -19,15 +21,13 @@ def call(function: Any, *args: Any) -> Any:
     function, which ends with the operation that it is at.
 
     Args:
-        function: the `tf.function`, or what it was traced to. It should have
-            no effects besides what it returns, as it may end anywhere.
+        compiled: the function. It should have no effects besides what it
+            returns, as it may end anywhere.
         *args: of it.
     """
+    function = compiled.traced(*args)  # here, where the thread's scopes are
     if tf.config.functions_run_eagerly():
         return function(*args)
-    if hasattr(function, "get_concrete_function"):
-        # Traced here, where the thread's scopes are.
-        function.get_concrete_function(*args)
     cancels = cancellation.CancellationManager()
     scope = cancellation.CancellationManagerContext(cancels)
 

@@ -1,6 +1,7 @@
 """Locks between processes, which the system opens when their holder dies."""
 
 import contextlib
+import math
 import os
 import pathlib
 import platform
@@ -13,14 +14,15 @@ from reptile_tf.utils.files import named_if_not_written
 
 @contextlib.contextmanager
 def held(
-    path: pathlib.Path, remedy: str, patience: float = 0.0
+    path: pathlib.Path, remedy: str = "", patience: float = 0.0
 ) -> Iterator[None]:
     """Holds a lock.
 
     Args:
         path: of the lock's file; its folder is made if it is not there.
         remedy: what to do where another process holds it, for the message.
-        patience: how long to wait for another to open it, in seconds.
+        patience: how long to wait for another to open it, in seconds; of
+            infinity, for ever.
 
     Raises:
         TimeoutError: another holds it all that time; names that process.
@@ -33,7 +35,7 @@ def held(
     with named_if_not_written(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            lock.acquire(timeout=patience)
+            lock.acquire(timeout=-1 if patience == math.inf else patience)
         except filelock.Timeout as error:
             waited = f" (waited {patience:.0f} s)" if patience else ""
             raise TimeoutError(

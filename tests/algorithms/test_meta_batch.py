@@ -81,8 +81,8 @@ def test_no_loop_touches_a_variable(mode, classes):
     training = learner._outer_loop.compiled(tasks)
     testing = learner.evaluator.compiled(tasks, EVALUATION_MODES)
     for graph in (
-        training.get_concrete_function(index, state, made_of).graph,
-        testing.get_concrete_function(
+        training.traced(index, state, made_of).graph,
+        testing.traced(
             *(learner.functional.phi(), state, tf.constant(2), index[None]),
             made_of,
         ).graph,

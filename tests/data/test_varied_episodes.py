@@ -118,10 +118,10 @@ def test_training_and_evaluation_trace_once():
     )
     assert np.isfinite(history.history["loss"]).all()
     compiled = learner._outer_loop.compiled(tasks)
-    assert compiled.experimental_get_tracing_count() == 1
+    assert compiled.tracing_count() == 1
     learner.evaluate(tasks, 100)
     measure = learner.evaluator.compiled(tasks, ["support"])
-    assert measure.experimental_get_tracing_count() == 1
+    assert measure.tracing_count() == 1
 
 
 def test_a_class_that_is_absent_is_no_answer():

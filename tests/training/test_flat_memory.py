@@ -90,7 +90,7 @@ def test_other_tasks_of_one_form_are_not_traced_anew(kind, count):
     assert resident() - before < 4 * MB + count * MB / 50
     measure = one.evaluator.compiled(tasks[0], ["support"])
     # The second is of any number of examples.
-    assert measure.experimental_get_tracing_count() <= 2
+    assert measure.tracing_count() <= 2
     again = one.evaluate(tasks[0], 2)
     assert again == scores[:1]  # what came after was of its own tasks
 

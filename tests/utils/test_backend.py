@@ -9,7 +9,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from reptile_tf import MetaLearner, models
+from reptile_tf import MetaLearner, SineWaves, models
 
 # As of an object of Keras 2, which need not be installed.
 Legacy = type("Adam", (), {"__module__": "tf_keras.src.optimizers.adam"})
@@ -24,6 +24,19 @@ def test_objects_of_keras_2_are_refused(name):
     text = str(refused.value)
     assert text.startswith(f"{name} must be of Keras 3; Adam is of Keras 2")
     assert "`import keras`" in text and "\n" not in text
+
+
+def test_callbacks_of_keras_2_are_refused():
+    learner = MetaLearner(
+        models.sine_mlp(), loss="mean_squared_error", metric="mse"
+    )
+    tasks = SineWaves(10)
+    for use in (
+        lambda told: learner.fit(tasks, 1, callbacks=told, verbose=0),
+        lambda told: learner.evaluate(tasks, 2, callbacks=told),
+    ):
+        with pytest.raises(ValueError, match="callbacks must be of Keras 3"):
+            use([Legacy()])
 
 
 def test_another_backend_is_refused(monkeypatch):
