@@ -70,9 +70,13 @@ def mini_imagenet_cnn(
 def sine_mlp(
     outputs: int = 1,
     input_shape: Sequence[int] = (1,),
-    activation: str = "relu",
+    activation: str = "tanh",
 ) -> keras.Model:
     """The MLP 1-64-64-1 of Figure 1.
+
+    The paper leaves the activation open. With "relu" the curvature of the loss
+    has no bound, and grows as phi is learned, until gradient descent on some
+    wave diverges.
 
     Args:
         outputs: number of outputs.
