@@ -395,7 +395,7 @@ def test_a_finished_run_says_so_and_stays(sine_run, capsys):
     [
         ("--inner_steps=3", "inner_steps=3 (the run has 2)"),
         ("--seed=1", "seed=1 (the run has 0)"),
-        ("--learning_rate=0.5", "learning_rate=0.5 (the run has 0.02)"),
+        ("--learning_rate=0.5", "learning_rate=0.5 (the run has 0.005)"),
     ],
 )
 def test_contradicting_settings_are_refused(sine_run, flag, message):

@@ -95,7 +95,7 @@ def test_the_first_trial_is_the_preset_and_the_best_is_found(tmp_path, fake):
     assert fake.made == list(range(60))
     history = search.history()
     assert history.trials()[0].values == {
-        "learning_rate": 0.02,
+        "learning_rate": 0.005,
         "inner_steps": 2,
     }
     trial, result = history.best()
@@ -111,7 +111,7 @@ def test_the_first_trial_is_the_preset_and_the_best_is_found(tmp_path, fake):
         "trial,generation,state,iterations,learning_rate,inner_steps,"
         "mean_squared_error,ci95,mode,num_tasks"
     )
-    assert rows[1].startswith("0,0,finished,4,0.02,2,2.0,0.1,support,3")
+    assert rows[1].startswith("0,0,finished,4,0.005,2,2.0,0.1,support,3")
     # It can be gone on with, as if it had been to be as long from the start.
     again = begun(tmp_path / "straight")
     worker.work(again, 70)
@@ -690,7 +690,7 @@ def test_others_are_waited_for_and_that_is_said(
         worker.work(search, 1, progress=worker.Progress(search, 1))
     printed = capsys.readouterr().out
     assert printed.count("Waiting for trials that other workers are at: 0") == 1
-    assert "[1/1] trial 0: learning_rate 0.02" in printed
+    assert "[1/1] trial 0: learning_rate 0.005" in printed
 
 
 def test_an_empty_log_has_no_history():
