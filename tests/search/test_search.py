@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import gc
 import json
+import math
 import signal
 import sys
 
@@ -111,7 +112,8 @@ def test_the_first_trial_is_the_preset_and_the_best_is_found(tmp_path, fake):
         "trial,generation,state,iterations,learning_rate,inner_steps,"
         "mean_squared_error,ci95,mode,num_tasks"
     )
-    assert rows[1].startswith("0,0,finished,4,0.005,2,2.0,0.1,support,3")
+    first = 1 + math.log10(0.005 / 0.2) ** 2
+    assert rows[1] == f"0,0,finished,4,0.005,2,{first},0.1,support,3"
     # It can be gone on with, as if it had been to be as long from the start.
     again = begun(tmp_path / "straight")
     worker.work(again, 70)
