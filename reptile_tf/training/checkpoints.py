@@ -108,10 +108,7 @@ class Checkpoint(keras.callbacks.Callback):
             self.model.stop_training = True
         # An epoch's last iteration is saved with what its end brings, or a
         # resume would leave out its evaluation and its line of the history.
-        # The one before it is saved for a stop in that evaluation.
         if not self._ends_epoch(iteration):
-            if self.signal is not None or self._ends_epoch(iteration + 1):
-                self._save()
             self._save_if_due()
 
     def on_test_begin(self, logs: dict | None = None) -> None:
@@ -128,7 +125,6 @@ class Checkpoint(keras.callbacks.Callback):
         """Saves when it is time, or a signal came."""
         if self.signal is not None:
             self.model.stop_training = True
-            self._save()
         self._save_if_due()
 
     def on_train_end(self, logs: dict | None = None) -> None:
@@ -142,7 +138,13 @@ class Checkpoint(keras.callbacks.Callback):
         return last or not iteration % self.params["steps"]
 
     def _save_if_due(self):
-        if not self._learner.iteration % self._every:
+        iteration = self._learner.iteration
+        if (
+            self.signal is not None
+            # An evaluation comes next, and a signal may end it.
+            or self._ends_epoch(iteration + 1)
+            or not iteration % self._every
+        ):
             self._save()
 
     def _save(self):

@@ -164,7 +164,10 @@ def test_a_callback_that_raises_leaves_the_learner_whole():
 
 
 class Slow(keras.callbacks.Callback):
-    """Sends signals when an evaluation has begun, or an iteration ended."""
+    """Sends signals when an evaluation has begun, or an iteration ended.
+
+    Each event is given the signals to send the first time, the second, ...
+    """
 
     def __init__(self, **numbers):
         super().__init__()
@@ -177,20 +180,24 @@ class Slow(keras.callbacks.Callback):
         self._send("evaluation")
 
     def _send(self, when):
-        for number in self._numbers.pop(when, ()):
+        times = self._numbers.get(when)
+        for number in times.pop(0) if times else ():
             os.kill(os.getpid(), number)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number, epoch, kept",
+    [(signal.SIGINT, 4, 3), (signal.SIGHUP, 4, 3), (signal.SIGINT, 1, 2)],
+)
 def test_a_signal_in_an_evaluation_stops_it_and_loses_one_iteration(
-    tmp_path, number
+    tmp_path, number, epoch, kept
 ):
     def train(learner, folder, *callbacks):
         with rt.Checkpoint(learner, folder, every=100) as checkpoint:
             learner.fit(
                 TASKS,
                 8,
-                iterations_per_epoch=4,
+                iterations_per_epoch=epoch,
                 validation_tasks=TASKS,
                 num_validation_tasks=150,
                 callbacks=[*callbacks, checkpoint],
@@ -199,12 +206,13 @@ def test_a_signal_in_an_evaluation_stops_it_and_loses_one_iteration(
         return checkpoint
 
     learner = regression(inner_steps=1)
-    checkpoint = train(learner, tmp_path, Slow(evaluation=[number]))
+    # Of an epoch of 1, the third evaluation; each has three batches.
+    before = [[]] * 6 if epoch == 1 else []
+    checkpoint = train(learner, tmp_path, Slow(evaluation=[*before, [number]]))
     assert checkpoint.signal == number
-    assert [path.name for path in tmp_path.iterdir()] == [
-        "iteration-00000003.zip"
-    ]
-    resumed = rt.MetaLearner.load(tmp_path / "iteration-00000003.zip")
+    newest = max(path.name for path in tmp_path.iterdir())
+    assert newest == f"iteration-{kept:08d}.zip"
+    resumed = rt.MetaLearner.load(tmp_path / newest)
     train(resumed, tmp_path)
     straight = regression(inner_steps=1)
     train(straight, tmp_path / "straight")
@@ -213,7 +221,7 @@ def test_a_signal_in_an_evaluation_stops_it_and_loses_one_iteration(
 
 def test_a_second_signal_ends_all_at_once(tmp_path):
     learner = regression(inner_steps=1)
-    twice = Slow(iteration=[signal.SIGINT, signal.SIGINT])
+    twice = Slow(iteration=[[signal.SIGINT, signal.SIGINT]])
     with pytest.raises(KeyboardInterrupt):
         with rt.Checkpoint(learner, tmp_path) as checkpoint:
             learner.fit(TASKS, 9, callbacks=[twice, checkpoint], verbose=0)
@@ -225,7 +233,7 @@ def test_an_ignored_signal_stays_ignored_and_threads_have_none(tmp_path):
     learner = regression(inner_steps=1)
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        hung_up = Slow(iteration=[signal.SIGHUP])
+        hung_up = Slow(iteration=[[signal.SIGHUP]])
         with rt.Checkpoint(learner, tmp_path) as checkpoint:
             learner.fit(TASKS, 2, callbacks=[hung_up, checkpoint], verbose=0)
         assert checkpoint.signal is None
