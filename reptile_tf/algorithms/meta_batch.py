@@ -5,15 +5,31 @@ from typing import Any
 
 import tensorflow as tf
 
+# (meta-gradient, state, report) of a task; with one more axis in front, the
+# rows of several.
+Given = tuple[tf.Tensor, Any, dict]
+Spread = Callable[[Callable[[tf.Tensor], Any], tf.Tensor], Any]
+
+
+def here(rows_of: Callable[[tf.Tensor], Any], indices: tf.Tensor) -> Any:
+    """Returns the rows of tasks, made by this replica alone.
+
+    Args:
+        rows_of: int64 `[n]`, the tasks -> a structure of tensors `[n, ...]`.
+        indices: the tasks.
+    """
+    return rows_of(indices)
+
 
 def train_on_tasks(
-    train: Callable[[tf.Tensor, Any], tuple[tf.Tensor, Any, dict]],
+    train: Callable[[tf.Tensor, Any], Given],
     state: Any,
     indices: tf.Tensor,
-    like: tuple[Any, Any, dict],
+    like: Given,
     mode: str,
     skip: bool = False,
-) -> tuple[tf.Tensor, Any, dict]:
+    spread: Spread = here,
+) -> Given:
     """Trains on the tasks of a meta-batch.
 
     "serial" is the paper's way: the inner optimizer's state runs through the
@@ -36,67 +52,97 @@ def train_on_tasks(
         skip: whether tasks that are not finite are left out of the means, as
             if the meta-batch had not had them. The meta-gradient of none at
             all is 0, and the state as before.
+        spread: like `here`, which it is by default; of mode "parallel".
 
     Returns:
         (mean meta-gradient, state to go on with, reports stacked `[n, ...]`).
     """
     n = indices.shape[0]
-    start, serial = state, mode == "serial"
+    like = tf.nest.map_structure(
+        lambda t: tf.TensorSpec(t.shape, t.dtype), like
+    )
+    if mode == "serial":
+        return _one_after_another(train, state, indices, like, skip)
+    rows = spread(
+        lambda share: tf.map_fn(
+            lambda index: train(index, state),
+            share,
+            fn_output_signature=like,
+            parallel_iterations=n,
+        ),
+        indices,
+    )
+    return _means(rows, n, state, skip)
+
+
+def _one_after_another(train, state, indices, like, skip) -> Given:
+    """Hands the state from task to task."""
+    n = indices.shape[0]
     vector, _, report = like
-    total = tf.zeros(vector.shape, vector.dtype)
-    if not serial:
-        state = tf.nest.map_structure(tf.zeros_like, state)
     reports = tf.nest.map_structure(
         lambda s: tf.TensorArray(s.dtype, n, element_shape=s.shape), report
     )
 
     def step(i, total, state, reports):
-        before = state if serial else start
-        vector, after, report = train(indices[i], before)
-        if not serial:
-            after = tf.nest.map_structure(tf.add, state, after)
-        total_after = total + vector
+        vector, after, report = train(indices[i], state)
+        moved = total + vector, after
         if skip:
-            total_after, after = tf.nest.map_structure(
-                lambda new, old: tf.where(report["finite"], new, old),
-                (total_after, after),
-                (total, state),
-            )
+            moved = _where(report["finite"], moved, (total, state))
         reports = tf.nest.map_structure(
             lambda array, value: array.write(i, value), reports, report
         )
-        return i + 1, total_after, after, reports
+        return i + 1, *moved, reports
 
-    # TensorFlow starts an operation of any task once its inputs are there: in
-    # parallel mode that is at once; in serial mode a task's first gradient,
-    # which needs phi alone, is made beside the task before.
+    # TensorFlow starts an operation of any task once its inputs are there: a
+    # task's first gradient, which needs phi alone, is made beside the task
+    # before.
     _, total, state, reports = tf.while_loop(
         lambda i, *_: i < n,
         step,
-        (0, total, state, reports),
+        (0, tf.zeros(vector.shape, vector.dtype), state, reports),
         parallel_iterations=n,
     )
     reports = tf.nest.map_structure(lambda array: array.stack(), reports)
-    if not skip:
-        return total / n, state if serial else _mean(state, n), reports
-    kept = tf.math.count_nonzero(reports["finite"], dtype=tf.int32)
-    some = tf.maximum(kept, 1)
-    if not serial:
-        state = tf.nest.map_structure(
-            lambda mean, old: tf.where(kept > 0, mean, old),
-            _mean(state, some),
-            start,
-        )
-    return total / tf.cast(some, total.dtype), state, reports
+    kept = _kept(reports) if skip else n
+    return _mean(total, tf.maximum(kept, 1)), state, reports
 
 
-def _mean(state: Any, n: int | tf.Tensor) -> Any:
-    """Returns a state of which n were added."""
-    return tf.nest.map_structure(
-        lambda s: (
-            s // tf.cast(n, s.dtype)
-            if s.dtype.is_integer
-            else s / tf.cast(n, s.dtype)
+def _means(rows: Given, n: int, state: Any, skip: bool) -> Given:
+    """Returns the means over tasks, summed in the order of the tasks.
+
+    Whoever made the rows, the sums are the same to the last bit.
+    """
+    vectors, states, reports = rows
+
+    def add(sums, row):
+        given, finite = row
+        more = tf.nest.map_structure(tf.add, sums, given)
+        return _where(finite, more, sums) if skip else more
+
+    sums = tf.foldl(
+        add,
+        ((vectors, states), reports["finite"]),
+        tf.nest.map_structure(
+            lambda t: tf.zeros(t.shape[1:], t.dtype), (vectors, states)
         ),
-        state,
     )
+    kept = _kept(reports) if skip else n
+    vector, mean = tf.nest.map_structure(
+        lambda total: _mean(total, tf.maximum(kept, 1)), sums
+    )
+    return vector, _where(kept > 0, mean, state) if skip else mean, reports
+
+
+def _where(condition: tf.Tensor, yes: Any, no: Any) -> Any:
+    return tf.nest.map_structure(
+        lambda a, b: tf.where(condition, a, b), yes, no
+    )
+
+
+def _kept(reports: dict) -> tf.Tensor:
+    return tf.math.count_nonzero(reports["finite"], dtype=tf.int32)
+
+
+def _mean(total: tf.Tensor, n: tf.Tensor) -> tf.Tensor:
+    n = tf.cast(n, total.dtype)
+    return total // n if total.dtype.is_integer else total / n

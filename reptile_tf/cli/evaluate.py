@@ -28,6 +28,7 @@ MODE = flags.DEFINE_enum(
     "(support_and_query), or those of the support set alone (support).",
 )
 DATA_DIR = shared_flags.define_data_dir("the folder that the training used")
+strategy = shared_flags.define_strategy()
 
 
 def main() -> None:
@@ -35,6 +36,7 @@ def main() -> None:
     from reptile_tf.experiments.run import Run
     from reptile_tf.training import score
 
+    shared = strategy()
     run = Run.open(RUN_DIR.value, DATA_DIR.value)
     modes = None if MODE.value == "all" else [MODE.value]
 
@@ -44,7 +46,12 @@ def main() -> None:
             print(f"{len(names):,} {SPLIT.value} classes: {_some(names)}")
         print(score.table(scores), flush=True)
 
-    run.evaluate(NUM_TASKS.value, modes, split=SPLIT.value, show=show)
+    run.evaluate(
+        *(NUM_TASKS.value, modes),
+        split=SPLIT.value,
+        show=show,
+        strategy=shared,
+    )
 
 
 def _some(names: list[str], most: int = 10) -> str:

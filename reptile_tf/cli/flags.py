@@ -246,3 +246,39 @@ def define_threads() -> None:
         "core.",
         0,
     )
+
+
+def define_strategy() -> Callable[[], Any]:
+    """Defines --strategy and --logical_devices.
+
+    Returns:
+        A function that makes the strategy, or None; to be called before
+        TensorFlow does anything.
+    """
+    named = flags.DEFINE_enum(
+        "strategy",
+        None,
+        ["mirrored"],
+        "How tasks are shared among devices: mirrored uses all GPUs, or "
+        "--logical_devices. The numbers are those of one device. A training "
+        "needs --meta_batch_mode=parallel.",
+    )
+    devices = flags.DEFINE_integer(
+        "logical_devices",
+        None,
+        "Into how many devices --strategy=mirrored divides the processor.",
+        1,
+    )
+
+    def strategy() -> Any:
+        if named.value is None:
+            if devices.value is not None:
+                raise ValueError(
+                    f"logical_devices={devices.value} needs --strategy=mirrored"
+                )
+            return None
+        from reptile_tf.training import strategies
+
+        return strategies.mirrored(devices.value)
+
+    return strategy

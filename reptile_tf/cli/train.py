@@ -65,6 +65,7 @@ NUM_VALIDATION_TASKS = flags.DEFINE_integer(
     "The number of validation tasks of each evaluation during the training.",
     2,
 )
+strategy = shared_flags.define_strategy()
 shared_flags.define_settings()
 
 
@@ -72,6 +73,7 @@ def main() -> None:
     """Trains, or goes on training."""
     from reptile_tf.experiments.run import Run
 
+    shared = strategy()
     folder, seed, data_dir = RUN_DIR.value, SEED.value, DATA_DIR.value
     if PRESET.value is not None and CONFIG.value is not None:
         raise ValueError("give --preset or --config, not both")
@@ -84,7 +86,10 @@ def main() -> None:
         data_dir = data_dir or config.get("data_dir")
     run = Run(folder, preset, seed, data_dir)
     signal = run.train(
-        CHECKPOINT_EVERY.value, EVAL_EVERY.value, NUM_VALIDATION_TASKS.value
+        CHECKPOINT_EVERY.value,
+        EVAL_EVERY.value,
+        NUM_VALIDATION_TASKS.value,
+        strategy=shared,
     )
     if signal is not None:
         stopped(signal)

@@ -9,12 +9,12 @@ evaluation.json   what `evaluate` found on test tasks
 """
 
 import dataclasses
-import json
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from reptile_tf.data import sources
 from reptile_tf.data.splits import TaskSplits
@@ -28,6 +28,7 @@ from reptile_tf.experiments.epoch_log import EpochLog, continue_history
 from reptile_tf.experiments.own_folder import owned
 from reptile_tf.experiments.preset import Preset, of_config, with_whole_paths
 from reptile_tf.training import checkpoints
+from reptile_tf.training.distribution import Distribution
 from reptile_tf.training.learner import MetaLearner
 from reptile_tf.training.score import Score
 from reptile_tf.utils import paths
@@ -113,19 +114,7 @@ class Run:
 
         Empty where there are no classes, or the run is of version 0.1.
         """
-        path = self.folder / "classes.json"
-        if not path.exists():
-            return {}
-        try:
-            return {
-                split: {name: int(size) for name, size in sizes.items()}
-                for split, sizes in json.loads(path.read_text()).items()
-            }
-        except (ValueError, TypeError, AttributeError) as error:
-            raise ValueError(
-                f"{path} is damaged: {error}; put back a copy of it, or remove "
-                "it, and the classes are taken as they are now"
-            ) from error
+        return run_settings.class_sizes(self.folder)
 
     def tasks(self) -> TaskSplits:
         """Returns the training, validation and test tasks, made once.
@@ -148,6 +137,7 @@ class Run:
         num_validation_tasks: int = 50,
         callbacks: Sequence[keras.callbacks.Callback] = (),
         verbose: int = 1,
+        strategy: tf.distribute.Strategy | None = None,
     ) -> int | None:
         """Trains to the end, from the newest checkpoint if there is one.
 
@@ -161,6 +151,7 @@ class Run:
                 least 2.
             callbacks: Keras callbacks besides those that write the folder.
             verbose: as of `MetaLearner.fit`.
+            strategy: as of `MetaLearner.fit`.
 
         Returns:
             The number of the signal that stopped it, None at the end.
@@ -194,6 +185,7 @@ class Run:
             if verbose:
                 at = learner.iteration
                 print(f"{self.folder}: resuming at iteration {at}")
+        Distribution(strategy).require(learner.settings)
         with owned(self.folder) as in_place:
             if checkpoints.newest_iteration(folder) != newest:
                 raise ValueError(
@@ -222,6 +214,7 @@ class Run:
                     validation_prefix="val" if tasks.held_out else "train",
                     callbacks=[*writers, checkpoint, *callbacks],
                     verbose=verbose,
+                    strategy=strategy,
                 )
         self._learner, self.signal = learner, checkpoint.signal
         # A signal in the last iteration stopped nothing but its evaluation.
@@ -235,6 +228,7 @@ class Run:
         verbose: int = 1,
         split: str = "test",
         show: Callable[[list[Score]], None] = lambda scores: None,
+        strategy: tf.distribute.Strategy | None = None,
     ) -> list[Score]:
         """Evaluates the newest learner; writes what it found to the folder.
 
@@ -249,6 +243,7 @@ class Run:
                 evaluation.
             show: called with the scores before they are written, which a
                 folder may not allow.
+            strategy: as of `MetaLearner.evaluate`.
 
         Returns:
             One score for each mode.
@@ -263,6 +258,7 @@ class Run:
             num_tasks,
             modes=modes,
             verbose=verbose,
+            strategy=strategy,
         )
         results = [
             {

@@ -1,5 +1,6 @@
 """What a run folder was begun with, and what of it may change."""
 
+import json
 import pathlib
 from typing import Any
 
@@ -32,6 +33,29 @@ def held(folder: pathlib.Path) -> dict[str, Any]:
     """
     path = folder / config_file.NAME
     return config_file.read(path) if path.exists() else {}
+
+
+def class_sizes(folder: pathlib.Path) -> dict[str, dict[str, int]]:
+    """Returns split -> class -> examples, as a run folder's classes.json says.
+
+    Nothing if it is not there.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    path = folder / "classes.json"
+    if not path.exists():
+        return {}
+    try:
+        return {
+            split: {name: int(size) for name, size in sizes.items()}
+            for split, sizes in json.loads(path.read_text()).items()
+        }
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path} is damaged: {error}; put back a copy of it, or remove it, "
+            "and the classes are taken as they are now"
+        ) from error
 
 
 def require_same(

@@ -11,6 +11,7 @@ import tensorflow as tf
 from reptile_tf.algorithms.inner_loop import InnerLoop, adapt, mini_batches
 from reptile_tf.data.task import Tasks, num_examples, recipe_of
 from reptile_tf.training import evaluation_modes, task_metric
+from reptile_tf.training.distribution import Distribution
 from reptile_tf.training.score import Score
 from reptile_tf.training.settings import Settings
 from reptile_tf.utils import interruptible
@@ -113,6 +114,7 @@ class Evaluator:
         steps: int,
         told: keras.callbacks.CallbackList,
         verbose: int = 0,
+        distribution: Distribution = Distribution(),
     ) -> list[Score]:
         """Adapts to tasks 0 to num_tasks - 1 and measures the metric on each.
 
@@ -124,6 +126,7 @@ class Evaluator:
             steps: inner steps, at least 0.
             told: callbacks, of which a batch is what one compiled call does.
             verbose: 1 shows a progress bar.
+            distribution: the replicas that share the tasks.
 
         Returns:
             One `Score` for each mode, in their order.
@@ -132,7 +135,7 @@ class Evaluator:
             FloatingPointError: an adapted model's metric is not finite.
         """
         modes, metric = tuple(modes), self._metric.name
-        measure = self.compiled(tasks, modes)
+        measure = self.compiled(tasks, modes, distribution)
         names = [f"{mode}_{metric}" for mode in modes]
         chunks: list[np.ndarray] = []
         logs: dict[str, float] = {}
@@ -164,7 +167,12 @@ class Evaluator:
             Score.of(mode, metric, values[:, i]) for i, mode in enumerate(modes)
         ]
 
-    def compiled(self, tasks: Tasks, modes: Sequence[str]) -> Compiled:
+    def compiled(
+        self,
+        tasks: Tasks,
+        modes: Sequence[str],
+        distribution: Distribution = Distribution(),
+    ) -> Compiled:
         """Returns (phi, state, steps, indices, ingredients) -> `[n, modes]`."""
         modes = tuple(modes)
         recipe, _ = recipe_of(tasks)
@@ -189,11 +197,18 @@ class Evaluator:
 
         def measure(phi, state, steps, indices, ingredients):
             loop = self.loop.now()
-            return tf.map_fn(
-                lambda index: one(loop, phi, state, steps, index, ingredients),
+            return distribution.spread(
+                lambda share: tf.map_fn(
+                    lambda index: one(
+                        loop, phi, state, steps, index, ingredients
+                    ),
+                    share,
+                    fn_output_signature=tf.TensorSpec([len(modes)]),
+                    parallel_iterations=os.cpu_count(),
+                ),
                 indices,
-                fn_output_signature=tf.TensorSpec([len(modes)]),
-                parallel_iterations=os.cpu_count(),
             )
 
-        return self._compiled.get(recipe, modes, lambda: Compiled(measure))
+        return self._compiled.get(
+            recipe, (modes, distribution), lambda: Compiled(measure)
+        )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from reptile_tf import algorithms
 from reptile_tf.algorithms import Algorithm, Reptile
@@ -22,9 +23,10 @@ from reptile_tf.training import (
     task_checks,
     task_metric,
 )
+from reptile_tf.training.distribution import Distribution
 from reptile_tf.training.evaluator import Evaluator
 from reptile_tf.training.explained_errors import explained
-from reptile_tf.training.learner_state import LearnerState
+from reptile_tf.training.learner_state import LearnerState, Stateful
 from reptile_tf.training.outer_loop import OuterLoop
 from reptile_tf.training.progress import Progress
 from reptile_tf.training.saveable import Saveable
@@ -35,7 +37,7 @@ from reptile_tf.utils.frozen import Frozen
 from reptile_tf.utils.validation import require_at_least
 
 
-class MetaLearner(Saveable, Frozen):
+class MetaLearner(Saveable, Stateful, Frozen):
     """Learns an initialization phi from which a few steps learn a new task.
 
     The model's weights are phi. Training tasks never touch them: an inner loop
@@ -136,24 +138,6 @@ class MetaLearner(Saveable, Frozen):
         self.evaluator = Evaluator(self._loop, self.metric, self.settings)
         self._freeze(field.name for field in dataclasses.fields(Settings))
 
-    @property
-    def inner_state(self) -> Any:
-        """The inner optimizer's state, carried through training; tensors."""
-        return self._state.inner
-
-    @inner_state.setter
-    def inner_state(self, state: Any) -> None:
-        self._state.inner = state
-
-    @property
-    def iteration(self) -> int:
-        """The outer iterations made."""
-        return self._state.iteration
-
-    @iteration.setter
-    def iteration(self, number: int) -> None:
-        self._state.iteration = number
-
     def fit(
         self,
         tasks: Tasks,
@@ -165,6 +149,7 @@ class MetaLearner(Saveable, Frozen):
         validation_prefix: str = "val",
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
         verbose: int | str = "auto",
+        strategy: tf.distribute.Strategy | None = None,
     ) -> keras.callbacks.History:
         """Meta-trains until `outer_iterations` have been made in all.
 
@@ -188,6 +173,10 @@ class MetaLearner(Saveable, Frozen):
             validation_prefix: of their names in the logs.
             callbacks: Keras callbacks; their `model` is the Keras model phi.
             verbose: 2 for a line an epoch, 1 or "auto" for a bar, too, or 0.
+            strategy: of `tf.distribute`, whose replicas share the tasks of
+                each meta-batch and of the validation; see
+                `reptile_tf.training.distribution`. `meta_batch_mode` must be
+                "parallel", and no meta-batch smaller than they are many.
 
         Returns:
             Keras's `History` of the epochs.
@@ -203,6 +192,8 @@ class MetaLearner(Saveable, Frozen):
             outer_iterations=outer_iterations,
             iterations_per_epoch=iterations_per_epoch,
         )
+        distribution = Distribution(strategy)
+        distribution.require(self.settings)
         task_checks.require_trainable(self, tasks)
         if validation_tasks is not None:
             task_checks.require_measurable(
@@ -215,13 +206,15 @@ class MetaLearner(Saveable, Frozen):
             n = self.settings.meta_batch_size
             first = self.iteration * n
             with explained(self, tasks, range(first, first + n)):
-                return self._outer_loop.iterate(tasks)
+                return self._outer_loop.iterate(tasks, distribution)
 
         def validate(told: keras.callbacks.CallbackList) -> dict[str, float]:
             if validation_tasks is None:
                 return {}
             scores = self.evaluate(
-                validation_tasks, num_validation_tasks, callbacks=told
+                *(validation_tasks, num_validation_tasks),
+                callbacks=told,
+                strategy=strategy,
             )
             progress.validated(scores, validation_prefix)
             return as_logs(scores, validation_prefix)
@@ -246,6 +239,7 @@ class MetaLearner(Saveable, Frozen):
         steps: int | None = None,
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
         verbose: int = 0,
+        strategy: tf.distribute.Strategy | None = None,
     ) -> list[Score]:
         """Adapts to tasks 0 to num_tasks - 1 and measures the metric on each.
 
@@ -263,6 +257,7 @@ class MetaLearner(Saveable, Frozen):
                 None.
             callbacks: Keras callbacks, for which some 50 tasks are a batch.
             verbose: 1 shows a progress bar.
+            strategy: of `tf.distribute`, whose replicas share the tasks.
 
         Returns:
             One `Score` for each mode, in the order of `modes`.
@@ -279,7 +274,7 @@ class MetaLearner(Saveable, Frozen):
         with explained(self, tasks, range(num_tasks)):
             return self.evaluator.evaluate(
                 *(tasks, num_tasks, modes, self.inner_state, steps),
-                *(told, verbose),
+                *(told, verbose, Distribution(strategy)),
             )
 
     def adapt(

@@ -62,3 +62,27 @@ class LearnerState:
         """
         self.inner = inner
         self._iteration.assign_add(1)
+
+
+class Stateful:
+    """What a `MetaLearner` shows of its state."""
+
+    _state: LearnerState
+
+    @property
+    def inner_state(self) -> Any:
+        """The inner optimizer's state, carried through training; tensors."""
+        return self._state.inner
+
+    @inner_state.setter
+    def inner_state(self, state: Any) -> None:
+        self._state.inner = state
+
+    @property
+    def iteration(self) -> int:
+        """The outer iterations made."""
+        return self._state.iteration
+
+    @iteration.setter
+    def iteration(self, number: int) -> None:
+        self._state.iteration = number

@@ -12,6 +12,7 @@ from reptile_tf.algorithms.algorithm import Algorithm
 from reptile_tf.algorithms.inner_loop import InnerLoop
 from reptile_tf.data.task import Tasks, recipe_of
 from reptile_tf.training import task_metric
+from reptile_tf.training.distribution import Distribution
 from reptile_tf.training.learner_state import LearnerState
 from reptile_tf.training.settings import Settings
 from reptile_tf.utils import interruptible
@@ -60,12 +61,15 @@ class OuterLoop:
         self._compiled = Recent()
         self._step = Compiled(self._outer_step)
 
-    def iterate(self, tasks: Tasks) -> dict[str, float]:
+    def iterate(
+        self, tasks: Tasks, distribution: Distribution = Distribution()
+    ) -> dict[str, float]:
         """Makes the next outer iteration, which moves phi once.
 
         Args:
             tasks: the distribution to learn from. Iteration i takes the tasks
                 from i n on.
+            distribution: the replicas that share them.
 
         Returns:
             The means over the tasks of `loss` and `query_<metric>`, and
@@ -85,7 +89,7 @@ class OuterLoop:
             self._state.inner,
             recipe_of(tasks)[1],
         )
-        compiled = self.compiled(tasks)
+        compiled = self.compiled(tasks, distribution)
         if self._seconds < _LONG:
             made = compiled(*arguments)
         else:
@@ -106,7 +110,9 @@ class OuterLoop:
             logs["skipped_tasks"] = int(n - finite.sum())
         return logs
 
-    def compiled(self, tasks: Tasks) -> Compiled:
+    def compiled(
+        self, tasks: Tasks, distribution: Distribution = Distribution()
+    ) -> Compiled:
         """Returns `_meta_gradient` of the tasks' recipe, compiled."""
         recipe, _ = recipe_of(tasks)
         varied = getattr(tasks, "varied", False)
@@ -114,14 +120,14 @@ class OuterLoop:
         def meta_gradient(first, state, ingredients):
             return self._meta_gradient(
                 lambda index: recipe.sample(ingredients, index),
-                *(varied, first, state),
+                *(varied, first, state, distribution),
             )
 
         return self._compiled.get(
-            recipe, "meta-gradient", lambda: Compiled(meta_gradient)
+            recipe, distribution, lambda: Compiled(meta_gradient)
         )
 
-    def _meta_gradient(self, sample, varied, first, state):
+    def _meta_gradient(self, sample, varied, first, state, distribution):
         """Returns the mean meta-gradient of n tasks, the state, and a report.
 
         Args:
@@ -129,6 +135,7 @@ class OuterLoop:
             varied: whether the tasks vary in their number of classes.
             first: number of the first task, an int64 scalar.
             state: the inner optimizer's state before them.
+            distribution: the replicas that share them.
         """
         loop, settings = self._loop.now(), self._settings
         model = loop.model
@@ -168,6 +175,7 @@ class OuterLoop:
             (phi, state, report),
             settings.meta_batch_mode,
             settings.on_divergence == "skip",
+            distribution.spread,
         )
 
     def _outer_step(self, meta_gradient, inner):

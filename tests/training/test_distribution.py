@@ -1,0 +1,119 @@
+"""Replicas end at the numbers of one process, to the last bit."""
+
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from models_table import sequential
+
+import reptile_tf as rt
+from reptile_tf.training.distribution import Distribution
+
+TESTS = pathlib.Path(__file__).parents[1]
+
+
+def free_ports(count):
+    """Returns the first of some ports, one after another, that are free."""
+    while True:
+        with socket.socket() as first:
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
+        try:
+            for i in range(count):
+                with socket.socket() as other:
+                    other.bind(("127.0.0.1", port + i))
+        except (OSError, OverflowError):
+            continue
+        return port
+
+
+def trained(folder, kind, count):
+    """Returns what each of the processes found."""
+    processes, port = count if kind == "workers" else 1, free_ports(count)
+    python = [sys.executable, TESTS / "training" / "replicas.py"]
+    path = os.pathsep.join(map(str, (TESTS.parent, TESTS)))
+    outputs = [folder / f"{kind}-{count}-{i}.npz" for i in range(processes)]
+    running = [
+        subprocess.Popen(
+            [*python, output, kind, str(count), str(i), str(port)],
+            env=os.environ | {"PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "2"},
+        )
+        for i, output in enumerate(outputs)
+    ]
+    try:
+        assert [process.wait(240) for process in running] == [0] * processes
+    finally:
+        for process in running:
+            process.kill()
+    return [dict(np.load(output)) for output in outputs]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """What one process finds."""
+    return trained(tmp_path_factory.mktemp("alone"), "alone", 1)[0]
+
+
+@pytest.mark.parametrize(
+    "kind, count", [("mirrored", 2), ("mirrored", 3), ("workers", 2)]
+)
+def test_replicas_find_what_one_process_finds(tmp_path, alone, kind, count):
+    for found in trained(tmp_path, kind, count):
+        assert found.keys() == alone.keys()
+        for name, values in alone.items():
+            np.testing.assert_array_equal(found[name], values, err_msg=name)
+
+
+def learner(**settings):
+    return rt.MetaLearner(
+        sequential([1], keras.layers.Dense(1)),
+        loss="mean_squared_error",
+        metric="mse",
+        **settings,
+    )
+
+
+class Strategy(tf.distribute.OneDeviceStrategy):
+    """As if it had several replicas."""
+
+    replicas = 4
+
+    @property
+    def num_replicas_in_sync(self):
+        return self.replicas
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"meta_batch_mode": "serial"}, "use meta_batch_mode=parallel"),
+        (
+            {"meta_batch_mode": "parallel", "meta_batch_size": 3},
+            "meta_batch_size=3 leaves some of 4 replicas without a task; use "
+            "at least 4",
+        ),
+    ],
+)
+def test_what_replicas_cannot_share_is_refused(settings, message):
+    tasks = rt.SineWaves(10)
+    with pytest.raises(ValueError, match=message):
+        learner(**settings).fit(tasks, 1, strategy=Strategy("/CPU:0"))
+
+
+def test_other_strategies_are_refused():
+    for other in (
+        "mirrored",
+        tf.distribute.experimental.CentralStorageStrategy(["/CPU:0"]),
+    ):
+        with pytest.raises(ValueError, match="strategy must be one of"):
+            learner().evaluate(rt.SineWaves(10), 2, strategy=other)
+
+
+def test_a_strategy_is_compiled_for_once():
+    assert Distribution() == Distribution() != Distribution(Strategy("/CPU:0"))
