@@ -33,10 +33,11 @@ strategy = shared_flags.define_strategy()
 
 def main() -> None:
     """Evaluates."""
+    names = "run_dir", "num_tasks", "split", "mode"
+    shared = strategy({name: flags.FLAGS[name].value for name in names})
     from reptile_tf.experiments.run import Run
     from reptile_tf.training import score
 
-    shared = strategy()
     run = Run.open(RUN_DIR.value, DATA_DIR.value)
     modes = None if MODE.value == "all" else [MODE.value]
 

@@ -248,20 +248,21 @@ def define_threads() -> None:
     )
 
 
-def define_strategy() -> Callable[[], Any]:
-    """Defines --strategy and --logical_devices.
+def define_strategy() -> Callable[[dict[str, Any]], Any]:
+    """Defines --strategy, --logical_devices and --start_timeout.
 
     Returns:
-        A function that makes the strategy, or None; to be called before
-        TensorFlow does anything.
+        A function that makes the strategy, or None, given what must be alike
+        in all processes; to be called before TensorFlow does anything.
     """
     named = flags.DEFINE_enum(
         "strategy",
         None,
-        ["mirrored"],
-        "How tasks are shared among devices: mirrored uses all GPUs, or "
-        "--logical_devices. The numbers are those of one device. A training "
-        "needs --meta_batch_mode=parallel.",
+        ["mirrored", "multi_worker"],
+        "How tasks are shared: among the devices of this process, all GPUs or "
+        "--logical_devices (mirrored), or among the processes that TF_CONFIG "
+        "or Slurm names (multi_worker). The numbers are those of one device. A "
+        "training needs --meta_batch_mode=parallel.",
     )
     devices = flags.DEFINE_integer(
         "logical_devices",
@@ -269,16 +270,24 @@ def define_strategy() -> Callable[[], Any]:
         "Into how many devices --strategy=mirrored divides the processor.",
         1,
     )
+    timeout = flags.DEFINE_float(
+        "start_timeout",
+        300.0,
+        "How long --strategy=multi_worker waits for the others, in seconds.",
+        1.0,
+    )
 
-    def strategy() -> Any:
+    def strategy(wants: dict[str, Any]) -> Any:
+        if named.value != "mirrored" and devices.value is not None:
+            raise ValueError(
+                f"logical_devices={devices.value} needs --strategy=mirrored"
+            )
         if named.value is None:
-            if devices.value is not None:
-                raise ValueError(
-                    f"logical_devices={devices.value} needs --strategy=mirrored"
-                )
             return None
         from reptile_tf.training import strategies
 
+        if named.value == "multi_worker":
+            return strategies.multi_worker(wants, timeout.value)
         return strategies.mirrored(devices.value)
 
     return strategy

@@ -19,6 +19,7 @@ logs/. The accuracies along the way are of validation tasks; test classes are
 read by evaluate alone. Ctrl-C and SIGTERM save before they end the training.
 """
 
+import dataclasses
 import pathlib
 from typing import Any
 
@@ -65,15 +66,14 @@ NUM_VALIDATION_TASKS = flags.DEFINE_integer(
     "The number of validation tasks of each evaluation during the training.",
     2,
 )
+# Flags besides the settings that all workers must be given alike.
+_ALIKE = CHECKPOINT_EVERY, EVAL_EVERY, NUM_VALIDATION_TASKS
 strategy = shared_flags.define_strategy()
 shared_flags.define_settings()
 
 
 def main() -> None:
     """Trains, or goes on training."""
-    from reptile_tf.experiments.run import Run
-
-    shared = strategy()
     folder, seed, data_dir = RUN_DIR.value, SEED.value, DATA_DIR.value
     if PRESET.value is not None and CONFIG.value is not None:
         raise ValueError("give --preset or --config, not both")
@@ -84,6 +84,14 @@ def main() -> None:
         preset = shared_flags.with_flags(of_config(config))
         seed = seed if SEED.present else config["seed"]
         data_dir = data_dir or config.get("data_dir")
+    # Before anything that may use TensorFlow.
+    shared = strategy(
+        dataclasses.asdict(preset)
+        | {"seed": seed}
+        | {flag.name: flag.value for flag in _ALIKE}
+    )
+    from reptile_tf.experiments.run import Run
+
     run = Run(folder, preset, seed, data_dir)
     signal = run.train(
         CHECKPOINT_EVERY.value,

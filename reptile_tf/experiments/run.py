@@ -23,6 +23,7 @@ from reptile_tf.experiments import (
     config_file,
     extension,
     run_settings,
+    workers,
 )
 from reptile_tf.experiments.epoch_log import EpochLog, continue_history
 from reptile_tf.experiments.own_folder import owned
@@ -160,19 +161,21 @@ class Run:
             ValueError: a setting is impossible, or contradicts the settings
                 of the run that the folder already holds.
         """
+        distribution = Distribution(strategy)
+        if strategy is not None and distribution.worker:
+            return workers.follow(self, strategy, distribution)
         held = run_settings.held(self.folder)
         self._keep_division(held)
         total = self.preset.outer_iterations
-        iterations_per_epoch = (
-            eval_every or held.get("eval_every") or max(1, total // 50)
-        )
-        settings = self._settings() | {"eval_every": iterations_per_epoch}
+        epoch = eval_every or held.get("eval_every") or max(1, total // 50)
+        settings = self._settings() | {"eval_every": epoch}
         self._require_allowed(settings, held)
         folder = self.folder / "checkpoints"
         newest = checkpoints.newest_iteration(folder)
         self._learner = None
         learner = checkpoints.newest(folder)
         if learner is not None and learner.iteration >= total:
+            workers.dismiss(distribution)
             return None
         tasks = self.tasks()
         if learner is None:
@@ -185,14 +188,14 @@ class Run:
             if verbose:
                 at = learner.iteration
                 print(f"{self.folder}: resuming at iteration {at}")
-        Distribution(strategy).require(learner.settings)
+        distribution.require(learner.settings)
         with owned(self.folder) as in_place:
             if checkpoints.newest_iteration(folder) != newest:
                 raise ValueError(
                     f"run_dir={self.folder} was trained into by another "
                     "process just now; train again to go on from there"
                 )
-            epochs = learner.iteration // iterations_per_epoch
+            epochs = learner.iteration // epoch
             continue_history(self.folder / _HISTORY, held, epochs)
             self._write(settings, tasks)
             writers = [
@@ -202,21 +205,19 @@ class Run:
                 ),
                 EpochLog(self.folder / _HISTORY, append=True),
             ]
-            with checkpoints.Checkpoint(
-                learner, folder, checkpoint_every
-            ) as checkpoint:
-                learner.fit(
-                    tasks.train,
-                    total,
-                    iterations_per_epoch=iterations_per_epoch,
-                    validation_tasks=tasks.validation,
-                    num_validation_tasks=num_validation_tasks,
-                    validation_prefix="val" if tasks.held_out else "train",
-                    callbacks=[*writers, checkpoint, *callbacks],
-                    verbose=verbose,
-                    strategy=strategy,
-                )
-        self._learner, self.signal = learner, checkpoint.signal
+            how = {
+                "outer_iterations": total,
+                "iterations_per_epoch": epoch,
+                "num_validation_tasks": num_validation_tasks,
+            }
+            workers.lead(distribution, learner, tasks, how)
+            saved = checkpoints.Checkpoint(learner, folder, checkpoint_every)
+            self.signal = workers.train(
+                *(learner, tasks, how, saved, strategy),
+                [*writers, saved, *callbacks],
+                verbose,
+            )
+        self._learner = learner
         # A signal in the last iteration stopped nothing but its evaluation.
         ended = checkpoints.newest_iteration(folder) >= total
         return None if ended else self.signal
@@ -254,25 +255,20 @@ class Run:
         tasks = self.tasks().evaluated(split)
         learner = self.learner()
         scores = learner.evaluate(
-            tasks,
-            num_tasks,
-            modes=modes,
-            verbose=verbose,
-            strategy=strategy,
+            tasks, num_tasks, modes=modes, verbose=verbose, strategy=strategy
         )
-        results = [
-            {
-                **score.as_dict(),
-                **self.preset.task_size(),
-                "split": split,
-                "seed": self.seed,
-                "outer_iterations": learner.iteration,
-                "dataset": self.preset.dataset,
-            }
-            for score in scores
-        ]
-        show(scores)
-        write_json(self.folder / evaluation_file(split), results)
+        about = self.preset.task_size() | {
+            "split": split,
+            "seed": self.seed,
+            "outer_iterations": learner.iteration,
+            "dataset": self.preset.dataset,
+        }
+        if not Distribution(strategy).worker:
+            show(scores)
+            write_json(
+                self.folder / evaluation_file(split),
+                [score.as_dict() | about for score in scores],
+            )
         return scores
 
     def _require_allowed(

@@ -52,6 +52,8 @@ class Checkpoint(keras.callbacks.Callback):
         every: outer iterations between two checkpoints, at least 1.
         keep: how many of the newest are kept, at least 2, so that there is one
             more if the newest is damaged.
+        saves: whether it saves; one of several processes alone should. The
+            others mind signals.
 
     Raises:
         ValueError: the learner has a part that cannot be saved.
@@ -66,6 +68,7 @@ class Checkpoint(keras.callbacks.Callback):
         folder: str | os.PathLike,
         every: int = 500,
         keep: int = 3,
+        saves: bool = True,
     ):
         super().__init__()
         require_at_least(1, every=every)
@@ -73,7 +76,7 @@ class Checkpoint(keras.callbacks.Callback):
         require_saveable(learner)  # not at the first checkpoint, hours on
         self._learner = learner
         self._folder = local("folder", folder)
-        self._every, self._keep = every, keep
+        self._every, self._keep, self._saves = every, keep, saves
         self._saved = None
         self._signals = contextlib.ExitStack()
         self._evaluating = False
@@ -94,7 +97,7 @@ class Checkpoint(keras.callbacks.Callback):
             if number == signal.SIGINT:
                 raise KeyboardInterrupt
             raise SystemExit(128 + number)
-        if self._evaluating:
+        if self._evaluating and self._alone():
             raise Stopped
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -114,7 +117,7 @@ class Checkpoint(keras.callbacks.Callback):
     def on_test_begin(self, logs: dict | None = None) -> None:
         """Begins no evaluation if a signal came before."""
         self._evaluating = True
-        if self.signal is not None:
+        if self.signal is not None and self._alone():
             raise Stopped
 
     def on_test_end(self, logs: dict | None = None) -> None:
@@ -131,6 +134,10 @@ class Checkpoint(keras.callbacks.Callback):
         """Saves the last iteration, unless its evaluation was given up."""
         if not self._evaluating:
             self._save()
+
+    def _alone(self) -> bool:
+        """Says whether no other process waits for this one's share."""
+        return self.params.get("workers", 1) == 1
 
     def _ends_epoch(self, iteration: int) -> bool:
         """Says whether an iteration is an epoch's last, or the training's."""
@@ -149,7 +156,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _save(self):
         iteration = self._learner.iteration
-        if iteration == self._saved:
+        if iteration == self._saved or not self._saves:
             return
         self._learner.save(self._folder / f"iteration-{iteration:08d}.zip")
         self._saved = iteration

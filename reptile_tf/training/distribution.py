@@ -7,7 +7,10 @@ sums them in the order of the tasks, and moves its own phi. So nothing but the
 time depends on how many replicas there are.
 """
 
-from collections.abc import Callable
+import contextlib
+import re
+import socket
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,6 +26,15 @@ _WIDER = {
     tf.float16: tf.float32,
 }
 
+# What TensorFlow raises where a worker is gone.
+_LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+)
+
 
 class Distribution:
     """A strategy of `tf.distribute`, or none, as the package uses it.
@@ -34,6 +46,7 @@ class Distribution:
     Attributes:
         replicas: how many there are.
         workers: how many processes they are of.
+        worker: which of them this is; 0 is the chief, which alone writes files.
 
     Raises:
         ValueError: the strategy is of another kind.
@@ -42,6 +55,7 @@ class Distribution:
     def __init__(self, strategy: tf.distribute.Strategy | None = None):
         self._strategy = strategy
         self.replicas = self.workers = 1
+        self.worker = 0
         if strategy is None:
             return
         if not hasattr(strategy, "num_replicas_in_sync") or isinstance(
@@ -60,6 +74,10 @@ class Distribution:
         if resolver is not None:
             cluster = resolver.cluster_spec()
             self.workers = max(1, sum(map(cluster.num_tasks, cluster.jobs)))
+            if self.workers > 1:
+                self.worker = int(resolver.task_id)
+                self._addresses = cluster.job_tasks("worker")
+                self._gather = tf.function(self._of_all, autograph=False)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Distribution):
@@ -116,14 +134,80 @@ class Distribution:
             first, stop = (n * i // self.replicas for i in (number, number + 1))
             return _gathered(rows_of(indices[first:stop]), context)
 
-        made = self._strategy.run(share)
-        rows = tf.nest.map_structure(
-            lambda values: self._strategy.experimental_local_results(values)[0],
-            made,
-        )
+        rows = self._one(share)
         for row in tf.nest.flatten(rows):
             row.set_shape([indices.shape[0], *row.shape[1:]])
         return rows
+
+    def _one(self, function: Callable[[], Any]) -> Any:
+        """Returns what a function gives, run in all replicas alike."""
+        strategy: Any = self._strategy
+        return tf.nest.map_structure(
+            lambda values: strategy.experimental_local_results(values)[0],
+            strategy.run(function),
+        )
+
+    def _of_all(self, values: tf.Tensor) -> tf.Tensor:
+        """Returns the values `[m]` of all workers, one after another."""
+
+        def gathered() -> tf.Tensor:
+            context = tf.distribute.get_replica_context()
+            return context.all_gather(tf.identity(values), 0)
+
+        return self._one(gathered)
+
+    def largest(self, number: int) -> int:
+        """Returns the largest of the workers' numbers; all of them call it."""
+        if self.workers == 1:
+            return number
+        with self.watched():
+            return int(max(self._gather(tf.constant([int(number)])).numpy()))
+
+    def from_chief(self, data: bytes = b"") -> bytes:
+        """Returns the chief's bytes; all workers call it.
+
+        Args:
+            data: the bytes; of the chief alone.
+        """
+        if self.workers == 1:
+            return data
+        numbers = np.frombuffer(data if self.worker == 0 else b"", np.uint8)
+        with self.watched():
+            found = self._gather(tf.constant(numbers.astype(np.int32)))
+        return found.numpy().astype(np.uint8).tobytes()
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Says which worker is gone, where that is why its block failed.
+
+        Raises:
+            ConnectionError: names the worker.
+        """
+        try:
+            yield
+        except _LOST as error:
+            if self.workers == 1:
+                raise
+            found = re.search(r"/task:(\d+)", str(error))
+            lost = [int(found[1])] if found else self._silent()
+            names = ", ".join(
+                f"worker {i} ({self._addresses[i]})" for i in lost
+            )
+            raise ConnectionError(
+                f"{names or 'another worker'} is gone; the same command on all "
+                "workers resumes from the newest checkpoint"
+            ) from error
+
+    def _silent(self) -> list[int]:
+        """Returns the workers that take no connections."""
+        silent = []
+        for index, address in enumerate(self._addresses):
+            host, port = address.rsplit(":", 1)
+            try:
+                socket.create_connection((host, int(port)), 2).close()
+            except OSError:
+                silent.append(index)
+        return silent
 
 
 def _gathered(rows: Any, context: tf.distribute.ReplicaContext) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from reptile_tf.training.distribution import Distribution
 from reptile_tf.utils import backend
 
 # Logs that are counts: an epoch has their sums, and means of the others.
@@ -45,6 +46,7 @@ def train(
     iterate: Callable[[], dict],
     validate: Callable[[keras.callbacks.CallbackList], dict],
     callbacks: Sequence[keras.callbacks.Callback],
+    distribution: Distribution = Distribution(),
 ) -> keras.callbacks.History:
     """Calls `iterate` for every iteration, and the callbacks around it.
 
@@ -60,7 +62,8 @@ def train(
         validate: called when an epoch is complete, with the callbacks to tell;
             returns more logs for its end.
         callbacks: Keras callbacks. Their `params` also have `iterations`, the
-            number of the last.
+            number of the last, and `workers`, the number of processes.
+        distribution: the processes, which stop all where one of them stops.
 
     Raises:
         ValueError: a callback would write phi, and nothing else of a learner.
@@ -75,12 +78,18 @@ def train(
         epochs=-(-iterations.stop // per_epoch),
         steps=per_epoch,
         iterations=iterations.stop,
+        workers=distribution.workers,
     )
+
+    def stops() -> bool:
+        model.stop_training = bool(distribution.largest(model.stop_training))
+        return model.stop_training
+
     with _callback_model(model, optimizer):
         told.on_train_begin()
         logs: dict[str, float] = {}
         start = iterations.start
-        while start < iterations.stop and not model.stop_training:
+        while start < iterations.stop and not stops():
             epoch = start // per_epoch
             stop = min((epoch + 1) * per_epoch, iterations.stop)
             told.on_epoch_begin(epoch)
@@ -90,7 +99,7 @@ def train(
                 told.on_train_batch_begin(step)
                 logs = sofar.with_more(iterate())
                 told.on_train_batch_end(step, logs)
-                if model.stop_training:
+                if stops():
                     break
             if iteration + 1 == iterations.stop:
                 # As Keras's fit does: an average of phi, if one is kept.

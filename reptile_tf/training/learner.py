@@ -205,7 +205,8 @@ class MetaLearner(Saveable, Stateful, Frozen):
         def iterate() -> dict[str, float]:
             n = self.settings.meta_batch_size
             first = self.iteration * n
-            with explained(self, tasks, range(first, first + n)):
+            which = range(first, first + n)
+            with explained(self, tasks, which), distribution.watched():
                 return self._outer_loop.iterate(tasks, distribution)
 
         def validate(told: keras.callbacks.CallbackList) -> dict[str, float]:
@@ -228,6 +229,7 @@ class MetaLearner(Saveable, Stateful, Frozen):
                 iterate,
                 validate,
                 [*(callbacks or []), *([progress] if verbose else [])],
+                distribution,
             )
 
     def evaluate(
@@ -271,10 +273,11 @@ class MetaLearner(Saveable, Stateful, Frozen):
         steps = self.settings.evaluation_steps(steps)
         task_checks.require_measurable(self, tasks, num_tasks)
         told = epochs.callback_list(callbacks, self.model)
-        with explained(self, tasks, range(num_tasks)):
+        distribution = Distribution(strategy)
+        with explained(self, tasks, range(num_tasks)), distribution.watched():
             return self.evaluator.evaluate(
                 *(tasks, num_tasks, modes, self.inner_state, steps),
-                *(told, verbose, Distribution(strategy)),
+                *(told, verbose, distribution),
             )
 
     def adapt(

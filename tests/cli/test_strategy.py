@@ -1,7 +1,12 @@
 """--strategy: the same numbers, from several devices."""
 
+import json
+import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -79,3 +84,107 @@ def test_a_serial_run_is_refused_before_anything_is_written(tmp_path):
     assert process.returncode == 1
     assert "use meta_batch_mode=parallel" in process.stderr
     assert not (tmp_path / "run").exists()
+
+
+class Workers:
+    """Two processes of one training, each with a run folder of its own."""
+
+    def __init__(self, folder, *flags, differently=()):
+        with socket.socket() as one, socket.socket() as other:
+            for each in (one, other):
+                each.bind(("127.0.0.1", 0))
+            ports = [each.getsockname()[1] for each in (one, other)]
+        self.folder = folder
+        self.running = []
+        for index in range(2):
+            config = {
+                "cluster": {"worker": [f"127.0.0.1:{port}" for port in ports]},
+                "task": {"type": "worker", "index": index},
+            }
+            self.running.append(
+                subprocess.Popen(
+                    [
+                        *(sys.executable, "-m", "reptile_tf", *TINY),
+                        *("--meta_batch_mode=parallel", *flags),
+                        *("--strategy=multi_worker", "--start_timeout=60"),
+                        *(differently if index else ()),
+                        f"--run_dir={folder}/{index}",
+                    ],
+                    env=os.environ | {"TF_CONFIG": json.dumps(config)},
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                )
+            )
+
+    def wait_for_checkpoint(self):
+        """Waits until the chief has saved, and both train on."""
+        end = time.monotonic() + 240
+        while not list(self.folder.glob("0/checkpoints/*.zip")):
+            assert time.monotonic() < end
+            assert [process.poll() for process in self.running] == [None] * 2
+            time.sleep(0.05)
+
+    def ended(self, seconds=240):
+        """Returns the exit status of each, and the last line it printed."""
+        found = []
+        for process in self.running:
+            text, _ = process.communicate(timeout=seconds)
+            found.append((process.returncode, text.splitlines()[-1]))
+        return found
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in self.running:
+            process.kill()
+            process.communicate()
+
+
+def weights(run_dir):
+    newest = max((run_dir / "checkpoints").glob("*.zip"))
+    return MetaLearner.load(newest).model.get_weights()
+
+
+def test_processes_that_were_started_differently_do_not_begin(tmp_path):
+    with Workers(tmp_path, differently=["--seed=1"]) as workers:
+        for status, line in workers.ended():
+            assert status == 1
+            assert "worker 1 (127.0.0.1:" in line
+            assert "was started otherwise: seed=1 (worker 0 has 0)" in line
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.long
+def test_processes_that_are_stopped_go_on_as_one(tmp_path):
+    longer = ["--outer_iterations=3000", "--eval_every=1500"]
+    with Workers(tmp_path, *longer, "--checkpoint_every=5") as workers:
+        workers.wait_for_checkpoint()
+        workers.running[1].send_signal(signal.SIGTERM)
+        for status, line in workers.ended():
+            assert status == 128 + signal.SIGTERM
+            assert line == "Stopped and saved; the same command resumes."
+    assert [path.name for path in tmp_path.iterdir()] == ["0"]
+    again = [*TINY, "--meta_batch_mode=parallel", *longer]
+    run_command(*again, f"--run_dir={tmp_path}/0")
+    run_command(*again, f"--run_dir={tmp_path}/one")
+    for a, b in zip(
+        weights(tmp_path / "0"), weights(tmp_path / "one"), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("killed", [0, 1])
+def test_a_process_that_is_killed_ends_the_others(tmp_path, killed):
+    longer = ["--outer_iterations=300000", "--eval_every=1000"]
+    with Workers(tmp_path, *longer, "--checkpoint_every=5") as workers:
+        workers.wait_for_checkpoint()
+        workers.running[killed].kill()
+        start = time.monotonic()
+        status, line = workers.ended()[1 - killed]
+        assert time.monotonic() - start < 30
+        assert status == 1
+        assert f"worker {killed} (127.0.0.1:" in line
+        assert "is gone; the same command on all workers resumes" in line
