@@ -85,11 +85,10 @@ def main() -> None:
         seed = seed if SEED.present else config["seed"]
         data_dir = data_dir or config.get("data_dir")
     # Before anything that may use TensorFlow.
-    shared = strategy(
-        dataclasses.asdict(preset)
-        | {"seed": seed}
-        | {flag.name: flag.value for flag in _ALIKE}
-    )
+    alike = dataclasses.asdict(preset) | {"seed": seed}
+    alike |= {flag.name: flag.value for flag in _ALIKE}
+    del alike["manual_dir"]  # each may keep it elsewhere
+    shared = strategy(alike)
     from reptile_tf.experiments.run import Run
 
     run = Run(folder, preset, seed, data_dir)

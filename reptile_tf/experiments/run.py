@@ -163,7 +163,7 @@ class Run:
         """
         distribution = Distribution(strategy)
         if strategy is not None and distribution.worker:
-            return workers.follow(self, strategy, distribution)
+            return workers.follow(self, strategy, distribution, callbacks)
         held = run_settings.held(self.folder)
         self._keep_division(held)
         total = self.preset.outer_iterations

@@ -5,6 +5,7 @@ are sent the learner, and what else it found there.
 """
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import keras
@@ -45,7 +46,10 @@ def dismiss(distribution: Distribution) -> None:
 
 
 def follow(
-    run: "Run", strategy: tf.distribute.Strategy, distribution: Distribution
+    run: "Run",
+    strategy: tf.distribute.Strategy,
+    distribution: Distribution,
+    callbacks: Sequence[keras.callbacks.Callback],
 ) -> int | None:
     """Trains what the chief sends; writes nothing.
 
@@ -53,6 +57,7 @@ def follow(
         run: whose tasks are trained on.
         strategy: of the processes.
         distribution: of the strategy.
+        callbacks: as the chief's.
 
     Returns:
         As `Run.train`.
@@ -66,13 +71,18 @@ def follow(
         return None
     told = json.loads(sent)
     learner = saving.load(MetaLearner, distribution.from_chief(), None)
-    if told["classes"] != json.loads(json.dumps(tasks.class_sizes)):
+    # Tasks depend on the order of the classes, too.
+    if json.dumps(told["classes"]) != json.dumps(tasks.class_sizes):
         raise ValueError(
             f"dataset={run.preset.dataset} has other classes here than where "
             "worker 0 runs"
         )
     minded = checkpoints.Checkpoint(learner, ".", saves=False)
-    signal = train(learner, tasks, told["how"], minded, strategy, [minded], 0)
+    signal = train(
+        *(learner, tasks, told["how"], minded, strategy),
+        [minded, *callbacks],
+        verbose=0,
+    )
     ended = learner.iteration >= told["how"]["outer_iterations"]
     return None if ended else signal
 

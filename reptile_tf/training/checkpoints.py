@@ -137,7 +137,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _alone(self) -> bool:
         """Says whether no other process waits for this one's share."""
-        return self.params.get("workers", 1) == 1
+        return (self.params or {}).get("workers", 1) == 1
 
     def _ends_epoch(self, iteration: int) -> bool:
         """Says whether an iteration is an epoch's last, or the training's."""

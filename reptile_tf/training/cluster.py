@@ -45,7 +45,7 @@ def named_by_environment() -> Cluster:
     text = os.environ.get("TF_CONFIG")
     if text:
         return _of_config(text)
-    if "SLURM_PROCID" in os.environ:
+    if "SLURM_STEP_NUM_TASKS" in os.environ:
         return _of_slurm()
     example = {
         "cluster": {"worker": ["host0:12345", "host1:12345"]},
@@ -117,21 +117,33 @@ def meet(cluster: Cluster, wants: Mapping[str, Any], timeout: float) -> None:
 def _gather(cluster: Cluster, ours: dict, end: float) -> str:
     """Hears all workers; answers each, and returns, why they cannot begin."""
     port = int(cluster.addresses[0].rsplit(":", 1)[1])
-    missing = set(range(1, len(cluster.addresses)))
-    there: list[socket.socket] = []
-    refused = ""
+    workers = len(cluster.addresses)
+    missing = set(range(1, workers))
+    there: dict[int, socket.socket] = {}
+    differences: dict[int, str] = {}
+    refused = f"{cluster.name(0)} was stopped before all were there"
     try:
         with socket.create_server(("", port), backlog=128) as server:
             while missing:
                 server.settimeout(max(0.01, end - time.monotonic()))
                 connection, _ = server.accept()
-                told = _heard(connection)
-                if told is None or told.get("worker") not in missing:
-                    connection.close()  # a stranger, or one that came twice
+                try:
+                    told = _heard(connection) or {}
+                except BaseException:  # an interrupt
+                    connection.close()
+                    raise
+                worker = told.get("worker")
+                if type(worker) is not int or worker not in range(1, workers):
+                    connection.close()  # a stranger
                     continue
-                there.append(connection)
-                missing.remove(told["worker"])
-                refused = refused or _difference(cluster, ours, told)
+                if worker in there:  # it was started again
+                    there[worker].close()
+                there[worker] = connection
+                missing.discard(worker)
+                differences[worker] = _difference(cluster, ours, told)
+                if not missing:  # unless one has ended by now
+                    missing = {w for w, c in there.items() if _hung_up(c)}
+        refused = next(filter(None, differences.values()), "")
     except TimeoutError:
         names = ", ".join(map(cluster.name, sorted(missing)))
         refused = (
@@ -140,7 +152,7 @@ def _gather(cluster: Cluster, ours: dict, end: float) -> str:
         )
         raise TimeoutError(refused) from None
     finally:
-        for connection in there:
+        for connection in there.values():
             _say(connection, {"refused": refused})
             connection.close()
     return refused
@@ -201,6 +213,16 @@ def _say(connection: socket.socket, message: dict) -> None:
         connection.sendall(json.dumps(message).encode() + b"\n")
     except OSError:
         pass  # it is gone, and TensorFlow will say so
+
+
+def _hung_up(connection: socket.socket) -> bool:
+    try:
+        connection.setblocking(False)
+        return connection.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 def _heard(

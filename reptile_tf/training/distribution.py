@@ -8,6 +8,7 @@ time depends on how many replicas there are.
 """
 
 import contextlib
+import hashlib
 import re
 import socket
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ import tensorflow as tf
 
 from reptile_tf.algorithms.meta_batch import here
 from reptile_tf.training.settings import Settings
+from reptile_tf.utils import interruptible
 
 # Collective operations have no kernels of these; values are kept exactly.
 _WIDER = {
@@ -74,6 +76,11 @@ class Distribution:
         if resolver is not None:
             cluster = resolver.cluster_spec()
             self.workers = max(1, sum(map(cluster.num_tasks, cluster.jobs)))
+            if set(cluster.jobs) - {"worker"}:
+                raise ValueError(
+                    "strategy must be of workers alone, of which worker 0 is "
+                    f"the chief; received jobs {sorted(cluster.jobs)}"
+                )
             if self.workers > 1:
                 self.worker = int(resolver.task_id)
                 self._addresses = cluster.job_tasks("worker")
@@ -149,10 +156,14 @@ class Distribution:
 
     def _of_all(self, values: tf.Tensor) -> tf.Tensor:
         """Returns the values `[m]` of all workers, one after another."""
+        devices = self.replicas // self.workers
 
         def gathered() -> tf.Tensor:
             context = tf.distribute.get_replica_context()
-            return context.all_gather(tf.identity(values), 0)
+            # A process gives its values once, whatever devices it has.
+            first = context.replica_id_in_sync_group % devices == 0
+            own = tf.where(first, tf.size(values), 0)
+            return context.all_gather(values[:own], 0)
 
         return self._one(gathered)
 
@@ -161,7 +172,7 @@ class Distribution:
         if self.workers == 1:
             return number
         with self.watched():
-            return int(max(self._gather(tf.constant([int(number)])).numpy()))
+            return int(max(self._heard(np.array([number]))))
 
     def from_chief(self, data: bytes = b"") -> bytes:
         """Returns the chief's bytes; all workers call it.
@@ -173,8 +184,34 @@ class Distribution:
             return data
         numbers = np.frombuffer(data if self.worker == 0 else b"", np.uint8)
         with self.watched():
-            found = self._gather(tf.constant(numbers.astype(np.int32)))
-        return found.numpy().astype(np.uint8).tobytes()
+            return self._heard(numbers).astype(np.uint8).tobytes()
+
+    def _heard(self, numbers: np.ndarray) -> np.ndarray:
+        """Returns the numbers of all workers; signals are minded meanwhile."""
+        given = tf.constant(numbers.astype(np.int32))
+        return interruptible.aside(lambda: self._gather(given).numpy())
+
+    def require_same(self, state: Any, iteration: int) -> None:
+        """Refuses to work with learners that differ among the workers.
+
+        Args:
+            state: a structure of tensors or variables, all that a learner is.
+            iteration: the outer iterations made.
+
+        Raises:
+            ValueError: this learner is another than worker 0's.
+        """
+        if self.workers == 1:
+            return
+        digest = hashlib.sha256(str(iteration).encode())
+        for part in tf.nest.flatten(state):
+            digest.update(np.ascontiguousarray(part).tobytes())
+        ours = digest.digest()
+        if self.largest(self.from_chief(ours) != ours):
+            raise ValueError(
+                "the workers have different learners; make them with the same "
+                "seed (keras.utils.set_random_seed), or load the same file"
+            )
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
@@ -188,20 +225,24 @@ class Distribution:
         except _LOST as error:
             if self.workers == 1:
                 raise
-            found = re.search(r"/task:(\d+)", str(error))
-            lost = [int(found[1])] if found else self._silent()
-            names = ", ".join(
-                f"worker {i} ({self._addresses[i]})" for i in lost
-            )
+            named = map(int, re.findall(r"/task:(\d+)", str(error)))
+            lost = next((i for i in named if i != self.worker), None)
+            if lost is None:  # it may be an error of this worker's own
+                lost = next(iter(self._silent()), None)
+            if lost is None:
+                raise
             raise ConnectionError(
-                f"{names or 'another worker'} is gone; the same command on all "
-                "workers resumes from the newest checkpoint"
+                f"worker {lost} ({self._addresses[lost]}) is gone; what it "
+                "said last tells why, and the same command on all workers "
+                "resumes a training from its newest checkpoint"
             ) from error
 
     def _silent(self) -> list[int]:
         """Returns the workers that take no connections."""
         silent = []
         for index, address in enumerate(self._addresses):
+            if index == self.worker:
+                continue
             host, port = address.rsplit(":", 1)
             try:
                 socket.create_connection((host, int(port)), 2).close()

@@ -200,6 +200,7 @@ class MetaLearner(Saveable, Stateful, Frozen):
                 self, validation_tasks, num_validation_tasks, "validation_"
             )
 
+        distribution.require_same(self._variables(), self.iteration)
         progress = Progress(outer_iterations, bar=verbose in (1, "auto"))
 
         def iterate() -> dict[str, float]:
@@ -274,6 +275,7 @@ class MetaLearner(Saveable, Stateful, Frozen):
         task_checks.require_measurable(self, tasks, num_tasks)
         told = epochs.callback_list(callbacks, self.model)
         distribution = Distribution(strategy)
+        distribution.require_same(self._variables(), self.iteration)
         with explained(self, tasks, range(num_tasks)), distribution.watched():
             return self.evaluator.evaluate(
                 *(tasks, num_tasks, modes, self.inner_state, steps),

@@ -68,6 +68,13 @@ class Stateful:
     """What a `MetaLearner` shows of its state."""
 
     _state: LearnerState
+    model: Any
+    meta_optimizer: Any
+
+    def _variables(self) -> list[tf.Variable]:
+        """Returns all that a learner is, besides its settings."""
+        mine = tf.nest.flatten(self._state.inner)
+        return [*self.model.weights, *self.meta_optimizer.variables, *mine]
 
     @property
     def inner_state(self) -> Any:

@@ -90,7 +90,7 @@ class OuterLoop:
             recipe_of(tasks)[1],
         )
         compiled = self.compiled(tasks, distribution)
-        if self._seconds < _LONG:
+        if self._seconds < _LONG and distribution.workers == 1:
             made = compiled(*arguments)
         else:
             made = interruptible.call(compiled, *arguments)

@@ -187,4 +187,4 @@ def test_a_process_that_is_killed_ends_the_others(tmp_path, killed):
         assert time.monotonic() - start < 30
         assert status == 1
         assert f"worker {killed} (127.0.0.1:" in line
-        assert "is gone; the same command on all workers resumes" in line
+        assert "is gone; what it said last tells why" in line

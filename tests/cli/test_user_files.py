@@ -82,7 +82,7 @@ def test_a_full_disk_ends_a_training_with_the_files_name(finished, tmp_path):
     )
     assert process.returncode == 1
     assert process.stderr == (
-        f"reptile-tf train: {run}/checkpoints/iteration-00000002.zip cannot be "
+        f"reptile-tf train: {run}/checkpoints/iteration-00000001.zip cannot be "
         "written: File too large; make room there, or write to another place\n"
     )
     # With room the same command goes on.

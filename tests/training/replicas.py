@@ -94,6 +94,14 @@ def main():
         for i, part in enumerate(parts):
             found[f"{algorithm} {i}"] = np.asarray(part)
         found[f"{algorithm} told"] = repr((history, scores))
+    if KIND == "workers":  # each has weights of its own
+        model.set_weights([w + int(sys.argv[4]) for w in model.get_weights()])
+        try:
+            learner.evaluate(rt.SineWaves(10), 2, strategy=replicas)
+        except ValueError as error:
+            assert "different learners" in str(error), error
+        else:
+            raise AssertionError("different learners were not noticed")
     np.savez(OUTPUT, **found)
 
 

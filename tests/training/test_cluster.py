@@ -93,6 +93,8 @@ def test_strangers_change_nothing():
                 b"[1]\n",
                 b'{"worker": 7}\n',
                 b'{"worker": "1"}\n',
+                b'{"worker": [], "wants": {}}\n',
+                b'{"worker": true, "wants": {}}\n',
                 b"x" * (1 << 21),
             ):
                 for _ in range(100):
@@ -110,6 +112,69 @@ def test_strangers_change_nothing():
         threading.Thread(target=connect, daemon=True).start()
 
     assert met([{"a": 1}] * 3, before=strange) == [None] * 3
+
+
+def test_a_chief_that_is_stopped_lets_nobody_go(monkeypatch):
+    heard, calls = clusters._heard, []
+
+    def interrupted(connection, *patience):
+        if threading.current_thread().name == "chief":
+            calls.append(connection)
+            if len(calls) == 2:
+                raise KeyboardInterrupt
+        return heard(connection, *patience)
+
+    monkeypatch.setattr(clusters, "_heard", interrupted)
+    at, raised = addresses(4), {}
+
+    def join(index):
+        try:
+            meet(Cluster(at, index), {}, 1.0)
+        except (KeyboardInterrupt, ValueError, TimeoutError) as error:
+            raised[index] = error
+
+    threads = [
+        threading.Thread(target=join, args=[i], name="chief" if not i else "")
+        for i in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert isinstance(raised[0], KeyboardInterrupt)
+    texts = sorted(str(raised[i]) for i in (1, 2))
+    assert "did not answer in time" in texts[0]  # it was not heard
+    assert "was stopped before all were there" in texts[1]
+
+
+def test_a_worker_that_is_started_again_is_let_in():
+    at = addresses(3)
+
+    def report():
+        with socket.create_connection(
+            ("127.0.0.1", int(at[0].rsplit(":", 1)[1])), 5
+        ) as connection:
+            clusters._say(connection, {"worker": 1, "wants": {}})
+
+    ended = []
+
+    def join(index):
+        meet(Cluster(at, index), {}, 20.0)
+        ended.append(index)
+
+    threads = [threading.Thread(target=join, args=[i]) for i in range(3)]
+    threads[0].start()
+    for _ in range(100):
+        try:
+            report()  # and is killed
+            break
+        except ConnectionRefusedError:
+            time.sleep(0.02)
+    for thread in threads[1:]:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(ended) == [0, 1, 2]
 
 
 def test_a_cluster_is_read_from_the_environment(monkeypatch):
