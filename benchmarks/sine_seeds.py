@@ -3,7 +3,7 @@
     python benchmarks/sine_seeds.py --lengths=20000,30000,60000
 
 Trains the sine preset once for each seed and length, and says where one
-diverged, or the error that it came to. On one core it takes two hours.
+diverged, or the error that it came to. On one core it takes over an hour.
 """
 
 import dataclasses

@@ -33,8 +33,9 @@ strategy = shared_flags.define_strategy()
 
 def main() -> None:
     """Evaluates."""
-    names = "run_dir", "num_tasks", "split", "mode"
-    shared = strategy({name: flags.FLAGS[name].value for name in names})
+    # Before anything that may use TensorFlow.
+    alike = RUN_DIR, NUM_TASKS, SPLIT, MODE
+    shared = strategy({flag.name: flag.value for flag in alike})
     from reptile_tf.experiments.run import Run
     from reptile_tf.training import score
 
