@@ -24,8 +24,6 @@ class InnerLoop(NamedTuple):
         optimizer: the inner optimizer.
         steps: k, the inner steps on a training task.
         batch_size: B, the support examples of such a step.
-        mask: vector that is 1 where weights adapt and 0 where inner steps
-            leave them at phi; None if all adapt.
     """
 
     model: FunctionalModel
@@ -34,7 +32,6 @@ class InnerLoop(NamedTuple):
     optimizer: InnerOptimizer
     steps: int
     batch_size: int
-    mask: tf.Tensor | None = None
 
     def now(self) -> Self:
         """Returns the loop with the model's frozen weights as they are now."""
@@ -118,44 +115,41 @@ def adapt(
         over the steps of the mean loss of an example, a scalar; 0 of no steps.
     """
     steps = tf.shape(batches)[0]
-    mask = None if loop.mask is None else loop.model.cut(loop.mask)
     moments = _Moments(loop.model, weights, state)
+    start = loop.model.cut(weights)
 
-    def step(i, parts, state, total):
+    def step(i, moving, state, total):
         rows = batches[i]
         with tf.GradientTape() as tape:
-            tape.watch(parts)
+            tape.watch(moving)
             loss, mean = loop.objective(
-                parts,
+                loop.model.with_moved(start, moving),
                 *tf.nest.map_structure(lambda t: tf.gather(t, rows), (x, y)),
                 random.fold_in(key, first + i),
             )
-        gradient = tape.gradient(loss, parts, unconnected_gradients="zero")
+        gradient = tape.gradient(loss, moving, unconnected_gradients="zero")
         # Embeddings' gradients are slices; the optimizers want tensors.
         gradient = [tf.convert_to_tensor(g) for g in gradient]
-        if mask is not None:
-            gradient = [m * g for m, g in zip(mask, gradient, strict=True)]
-        parts, state = loop.optimizer.update(gradient, state, parts)
-        bounded = loop.model.constrained(parts)
-        if mask is not None:
-            bounded = [
-                tf.where(m > 0, b, p)
-                for m, b, p in zip(mask, bounded, parts, strict=True)
-            ]
-        return i + 1, bounded, state, total + mean
+        moving, state = loop.optimizer.update(gradient, state, moving)
+        parts = loop.model.with_moved(start, moving)
+        moving = loop.model.moving_parts(loop.model.constrained(parts))
+        return i + 1, moving, state, total + mean
 
-    _, parts, state, total = tf.while_loop(
+    _, moving, state, total = tf.while_loop(
         lambda i, *_: i < steps,
         step,
         (
             0,
-            loop.model.cut(weights),
+            loop.model.moving_parts(start),
             moments.cut(state),
             tf.zeros([], weights.dtype),
         ),
+        # Where XLA is to differentiate the loop, it must know its length.
+        maximum_iterations=batches.shape[0],
         parallel_iterations=1,  # a step needs the one before; saves bookkeeping
     )
     mean_loss = total / tf.cast(tf.maximum(steps, 1), total.dtype)
+    parts = loop.model.with_moved(start, moving)
     return loop.model.join(parts), moments.join(state), mean_loss
 
 
@@ -163,35 +157,41 @@ class _Moments:
     """An optimizer's state between vectors and the parts that a step works on.
 
     What is shaped like the weight vector in the state is a moment of the
-    weights, and is cut and joined as they are.
+    weights, and is cut and joined as they are. Moments of weights that do not
+    move stay as they were.
     """
 
     def __init__(self, model: FunctionalModel, weights: tf.Tensor, state: Any):
         self._model, self._state = model, state
-        self._is_moment = [
-            t.shape == weights.shape for t in tf.nest.flatten(state)
+        self._starts = [
+            model.cut(t) if t.shape == weights.shape else None
+            for t in tf.nest.flatten(state)
         ]
-        self._parts = len(model.cut(weights))
 
     def cut(self, state: Any) -> Any:
-        """Returns the state with each moment as a list of parts."""
-        tensors = zip(tf.nest.flatten(state), self._is_moment, strict=True)
+        """Returns the state with each moment as a list of the moving parts."""
+        tensors = zip(tf.nest.flatten(state), self._starts, strict=True)
         return tf.nest.pack_sequence_as(
-            self._state, [self._model.cut(t) if m else t for t, m in tensors]
+            self._state,
+            [
+                t if start is None else self._model.moving_parts(start)
+                for t, start in tensors
+            ],
         )
 
     def join(self, state: Any) -> Any:
         """Returns the state that was cut."""
         left = iter(tf.nest.flatten(state))
-        return tf.nest.pack_sequence_as(
-            self._state,
-            [
-                self._model.join([next(left) for _ in range(self._parts)])
-                if is_moment
-                else next(left)
-                for is_moment in self._is_moment
-            ],
-        )
+        count = sum(self._model.moves)
+        joined = []
+        for start in self._starts:
+            if start is None:
+                joined.append(next(left))
+                continue
+            moving = [next(left) for _ in range(count)]
+            parts = self._model.with_moved(start, moving)
+            joined.append(self._model.join(parts))
+        return tf.nest.pack_sequence_as(self._state, joined)
 
 
 def initial_state(optimizer: InnerOptimizer, phi: tf.Tensor) -> Any:

@@ -28,13 +28,16 @@ class FunctionalModel(WeightVector, Frozen):
 
     Args:
         model: any built Keras model whose trainable weights share one dtype.
+        head_only: whether inner steps move the head alone, which is the last
+            layer with trainable weights on the way to the output.
 
     Raises:
         ValueError: the model is not built or cannot be cloned, its trainable
-            weights are none or of several dtypes, or its layers change others.
+            weights are none or of several dtypes, or its layers change others;
+            or it has no head, being subclassed, or several.
     """
 
-    def __init__(self, model: keras.Model):
+    def __init__(self, model: keras.Model, head_only: bool = False):
         require_built(model)
         dtypes = {str(v.dtype) for v in model.trainable_variables}
         if len(dtypes) != 1:
@@ -42,7 +45,10 @@ class FunctionalModel(WeightVector, Frozen):
                 f"model {model.name!r} must have trainable weights, all of one "
                 f"dtype; received {sorted(dtypes) or 'none'}"
             )
-        super().__init__([tuple(v.shape) for v in model.trainable_variables])
+        super().__init__(
+            [tuple(v.shape) for v in model.trainable_variables],
+            _beside_head(model) if head_only else None,
+        )
         self.model = model
         self.dtype = tf.as_dtype(dtypes.pop())
         require_clonable(model)
@@ -191,33 +197,6 @@ class FunctionalModel(WeightVector, Frozen):
 
         return tf.nest.map_structure(cast, outputs)
 
-    def head(self) -> tf.Tensor:
-        """Returns a vector that is 1 at the head's weights, 0 elsewhere.
-
-        The head is the last layer with trainable weights on the way to the
-        output.
-
-        Raises:
-            ValueError: the model is subclassed, and does not say what its last
-                layer is, or has several last layers.
-        """
-        heads = keras_internals.last_layers(self.model)
-        if len(heads) != 1:
-            raise ValueError(
-                f"the head of model {self.model.name!r} must be one layer, the "
-                "last one of a functional or sequential model; found "
-                f"{sorted(h.name for h in heads) or 'no such model'}"
-            )
-        own = {id(v) for layer in heads for v in layer.trainable_variables}
-        return self.flatten(
-            [
-                tf.fill(shape, tf.cast(id(v) in own, self.dtype))
-                for shape, v in zip(
-                    self._shapes, self.model.trainable_variables, strict=True
-                )
-            ]
-        )
-
     @property
     def tables(self) -> list:
         """The vocabularies that its outputs are looked up in."""
@@ -311,3 +290,16 @@ class FunctionalModel(WeightVector, Frozen):
         for i, momentum in self._moving:
             values[i] /= 1 - momentum
         return self._cast(outputs), values
+
+
+def _beside_head(model: keras.Model) -> list[bool]:
+    """Returns for each trainable weight whether it is none of the head's."""
+    heads = keras_internals.last_layers(model)
+    if len(heads) != 1:
+        raise ValueError(
+            f"the head of model {model.name!r} must be one layer, the last one "
+            "of a functional or sequential model; found "
+            f"{sorted(h.name for h in heads) or 'no such model'}"
+        )
+    own = {id(v) for head in heads for v in head.trainable_variables}
+    return [id(v) not in own for v in model.trainable_variables]

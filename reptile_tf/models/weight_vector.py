@@ -13,13 +13,31 @@ class WeightVector:
 
     Args:
         shapes: of the weights, in their order.
+        fixed: for each weight, whether inner steps leave it as it is; they
+            move all if None.
+
+    Attributes:
+        moves: for each part of `cut`, whether inner steps move it.
     """
 
-    def __init__(self, shapes: Sequence[tuple[int, ...]]):
+    def __init__(
+        self,
+        shapes: Sequence[tuple[int, ...]],
+        fixed: Sequence[bool] | None = None,
+    ):
         self._shapes = list(shapes)
         self._sizes = [tf.TensorShape(s).num_elements() for s in self._shapes]
-        self._large = [i for i, n in enumerate(self._sizes) if n >= _LARGE]
-        self._small = [i for i, n in enumerate(self._sizes) if n < _LARGE]
+        fixed = [False] * len(self._shapes) if fixed is None else fixed
+        # Which weights each part is made of.
+        self._groups: list[list[int]] = []
+        self.moves: list[bool] = []
+        for kind in (False, True):
+            own = [i for i, is_fixed in enumerate(fixed) if is_fixed == kind]
+            groups = [[i] for i in own if self._sizes[i] >= _LARGE]
+            small = [i for i in own if self._sizes[i] < _LARGE]
+            groups += [small] if small else []
+            self._groups += groups
+            self.moves += [not kind] * len(groups)
 
     @property
     def size(self) -> int:
@@ -42,15 +60,38 @@ class WeightVector:
 
         Large tensors are parts of their own: they need not be copied to be
         joined, nor wait for each other's gradients. Small ones are one part
-        together, as each operation has its cost.
+        together, as each operation has its cost; those that inner steps move
+        are apart from those that they leave.
         """
         return self._parts(self.unflatten(vector))
 
     def _parts(self, tensors: list[tf.Tensor]) -> list[tf.Tensor]:
         """Returns the parts that tensors shaped like the weights make."""
-        large = [tensors[i] for i in self._large]
-        small = [tensors[i] for i in self._small]
-        return large + ([self.flatten(small)] if small else [])
+        return [
+            tensors[group[0]]
+            if self._is_large(group)
+            else self.flatten([tensors[i] for i in group])
+            for group in self._groups
+        ]
+
+    def moving_parts(self, parts: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Returns those of the parts that inner steps move."""
+        return [p for p, moves in zip(parts, self.moves, strict=True) if moves]
+
+    def with_moved(
+        self, parts: list[tf.Tensor], moving: list[tf.Tensor]
+    ) -> list[tf.Tensor]:
+        """Returns the parts, with others in place of the moving ones.
+
+        Args:
+            parts: all of them, as `cut` makes them.
+            moving: as `moving_parts` returns them.
+        """
+        left = iter(moving)
+        return [
+            next(left) if moves else p
+            for p, moves in zip(parts, self.moves, strict=True)
+        ]
 
     def join(self, parts: list[tf.Tensor]) -> tf.Tensor:
         """Returns the vector that was cut into `parts`."""
@@ -58,9 +99,15 @@ class WeightVector:
 
     def _tensors(self, parts) -> list[tf.Tensor]:
         """Returns tensors shaped like the trainable weights."""
-        tensors = dict(zip(self._large, parts, strict=False))
-        if self._small:
-            small = tf.split(parts[-1], [self._sizes[i] for i in self._small])
-            for i, values in zip(self._small, small, strict=True):
+        tensors = {}
+        for group, part in zip(self._groups, parts, strict=True):
+            if self._is_large(group):
+                tensors[group[0]] = part
+                continue
+            small = tf.split(part, [self._sizes[i] for i in group])
+            for i, values in zip(group, small, strict=True):
                 tensors[i] = tf.reshape(values, self._shapes[i])
         return [tensors[i] for i in range(len(tensors))]
+
+    def _is_large(self, group: list[int]) -> bool:
+        return self._sizes[group[0]] >= _LARGE

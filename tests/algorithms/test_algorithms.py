@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from graphs import operations
 from toys import regression, weight
 
 from reptile_tf import (
@@ -12,13 +13,17 @@ from reptile_tf import (
     MAML,
     SGD,
     Adam,
+    Episodes,
     GradientCombination,
+    LabelledExamples,
     MetaLearner,
     Reptile,
     Task,
     algorithms,
+    models,
 )
 from reptile_tf.algorithms import adapt, fomaml, mini_batches
+from reptile_tf.data.task import recipe_of
 from reptile_tf.models import BatchNormalization
 from reptile_tf.models.functional import FunctionalModel
 from reptile_tf.utils import random
@@ -388,7 +393,7 @@ def test_saved_and_loaded(algorithm, tmp_path):
     learner(algorithm).save(tmp_path / "learner.zip")
     loaded = MetaLearner.load(tmp_path / "learner.zip")
     assert loaded.algorithm == algorithm
-    assert (loaded._loop.mask is not None) == algorithm.head_only
+    assert (not all(loaded.functional.moves)) == algorithm.head_only
 
 
 @pytest.mark.parametrize("algorithm", [FOMAML("separate"), ANIL()], ids=str)
@@ -452,10 +457,14 @@ def test_the_head_is_the_layer_before_the_output():
     inputs = keras.Input((2,))
     whole = keras.Model(inputs, keras.layers.ReLU()(head(body(inputs))))
     for model in (whole, keras.Sequential([keras.Input((2,)), whole])):
-        functional = FunctionalModel(model)
-        adapts = functional.unflatten(functional.head())
+        functional = FunctionalModel(model, head_only=True)
+        parts = functional.cut(tf.zeros([functional.size]))
+        ones = [tf.ones_like(p) for p in functional.moving_parts(parts)]
+        moved = functional.join(functional.with_moved(parts, ones))
         variables = model.trainable_variables
-        for variable, values in zip(variables, adapts, strict=True):
+        for variable, values in zip(
+            variables, functional.unflatten(moved), strict=True
+        ):
             assert np.all(values == float("head" in variable.path))
     inputs = keras.Input((2,))
     two = [keras.layers.Dense(1, name=f"branch{i}")(inputs) for i in range(2)]
@@ -471,6 +480,29 @@ def test_the_head_is_the_layer_before_the_output():
                 loss="mse",
                 metric="mse",
             )
+
+
+def test_anil_takes_no_gradient_of_the_body_in_inner_steps():
+    """It is most of a step's time, and nothing would come of it."""
+    pictures = np.zeros([40, 28, 28, 1], np.uint8)
+    classes = LabelledExamples(pictures, [0, 20, 40])
+    tasks = Episodes(classes, ways=2, shots=1)
+    of_evaluation = {}
+    for algorithm in (MAML(), ANIL()):
+        one = MetaLearner(
+            models.omniglot_cnn(2),
+            inner_optimizer=SGD(0.1),
+            algorithm=algorithm,
+        )
+        compiled = one.evaluator.compiled(tasks, ["transductive"])
+        of_evaluation[str(algorithm)] = operations(
+            compiled.traced(
+                *(one.functional.phi(), one.inner_state, tf.constant(5)),
+                *(tf.range(2, dtype=tf.int64), recipe_of(tasks)[1]),
+            )
+        )
+    assert "Conv2DBackpropFilter" in of_evaluation["maml"]
+    assert "Conv2DBackpropFilter" not in of_evaluation["anil"]
 
 
 def test_the_meta_optimizer_clips():
