@@ -143,7 +143,7 @@ def work() -> None:
     from reptile_tf.experiments import build, presets
     from reptile_tf.utils import threads
 
-    threads.configure(
+    threads.configure_threads(
         flags.FLAGS.intra_op_threads, flags.FLAGS.inter_op_threads
     )
     memory = AnonymousMemory()

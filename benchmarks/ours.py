@@ -98,7 +98,7 @@ def sampler(learner, tasks):
 def main():
     """Serves the benchmark."""
     settings = load_settings()
-    threads.configure(
+    threads.configure_threads(
         settings["intra_op_threads"], settings["inter_op_threads"]
     )
     preset = dataclasses.replace(

@@ -93,7 +93,7 @@ def draw(curves, path) -> None:
 
 def main(_):
     """Runs the benchmark."""
-    threads.configure(
+    threads.configure_threads(
         flags.FLAGS.intra_op_threads, flags.FLAGS.inter_op_threads
     )
     # Every case is traced once; TensorFlow suspects that one is traced often.

@@ -65,7 +65,7 @@ def main(_) -> None:
         keeping.keep(folder / method, kept / method)
         found = config_file.read(folder / method / "best.json")
         presets[method] = of_config(found)
-    threads.configure()
+    threads.configure_threads()
     for seed in SEEDS:
         experiments = {
             f"{name}_seed{seed}": dataclasses.replace(

@@ -235,7 +235,7 @@ def summarize(taken: dict, rates: dict) -> dict:
 
 def main(_):
     """Runs the benchmark."""
-    threads.configure()
+    threads.configure_threads()
     inputs = make_inputs()
     importing = seconds_to_import()
     process, url, ready = start_server()

@@ -26,7 +26,7 @@ LEARNING_RATE = flags.DEFINE_float(
 
 def main(_) -> None:
     """Trains and tells."""
-    threads.configure()
+    threads.configure_threads()
     preset = PRESETS["sine"]
     if LEARNING_RATE.value is not None:
         preset = dataclasses.replace(preset, learning_rate=LEARNING_RATE.value)

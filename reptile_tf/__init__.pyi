@@ -17,6 +17,7 @@ from .training.learner import MetaLearner
 from .training.meta_optimizer import linear_decay
 from .training.score import Score
 from .training.settings import Settings
+from .utils.threads import configure_threads
 
 __all__ = [
     "ANIL",
@@ -41,6 +42,7 @@ __all__ = [
     "Task",
     "VariedEpisodes",
     "algorithms",
+    "configure_threads",
     "linear_decay",
     "load_classes",
     "load_tasks",

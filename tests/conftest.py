@@ -13,7 +13,7 @@ import tensorflow as tf
 from reptile_tf.data.labelled_examples import LabelledExamples
 from reptile_tf.utils import threads
 
-threads.configure()
+threads.configure_threads()
 
 # Where the tests run in the background, or under nohup, signals are ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -226,7 +226,7 @@ def _start_tensorflow() -> None:
     from reptile_tf.utils import backend, threads
 
     backend.require_tensorflow()
-    threads.configure(given.intra_op_threads, given.inter_op_threads)
+    threads.configure_threads(given.intra_op_threads, given.inter_op_threads)
 
 
 def stopped(number: int) -> None:

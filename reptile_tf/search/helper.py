@@ -104,7 +104,7 @@ def main(
         from reptile_tf.search import worker
         from reptile_tf.search.search import Search
         from reptile_tf.utils import threads
-    threads.configure(int(intra_op_threads), int(inter_op_threads))
+    threads.configure_threads(int(intra_op_threads), int(inter_op_threads))
     # Not by sys.stdin, whose lock would be held when this process ends.
     descriptor = sys.stdin.fileno()
     threading.Thread(target=_end_with, args=(descriptor,), daemon=True).start()

@@ -1,6 +1,7 @@
 """Errors of compiled functions, told by the task that they are of."""
 
 import contextlib
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -31,16 +32,27 @@ def explained(
 
     Raises:
         ValueError: a task has inputs that are not finite, or targets that the
-            loss cannot compare with.
+            loss cannot compare with; or XLA cannot compile the model.
     """
     try:
         yield
-    except (tf.errors.OpError, FloatingPointError):
+    except (tf.errors.OpError, FloatingPointError) as error:
+        if learner.settings.jit_compile:
+            _require_compiled(learner, str(error))
         if isinstance(tasks, Episodes | VariedEpisodes | SineWaves):
             raise
         for index in indices:
             _require_learnable(learner, tasks, index)
         raise
+
+
+def _require_compiled(learner, error) -> None:
+    found = re.search(r"unsupported operations.*?: (\w+) \(", error)
+    if found:
+        raise ValueError(
+            f"jit_compile=True: XLA cannot compile the operation {found[1]} of "
+            f"model {learner.model.name!r}; use jit_compile=False"
+        )
 
 
 def _require_learnable(learner, tasks, index) -> None:

@@ -32,7 +32,7 @@ from reptile_tf.training.progress import Progress
 from reptile_tf.training.saveable import Saveable
 from reptile_tf.training.score import Score, as_logs
 from reptile_tf.training.settings import Settings
-from reptile_tf.utils import random
+from reptile_tf.utils import random, threads
 from reptile_tf.utils.frozen import Frozen
 from reptile_tf.utils.validation import require_at_least
 
@@ -111,7 +111,7 @@ class MetaLearner(Saveable, Stateful, Frozen):
         task_checks.require_parts(algorithm, inner_optimizer, meta_optimizer)
         self.settings = Settings(**settings)
         algorithm.require(self.settings.inner_steps, inner_optimizer)
-        self.functional = FunctionalModel(model)
+        self.functional = FunctionalModel(model, algorithm.head_only)
         algorithm.require_model(model)
         self.model = model
         self.inner_optimizer = inner_optimizer
@@ -128,7 +128,6 @@ class MetaLearner(Saveable, Stateful, Frozen):
             inner_optimizer,
             self.settings.inner_steps,
             self.settings.inner_batch_size,
-            self.functional.head() if algorithm.head_only else None,
         )
         self._state = LearnerState(
             initial_state(inner_optimizer, self.functional.phi())
@@ -201,6 +200,7 @@ class MetaLearner(Saveable, Stateful, Frozen):
             )
 
         distribution.require_same(self._variables(), self.iteration)
+        threads.advise()
         progress = Progress(outer_iterations, bar=verbose in (1, "auto"))
 
         def iterate() -> dict[str, float]:
@@ -276,6 +276,7 @@ class MetaLearner(Saveable, Stateful, Frozen):
         told = epochs.callback_list(callbacks, self.model)
         distribution = Distribution(strategy)
         distribution.require_same(self._variables(), self.iteration)
+        threads.advise()
         with explained(self, tasks, range(num_tasks)), distribution.watched():
             return self.evaluator.evaluate(
                 *(tasks, num_tasks, modes, self.inner_state, steps),

@@ -16,7 +16,7 @@ from reptile_tf.training.distribution import Distribution
 from reptile_tf.training.learner_state import LearnerState
 from reptile_tf.training.settings import Settings
 from reptile_tf.utils import interruptible
-from reptile_tf.utils.compiled import Compiled
+from reptile_tf.utils.compiled import Compiled, by_xla
 from reptile_tf.utils.recent import Recent
 
 # Seconds of an iteration for which an interrupt need not wait. A shorter one
@@ -148,8 +148,7 @@ class OuterLoop:
         if tf.nest.flatten(sample(first).query_x)[0].shape[0] != 0:
             report[query_metric] = tf.TensorSpec([])
 
-        def train_on_task(index, state):
-            task = sample(index)
+        def train_on_task(task, state):
             lesson = self._algorithm(loop, phi, state, task)
             floats = [
                 s for s in tf.nest.flatten(lesson.state) if s.dtype.is_floating
@@ -168,8 +167,11 @@ class OuterLoop:
                 )
             return lesson.meta_gradient, lesson.state, values
 
+        # Tasks may come from what XLA does not know, such as files.
+        train_on_task = by_xla(train_on_task, settings.jit_compile)
+
         return meta_batch.train_on_tasks(
-            train_on_task,
+            lambda index, state: train_on_task(sample(index), state),
             state,
             first + tf.range(settings.meta_batch_size, dtype=tf.int64),
             (phi, state, report),

@@ -85,6 +85,13 @@ class Settings:
         least=1,
     )
 
+    jit_compile: bool = setting(
+        False,
+        text="Whether XLA compiles the training on a task, in training and in "
+        "evaluation. It pays on GPUs; on a CPU its convolutions are several "
+        "times slower than TensorFlow's.",
+    )
+
     def __post_init__(self) -> None:
         """Takes over from training what evaluation does not say of itself."""
         for name in ("inner_steps", "inner_batch_size"):

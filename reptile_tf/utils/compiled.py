@@ -1,4 +1,4 @@
-"""A `tf.function` that an interrupt cannot break."""
+"""Functions that TensorFlow compiles."""
 
 from collections.abc import Callable
 from typing import Any
@@ -44,3 +44,16 @@ class Compiled:
     def tracing_count(self) -> int:
         """Returns how often TensorFlow has traced the function."""
         return self._function.experimental_get_tracing_count()
+
+
+def by_xla(function: Callable[..., Any], jit_compile: bool) -> Callable:
+    """Returns a function that XLA compiles, if it is to be compiled.
+
+    Args:
+        function: of tensors, called where another is traced. What it reads
+            from around it are its inputs, too.
+        jit_compile: whether it is to be compiled.
+    """
+    if not jit_compile:
+        return function
+    return tf.function(function, autograph=False, jit_compile=True)
