@@ -56,14 +56,17 @@ CHECKPOINT_EVERY = flags.DEFINE_integer(
 EVAL_EVERY = flags.DEFINE_integer(
     "eval_every",
     None,
-    "The outer iterations between two evaluations on validation tasks; if not "
-    "given as many as the run has, of a new one a fiftieth of the training.",
+    "The outer iterations between two evaluations on validation tasks. If not "
+    "given they are those of the run; a new one has 50 evaluations, or fewer "
+    "where these would take more than a fifth of its time.",
     1,
 )
 NUM_VALIDATION_TASKS = flags.DEFINE_integer(
     "num_validation_tasks",
-    50,
-    "The number of validation tasks of each evaluation during the training.",
+    None,
+    "The number of validation tasks of each evaluation during the training. If "
+    "not given it is that of the run; a new one has 50, or fewer where its "
+    "only evaluation would take more than a fifth of its time.",
     2,
 )
 # Flags besides the settings that all workers must be given alike.

@@ -1,6 +1,8 @@
 """From a preset to its tasks and its learner."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
@@ -89,7 +91,8 @@ def make_learner(
             f"{known}"
         )
     keras.utils.set_random_seed(seed)
-    model = NETWORKS[preset.network](source.outputs(preset), input_shape)
+    with _precision(preset.mixed_precision):
+        model = NETWORKS[preset.network](source.outputs(preset), input_shape)
     inner = INNER_OPTIMIZERS[preset.inner_optimizer](preset.learning_rate)
     return MetaLearner(
         model,
@@ -105,6 +108,18 @@ def make_learner(
         metric=source.metric and keras.metrics.get(source.metric),
         **preset.learner_settings(),
     )
+
+
+@contextlib.contextmanager
+def _precision(mixed: str | None) -> Iterator[None]:
+    """Has layers compute with floats of 16 bits, where they are named."""
+    before = keras.config.dtype_policy()
+    try:
+        if mixed is not None:
+            keras.config.set_dtype_policy(f"mixed_{mixed}")
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def example_gradients(preset: Preset) -> int:

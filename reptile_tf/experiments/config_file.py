@@ -47,9 +47,13 @@ def _require_whole(config: Any) -> None:
         raise TypeError(
             f"seed must be a whole number; received {config.get('seed')}"
         )
-    every = config.get("eval_every", 1)  # version 0.1 may not say it
-    if type(every) is not int or every < 1:
-        raise TypeError(f"eval_every must be at least 1; received {every}")
+    # Version 0.1 may not say the first, nor 0.2 the second.
+    for name, least in (("eval_every", 1), ("num_validation_tasks", 2)):
+        value = config.get(name, least)
+        if type(value) is not int or value < least:
+            raise TypeError(
+                f"{name} must be at least {least}; received {value}"
+            )
     wanted = {field.name: field for field in dataclasses.fields(Preset)}
     for name, value in config.items():
         field = wanted.get(name)

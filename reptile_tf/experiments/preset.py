@@ -35,6 +35,13 @@ class Preset(Settings, TaskSettings):
         text="The network that learns.",
         choices=("omniglot_cnn", "mini_imagenet_cnn", "sine_mlp"),
     )
+    mixed_precision: str = setting(
+        None,
+        text="Floats of 16 bits that the network computes with, in place of "
+        "float32: bfloat16, or none if not given. phi and the moments remain "
+        "float32.",
+        choices=("bfloat16",),
+    )
     algorithm: str = setting(
         "reptile",
         text="The algorithm: reptile, maml, fomaml, fomaml_shared, "

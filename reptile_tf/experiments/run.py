@@ -19,6 +19,7 @@ import tensorflow as tf
 from reptile_tf.data import sources
 from reptile_tf.data.splits import TaskSplits
 from reptile_tf.experiments import (
+    along_the_way,
     build,
     config_file,
     extension,
@@ -135,7 +136,7 @@ class Run:
         self,
         checkpoint_every: int = 500,
         eval_every: int | None = None,
-        num_validation_tasks: int = 50,
+        num_validation_tasks: int | None = None,
         callbacks: Sequence[keras.callbacks.Callback] = (),
         verbose: int = 1,
         strategy: tf.distribute.Strategy | None = None,
@@ -147,9 +148,9 @@ class Run:
         Args:
             checkpoint_every: outer iterations between checkpoints.
             eval_every: outer iterations between evaluations on validation
-                tasks; if None as many as before, or a fiftieth of the run.
+                tasks; if None as many as before, or as `along_the_way` says.
             num_validation_tasks: the number of tasks of such an evaluation, at
-                least 2.
+                least 2; if None likewise.
             callbacks: Keras callbacks besides those that write the folder.
             verbose: as of `MetaLearner.fit`.
             strategy: as of `MetaLearner.fit`.
@@ -167,8 +168,11 @@ class Run:
         held = run_settings.held(self.folder)
         self._keep_division(held)
         total = self.preset.outer_iterations
-        epoch = eval_every or held.get("eval_every") or max(1, total // 50)
-        settings = self._settings() | {"eval_every": epoch}
+        along = along_the_way.chosen(
+            self.preset, eval_every, num_validation_tasks, held
+        )
+        epoch = along["eval_every"]
+        settings = self._settings() | along
         self._require_allowed(settings, held)
         folder = self.folder / "checkpoints"
         newest = checkpoints.newest_iteration(folder)
@@ -198,23 +202,16 @@ class Run:
             epochs = learner.iteration // epoch
             continue_history(self.folder / _HISTORY, held, epochs)
             self._write(settings, tasks)
-            writers = [
-                in_place,
-                keras.callbacks.TensorBoard(
-                    self.folder / "logs", write_graph=False
-                ),
-                EpochLog(self.folder / _HISTORY, append=True),
-            ]
             how = {
                 "outer_iterations": total,
                 "iterations_per_epoch": epoch,
-                "num_validation_tasks": num_validation_tasks,
+                "num_validation_tasks": along["num_validation_tasks"],
             }
             workers.lead(distribution, learner, tasks, how)
             saved = checkpoints.Checkpoint(learner, folder, checkpoint_every)
             self.signal = workers.train(
                 *(learner, tasks, how, saved, strategy),
-                [*writers, saved, *callbacks],
+                [in_place, *self._writers(), saved, *callbacks],
                 verbose,
             )
         self._learner = learner
@@ -286,6 +283,15 @@ class Run:
         else:
             source = sources.get(self.preset.dataset)
             source.require_used(self.preset)
+
+    def _writers(self) -> list[keras.callbacks.Callback]:
+        """Returns the callbacks that write what can be looked at."""
+        return [
+            keras.callbacks.TensorBoard(
+                self.folder / "logs", write_graph=False
+            ),
+            EpochLog(self.folder / _HISTORY, append=True),
+        ]
 
     def _keep_division(self, held: dict[str, Any]) -> None:
         """Takes over how a run of before version 0.2 divides its classes."""

@@ -10,8 +10,12 @@ from reptile_tf.data.splits import TaskSplits
 from reptile_tf.experiments import config_file
 from reptile_tf.experiments.preset import DEFAULTS, DESCRIPTIONS, renamed
 
-# What may change: places, words, and how long the training is.
-_FREE = (*DESCRIPTIONS, "data_dir", "manual_dir", "outer_iterations")
+# What may change: places, words, how long the training is, and on how many
+# tasks it is evaluated along the way.
+_FREE = (
+    *DESCRIPTIONS,
+    *("data_dir", "manual_dir", "outer_iterations", "num_validation_tasks"),
+)
 # The dtype policy that the networks are made with, where no other is told.
 _POLICY = {"dtype_policy": "float32"}
 

@@ -1,0 +1,63 @@
+"""How much a training is evaluated along the way, where nobody says it."""
+
+import math
+from typing import Any
+
+from reptile_tf.data import sources
+from reptile_tf.experiments.build import example_gradients
+from reptile_tf.experiments.preset import Preset
+
+EVALUATIONS = 50  # of a training that is long enough
+TASKS = 50  # of each of them
+# Gradients of training for one of evaluation: a fifth of the time would be 4.
+# The tasks of evaluation make fewer of them in the same time where there are
+# few cores, and more where there are many.
+_SHARE = 5
+
+
+def chosen(
+    preset: Preset,
+    eval_every: int | None,
+    num_tasks: int | None,
+    held: dict[str, Any],
+) -> dict[str, int]:
+    """Returns the settings `eval_every` and `num_validation_tasks`.
+
+    A long training has 50 evaluations, of 50 tasks. A shorter one has fewer of
+    them, so that they take at most a fifth of its time; the shortest have one,
+    at the end, of fewer tasks.
+
+    Args:
+        preset: the experiment.
+        eval_every: the outer iterations, if they were asked for.
+        num_tasks: the tasks, if they were asked for.
+        held: the config.json of the run, which says what they were before;
+            empty of a new one.
+    """
+    eval_every = eval_every or held.get("eval_every") or _eval_every(preset)
+    num_tasks = num_tasks or held.get("num_validation_tasks")
+    num_tasks = num_tasks or _num_tasks(preset, eval_every)
+    return {"eval_every": eval_every, "num_validation_tasks": num_tasks}
+
+
+def _eval_every(preset: Preset) -> int:
+    total = preset.outer_iterations
+    least = _SHARE * TASKS * _of_a_task(preset) / example_gradients(preset)
+    return math.ceil(total / max(1, min(EVALUATIONS, int(total / least))))
+
+
+def _num_tasks(preset: Preset, eval_every: int) -> int:
+    made = eval_every * example_gradients(preset)
+    return max(2, min(TASKS, int(made / _SHARE / _of_a_task(preset))))
+
+
+def _of_a_task(preset: Preset) -> float:
+    """Returns the cost of a task of evaluation, in gradients of an example.
+
+    Predicting is a third of a gradient. In the mode support_and_query each
+    query is predicted together with the support set.
+    """
+    support = preset.shots * (preset.max_ways or preset.ways)
+    queries = sources.get(preset.dataset).query_size(preset)
+    adapted = preset.eval_inner_steps * preset.eval_inner_batch_size
+    return adapted + (queries * (support + 3) + support) / 3
