@@ -14,6 +14,8 @@ from reptile_tf.data.labelled_examples import LabelledExamples
 from reptile_tf.utils import threads
 
 threads.configure_threads()
+# On a GPU, too, numbers are compared that were computed in float32.
+tf.config.experimental.enable_tensor_float_32_execution(False)
 
 # Where the tests run in the background, or under nohup, signals are ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)

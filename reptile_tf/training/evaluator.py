@@ -16,7 +16,7 @@ from reptile_tf.training.score import Score
 from reptile_tf.training.settings import Settings
 from reptile_tf.utils import interruptible
 from reptile_tf.utils.bars import Bar
-from reptile_tf.utils.compiled import Compiled, by_xla
+from reptile_tf.utils.compiled import Compiled
 from reptile_tf.utils.recent import Recent
 
 # Tasks of one compiled call of an evaluation; progress is seen between calls.
@@ -135,9 +135,7 @@ class Evaluator:
             FloatingPointError: an adapted model's metric is not finite.
         """
         modes, metric = tuple(modes), self._metric.name
-        # XLA knows no loop over no steps.
-        jit_compile = self._settings.jit_compile and steps > 0
-        measure = self.compiled(tasks, modes, distribution, jit_compile)
+        measure = self.compiled(tasks, modes, distribution)
         names = [f"{mode}_{metric}" for mode in modes]
         chunks: list[np.ndarray] = []
         logs: dict[str, float] = {}
@@ -174,14 +172,14 @@ class Evaluator:
         tasks: Tasks,
         modes: Sequence[str],
         distribution: Distribution = Distribution(),
-        jit_compile: bool = False,
     ) -> Compiled:
         """Returns (phi, state, steps, indices, ingredients) -> `[n, modes]`."""
         modes = tuple(modes)
         recipe, _ = recipe_of(tasks)
         varied = getattr(tasks, "varied", False)
 
-        def one(loop, phi, state, steps, task):
+        def one(loop, phi, state, steps, index, ingredients):
+            task = recipe.sample(ingredients, index)
             x, y = task.support_x, task.support_y
             weights = self.adapted_weights(
                 loop, phi, state, steps, x, y, task.key
@@ -199,13 +197,10 @@ class Evaluator:
 
         def measure(phi, state, steps, indices, ingredients):
             loop = self.loop.now()
-            measured = by_xla(
-                lambda *arguments: one(loop, *arguments), jit_compile
-            )
             return distribution.spread(
                 lambda share: tf.map_fn(
-                    lambda index: measured(
-                        phi, state, steps, recipe.sample(ingredients, index)
+                    lambda index: one(
+                        loop, phi, state, steps, index, ingredients
                     ),
                     share,
                     fn_output_signature=tf.TensorSpec([len(modes)]),
@@ -215,7 +210,5 @@ class Evaluator:
             )
 
         return self._compiled.get(
-            recipe,
-            (modes, distribution, jit_compile),
-            lambda: Compiled(measure),
+            recipe, (modes, distribution), lambda: Compiled(measure)
         )

@@ -87,9 +87,9 @@ class Settings:
 
     jit_compile: bool = setting(
         False,
-        text="Whether XLA compiles the training on a task, in training and in "
-        "evaluation. It pays on GPUs; on a CPU its convolutions are several "
-        "times slower than TensorFlow's.",
+        text="Whether XLA compiles what a training does on a task. It pays on "
+        "GPUs; on a CPU its convolutions are several times slower than "
+        "TensorFlow's. Evaluation is not compiled so.",
     )
 
     def __post_init__(self) -> None:
