@@ -141,9 +141,9 @@ def work() -> None:
     import tensorflow as tf
 
     from reptile_tf.experiments import build, presets
-    from reptile_tf.utils import threads
+    from reptile_tf.utils import machine
 
-    threads.configure_threads(
+    machine.configure_tensorflow(
         flags.FLAGS.intra_op_threads, flags.FLAGS.inter_op_threads
     )
     memory = AnonymousMemory()

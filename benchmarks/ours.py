@@ -12,7 +12,7 @@ from reptile_tf.data.episodes import Episodes
 from reptile_tf.data.labelled_examples import LabelledExamples
 from reptile_tf.experiments import build
 from reptile_tf.experiments.preset import Preset
-from reptile_tf.utils import threads
+from reptile_tf.utils import machine
 
 
 def load_tasks(data, preset: Preset) -> tuple[Episodes, Episodes]:
@@ -98,7 +98,7 @@ def sampler(learner, tasks):
 def main():
     """Serves the benchmark."""
     settings = load_settings()
-    threads.configure_threads(
+    machine.configure_tensorflow(
         settings["intra_op_threads"], settings["inter_op_threads"]
     )
     preset = dataclasses.replace(

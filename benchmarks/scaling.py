@@ -26,7 +26,7 @@ from reptile_tf.cli import flags as shared_flags
 from reptile_tf.experiments import build
 from reptile_tf.experiments.presets import PRESETS
 from reptile_tf.training.settings import META_BATCH_MODES
-from reptile_tf.utils import threads
+from reptile_tf.utils import machine
 from reptile_tf.utils.files import whole_file, write_json
 
 ROUNDS = flags.DEFINE_integer("rounds", 10, "Rounds of slices.", 1)
@@ -93,7 +93,7 @@ def draw(curves, path) -> None:
 
 def main(_):
     """Runs the benchmark."""
-    threads.configure_threads(
+    machine.configure_tensorflow(
         flags.FLAGS.intra_op_threads, flags.FLAGS.inter_op_threads
     )
     # Every case is traced once; TensorFlow suspects that one is traced often.

@@ -21,7 +21,7 @@ from reptile_tf.experiments import compare, config_file
 from reptile_tf.experiments.preset import of_config
 from reptile_tf.experiments.presets import PRESETS
 from reptile_tf.search import keeping
-from reptile_tf.utils import threads
+from reptile_tf.utils import machine
 
 RUN_DIR = flags.DEFINE_string("run_dir", "runs/search", "The folder of it all.")
 KEEP = flags.DEFINE_string("keep", "results/search", "Where results are kept.")
@@ -65,7 +65,7 @@ def main(_) -> None:
         keeping.keep(folder / method, kept / method)
         found = config_file.read(folder / method / "best.json")
         presets[method] = of_config(found)
-    threads.configure_threads()
+    machine.configure_tensorflow()
     for seed in SEEDS:
         experiments = {
             f"{name}_seed{seed}": dataclasses.replace(

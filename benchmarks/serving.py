@@ -31,7 +31,7 @@ from absl import app, flags
 
 from reptile_tf import models
 from reptile_tf.serving.client import LocalModel, RemoteModel
-from reptile_tf.utils import threads
+from reptile_tf.utils import machine
 from reptile_tf.utils.files import write_json
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -235,7 +235,7 @@ def summarize(taken: dict, rates: dict) -> dict:
 
 def main(_):
     """Runs the benchmark."""
-    threads.configure_threads()
+    machine.configure_tensorflow()
     inputs = make_inputs()
     importing = seconds_to_import()
     process, url, ready = start_server()

@@ -13,7 +13,7 @@ from absl import app, flags
 from reptile_tf.experiments import build
 from reptile_tf.experiments.presets import PRESETS
 from reptile_tf.training import score
-from reptile_tf.utils import threads
+from reptile_tf.utils import machine
 
 SEEDS = flags.DEFINE_list("seeds", list("0123456789"), "The seeds.")
 LENGTHS = flags.DEFINE_list(
@@ -26,7 +26,7 @@ LEARNING_RATE = flags.DEFINE_float(
 
 def main(_) -> None:
     """Trains and tells."""
-    threads.configure_threads()
+    machine.configure_tensorflow()
     preset = PRESETS["sine"]
     if LEARNING_RATE.value is not None:
         preset = dataclasses.replace(preset, learning_rate=LEARNING_RATE.value)

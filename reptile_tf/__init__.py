@@ -21,6 +21,10 @@ _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 def __getattr__(name: str) -> Any:
     """Returns a public name, loaded now."""
+    if name == "configure_tensorflow":  # which is to come before TensorFlow
+        from reptile_tf.utils import machine
+
+        return machine.configure_tensorflow
     if name in __all__:
         backend.require_tensorflow()
     return _load(name)

@@ -17,7 +17,7 @@ from .training.learner import MetaLearner
 from .training.meta_optimizer import linear_decay
 from .training.score import Score
 from .training.settings import Settings
-from .utils.threads import configure_threads
+from .utils.machine import configure_tensorflow
 
 __all__ = [
     "ANIL",
@@ -42,7 +42,7 @@ __all__ = [
     "Task",
     "VariedEpisodes",
     "algorithms",
-    "configure_threads",
+    "configure_tensorflow",
     "linear_decay",
     "load_classes",
     "load_tasks",

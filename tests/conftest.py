@@ -6,14 +6,16 @@ import signal
 # Before TensorFlow is imported, which reads it once.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import numpy as np
-import pytest
-import tensorflow as tf
+from reptile_tf.utils import machine
 
-from reptile_tf.data.labelled_examples import LabelledExamples
-from reptile_tf.utils import threads
+machine.configure_tensorflow()
 
-threads.configure_threads()
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+from reptile_tf.data.labelled_examples import LabelledExamples  # noqa: E402
+
 # On a GPU, too, numbers are compared that were computed in float32.
 tf.config.experimental.enable_tensor_float_32_execution(False)
 

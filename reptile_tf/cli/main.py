@@ -1,5 +1,6 @@
 """Finds the subcommand, shows help, and runs the rest of the command line."""
 
+import contextlib
 import difflib
 import errno
 import importlib
@@ -214,19 +215,22 @@ _OF_FILES = (
 
 
 def _start_tensorflow() -> None:
-    """Imports TensorFlow without its messages, and chooses its threads."""
+    """Imports TensorFlow without its messages, and makes it fast."""
     home.make_do()
     given = flags.FLAGS
     if not given["verbosity"].present:  # TFDS logs much that nobody asked for
         logging.set_verbosity(logging.ERROR)
+    quiet: contextlib.AbstractContextManager = contextlib.nullcontext()
     if given.verbosity < 1:
         log.quiet_tensorflow()
-        with log.held_back():
-            import tensorflow  # noqa: F401
-    from reptile_tf.utils import backend, threads
+        quiet = log.held_back()
+    from reptile_tf.utils import backend, machine
 
+    with quiet:
+        machine.configure_tensorflow(
+            given.intra_op_threads, given.inter_op_threads
+        )
     backend.require_tensorflow()
-    threads.configure_threads(given.intra_op_threads, given.inter_op_threads)
 
 
 def stopped(number: int) -> None:

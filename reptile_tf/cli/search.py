@@ -80,10 +80,10 @@ def main() -> None:
     from reptile_tf.search.helper import helpers
     from reptile_tf.search.progress import Progress
     from reptile_tf.search.search import Search
-    from reptile_tf.utils import threads
+    from reptile_tf.utils import machine
 
     if WORKERS.value > 1:
-        threads.share(WORKERS.value)
+        machine.share(WORKERS.value)
     told = Search.told(RUN_DIR.value)
     num_trials = NUM_TRIALS.value or told["num_trials"] or _NUM_TRIALS
     data_dir = DATA_DIR.value or told["data_dir"]

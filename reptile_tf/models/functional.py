@@ -8,7 +8,7 @@ from typing import Any, Self
 import keras
 import tensorflow as tf
 
-from reptile_tf.models import keras_internals
+from reptile_tf.models import convolution, keras_internals
 from reptile_tf.models.batch_normalization import without_ours
 from reptile_tf.models.cloning import clone, require_built, require_clonable
 from reptile_tf.models.weight_vector import WeightVector
@@ -53,6 +53,7 @@ class FunctionalModel(WeightVector, Frozen):
         self.dtype = tf.as_dtype(dtypes.pop())
         require_clonable(model)
         self._learner = clone(model)
+        convolution.speed_up(self._learner)
         self._normalizer = clone(model)
         self._constraints = [v.constraint for v in model.trainable_variables]
         self._made = keras_internals.description(model)

@@ -37,9 +37,9 @@ def helpers(
         checkpoint_every: as of `reptile_tf.search.worker.work`.
         data_dir: TFDS's data_dir; TFDS's default if None.
     """
-    from reptile_tf.utils import threads  # the helper's start does without it
+    from reptile_tf.utils import machine  # the helper's start does without it
 
-    words = [folder, num_trials, checkpoint_every, *threads.configured()]
+    words = [folder, num_trials, checkpoint_every, *machine.configured()]
     words += [] if data_dir is None else [data_dir]
     # They import what this process does, and nothing that lies about in the
     # current folder.
@@ -103,8 +103,8 @@ def main(
 
         from reptile_tf.search import worker
         from reptile_tf.search.search import Search
-        from reptile_tf.utils import threads
-    threads.configure_threads(int(intra_op_threads), int(inter_op_threads))
+        from reptile_tf.utils import machine
+    machine.configure_tensorflow(int(intra_op_threads), int(inter_op_threads))
     # Not by sys.stdin, whose lock would be held when this process ends.
     descriptor = sys.stdin.fileno()
     threading.Thread(target=_end_with, args=(descriptor,), daemon=True).start()

@@ -32,7 +32,7 @@ from reptile_tf.training.progress import Progress
 from reptile_tf.training.saveable import Saveable
 from reptile_tf.training.score import Score, as_logs
 from reptile_tf.training.settings import Settings
-from reptile_tf.utils import random, threads
+from reptile_tf.utils import machine, random
 from reptile_tf.utils.frozen import Frozen
 from reptile_tf.utils.validation import require_at_least
 
@@ -200,7 +200,7 @@ class MetaLearner(Saveable, Stateful, Frozen):
             )
 
         distribution.require_same(self._variables(), self.iteration)
-        threads.advise()
+        machine.advise()
         progress = Progress(outer_iterations, bar=verbose in (1, "auto"))
 
         def iterate() -> dict[str, float]:
@@ -276,7 +276,7 @@ class MetaLearner(Saveable, Stateful, Frozen):
         told = epochs.callback_list(callbacks, self.model)
         distribution = Distribution(strategy)
         distribution.require_same(self._variables(), self.iteration)
-        threads.advise()
+        machine.advise()
         with explained(self, tasks, range(num_tasks)), distribution.watched():
             return self.evaluator.evaluate(
                 *(tasks, num_tasks, modes, self.inner_state, steps),

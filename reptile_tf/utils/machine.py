@@ -1,22 +1,29 @@
 """How TensorFlow uses the machine."""
 
 import os
+import sys
 
-import tensorflow as tf
-from absl import logging
+# Whether TensorFlow computes with oneDNN, which it reads when it is imported.
+_ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 
 
-def configure_threads(
+def configure_tensorflow(
     intra_op_threads: int = 1, inter_op_threads: int = 0
 ) -> None:
-    """Chooses TensorFlow's threads; call it before TensorFlow does anything.
+    """Makes TensorFlow fast for few-shot learners on a processor.
 
-    The operations of few-shot learners are small: running several side by side
-    on a thread each is faster than splitting each over threads. The commands
-    call it; in a program of your own, it goes right after the imports:
+    The commands call it. A program of your own calls it before it imports
+    TensorFlow or Keras:
 
     >>> import reptile_tf as rt
-    >>> rt.configure_threads()
+    >>> rt.configure_tensorflow()
+    >>> import keras
+
+    The operations of few-shot learners are small: running several side by side
+    on a thread each is faster than splitting each over threads. And TensorFlow
+    is to compute with oneDNN, which it does by itself on newer processors only,
+    unless the environment's TF_ENABLE_ONEDNN_OPTS says otherwise. Where
+    TensorFlow is imported already, it computes as it would have.
 
     Args:
         intra_op_threads: threads an operation is split over; 0 for
@@ -24,9 +31,13 @@ def configure_threads(
         inter_op_threads: operations that run at a time; 0 for one a core.
 
     Raises:
-        RuntimeError: TensorFlow has begun with other threads, which it does
-            not change any more.
+        RuntimeError: TensorFlow has begun to compute with other threads, which
+            it does not change any more.
     """
+    if "tensorflow" not in sys.modules:
+        os.environ.setdefault(_ONEDNN, "1")
+    import tensorflow as tf
+
     chosen = intra_op_threads, inter_op_threads or os.cpu_count() or 1
     if chosen == configured():
         return
@@ -35,13 +46,13 @@ def configure_threads(
         tf.config.threading.set_inter_op_parallelism_threads(chosen[1])
     except RuntimeError as error:
         raise RuntimeError(
-            "TensorFlow chooses its threads when it begins, which it has: call "
-            "rt.configure_threads() right after the imports, or in the first "
-            "cell of a restarted notebook"
+            "TensorFlow chooses its threads when it begins to compute, which "
+            "it has: call reptile_tf.configure_tensorflow() before, as in the "
+            "first cell of a restarted notebook"
         ) from error
 
 
-_told: list[bool] = []
+_told: list[str] = []
 
 
 def advise() -> None:
@@ -49,15 +60,18 @@ def advise() -> None:
 
     A GPU has work enough in one operation; so has a single core.
     """
+    import tensorflow as tf
+    from absl import logging
+
     if _told or configured()[0] or (os.cpu_count() or 1) == 1:
         return
-    _told.append(True)
+    _told.append("threads")
     if not tf.config.get_visible_devices("GPU"):
         logging.warning(
             "TensorFlow splits every operation over all cores, which for small "
             "networks takes about twice as long as a core for each. To change "
-            "that, call reptile_tf.configure_threads() right after the "
-            "imports, before TensorFlow does anything."
+            "that, call reptile_tf.configure_tensorflow() before you import "
+            "TensorFlow or Keras."
         )
 
 
@@ -67,14 +81,16 @@ def share(processes: int) -> None:
     Call it before TensorFlow does anything.
 
     Args:
-        processes: that share what `configure_threads` chose, at least 1.
+        processes: that share what `configure_tensorflow` chose, at least 1.
     """
     each, operations = configured()
-    configure_threads(each, max(1, operations // processes))
+    configure_tensorflow(each, max(1, operations // processes))
 
 
 def configured() -> tuple[int, int]:
     """Returns the threads of an operation, and the operations at a time."""
+    import tensorflow as tf
+
     chosen = tf.config.threading
     return (
         chosen.get_intra_op_parallelism_threads(),

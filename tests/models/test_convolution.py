@@ -1,0 +1,102 @@
+"""Our gradient of a convolution's kernel is TensorFlow's."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from graphs import operations
+
+from reptile_tf.models import convolution
+
+
+def layer(filters=3, kernel=3, strides=1, padding="same", **more):
+    return keras.layers.Conv2D(filters, kernel, strides, padding, **more)
+
+
+def derivatives(conv, x, kernel, weights):
+    """Returns outputs, first derivatives, and those of a function of them."""
+    with tf.GradientTape() as outer:
+        outer.watch([x, kernel])
+        with tf.GradientTape() as inner:
+            inner.watch([x, kernel])
+            y = conv(x, kernel)
+            loss = tf.reduce_sum(tf.sin(y) * weights)
+        first = inner.gradient(loss, [x, kernel])
+        size = sum(tf.reduce_sum(tf.sin(3 * g)) for g in first)
+    return [y, *first, *outer.gradient(size, [x, kernel])]
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("strides", [1, 2, (2, 3)])
+@pytest.mark.parametrize("kernel", [1, 3, (2, 4)])
+@pytest.mark.parametrize("size", [(7, 7), (8, 5)])
+def test_all_derivatives_are_tensorflows(size, kernel, strides, padding):
+    one = layer(3, kernel, strides, padding, dtype="float64")
+    one.build((None, *size, 2))
+    rng = np.random.default_rng(0)
+    x = tf.constant(rng.normal(size=(2, *size, 2)), tf.float64)
+    weights = tf.constant(rng.normal(size=one(x).shape), tf.float64)
+    plain = one.convolution_op
+    expected = derivatives(plain, x, one.kernel.value, weights)
+    convolution.speed_up(keras.Sequential([one]))
+    assert one.convolution_op is not plain
+    found = derivatives(one.convolution_op, x, one.kernel.value, weights)
+    np.testing.assert_array_equal(found[0], expected[0])
+    for ours, theirs in zip(found[1:], expected[1:], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
+def gradient_operations(one, shape):
+    model = keras.Sequential([keras.Input(shape), one])
+    convolution.speed_up(model)
+
+    @tf.function(autograph=False)
+    def gradient(x):
+        with tf.GradientTape() as tape:
+            kernel = one.kernel.value
+            tape.watch(kernel)
+            loss = tf.reduce_sum(one.convolution_op(x, kernel))
+        return tape.gradient(loss, kernel)
+
+    x = tf.TensorSpec([None, *shape], one.compute_dtype)
+    return operations(gradient.get_concrete_function(x))
+
+
+def test_small_images_take_the_product():
+    found = gradient_operations(layer(), (14, 14, 8))
+    assert "Conv2DBackpropFilter" not in found
+    assert "MatMul" in found
+
+
+@pytest.mark.parametrize(
+    ("one", "shape"),
+    [
+        (layer(), (84, 84, 32)),  # too large
+        (layer(groups=2, filters=4), (8, 8, 2)),
+        (layer(dilation_rate=2), (8, 8, 2)),
+        (layer(), (None, None, 2)),
+        (layer(dtype="bfloat16"), (8, 8, 2)),
+    ],
+    ids=["large", "groups", "dilated", "any size", "bfloat16"],
+)
+def test_others_are_left_to_tensorflow(one, shape):
+    assert "Conv2DBackpropFilter" in gradient_operations(one, shape)
+
+
+def test_a_layer_with_an_operation_of_its_own_keeps_it():
+    class Doubled(keras.layers.Conv2D):
+        def convolution_op(self, inputs, kernel):
+            return 2 * super().convolution_op(inputs, kernel)
+
+    one = Doubled(2, 3)
+    convolution.speed_up(keras.Sequential([keras.Input((8, 8, 1)), one]))
+    assert "convolution_op" not in vars(one)
+
+
+def test_where_there_is_a_gpu_nothing_changes(monkeypatch):
+    monkeypatch.setattr(
+        tf.config, "get_visible_devices", lambda kind=None: [kind]
+    )
+    one = layer()
+    convolution.speed_up(keras.Sequential([keras.Input((8, 8, 1)), one]))
+    assert "convolution_op" not in vars(one)
