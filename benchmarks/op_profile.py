@@ -1,0 +1,172 @@
+"""Measures which operations an outer iteration's time goes into.
+
+Example:
+    python benchmarks/op_profile.py
+
+Writes profile.json: for each preset the milliseconds of processor time that
+each kind of operation takes in an iteration, by TensorFlow's profiler, on
+random images. `reptile-tf record` makes the table in docs/performance.md of it.
+"""
+
+import collections
+import pathlib
+import re
+import tempfile
+import time
+
+from reptile_tf.utils import machine
+
+machine.configure_tensorflow()
+
+import numpy as np  # noqa: E402
+import report  # noqa: E402
+import tensorflow as tf  # noqa: E402
+from absl import app, flags  # noqa: E402
+from tensorflow.tsl.profiler.protobuf import xplane_pb2  # noqa: E402
+
+from reptile_tf.data.episodes import Episodes  # noqa: E402
+from reptile_tf.data.labelled_examples import LabelledExamples  # noqa: E402
+from reptile_tf.experiments import build  # noqa: E402
+from reptile_tf.experiments.presets import PRESETS  # noqa: E402
+from reptile_tf.utils.files import write_json  # noqa: E402
+
+RESULTS = pathlib.Path(__file__).resolve().parents[1] / "results"
+PRESET = flags.DEFINE_multi_enum(
+    "preset",
+    ["omniglot_5shot_5way", "mini_imagenet_1shot_5way"],
+    list(PRESETS),
+    "The experiments whose iterations are looked at.",
+)
+ITERATIONS = flags.DEFINE_integer("iterations", 10, "To look at.", 1)
+OUTPUT = flags.DEFINE_string(
+    "output",
+    str(RESULTS / "benchmarks" / "profile.json"),
+    "File for the results.",
+)
+
+SHAPES = {"omniglot_cnn": (28, 28, 1), "mini_imagenet_cnn": (84, 84, 3)}
+# The first kind whose pattern is found in an operation's name is its kind.
+KINDS = {
+    "convolutions": "Conv2D",
+    "batch normalization": "BatchNorm",
+    "max-pooling": "MaxPool",
+    "matrix products (kernels' gradients, the last layer)": "MatMul",
+    "patches, mini-batches and tasks gathered": "Gather|Pad|Slice|TopK|Random",
+    "Adam, sums and differences of weights": "^(Sub|Mul|AddV2|AddN|RealDiv"
+    "|Sqrt|Square|Pow|Maximum)$",
+    "weights cut, joined and stacked": "Concat|Split|Reshape|TensorList|Pack",
+    "ReLU, biases, loss": "Relu|Bias|Softmax|Xent|Sum|Mean",
+}
+OTHER = "other operations"
+
+
+def kind(name: str) -> str:
+    """Returns which kind an operation is of.
+
+    Args:
+        name: its type.
+    """
+    for found, pattern in KINDS.items():
+        if re.search(pattern, name):
+            return found
+    return OTHER
+
+
+def times(folder: str) -> collections.Counter:
+    """Returns nanoseconds of each type of operation, without what is in it.
+
+    Args:
+        folder: where TensorFlow's profiler has written.
+    """
+    [path] = pathlib.Path(folder).rglob("*.xplane.pb")
+    space = xplane_pb2.XSpace()
+    space.ParseFromString(path.read_bytes())
+    spent: collections.Counter = collections.Counter()
+    for plane in space.planes:
+        names = plane.event_metadata
+        for line in plane.lines:
+            around: list[tuple[int, str]] = []  # (end, name), outermost first
+            order = sorted(
+                line.events, key=lambda e: (e.offset_ps, -e.duration_ps)
+            )
+            for event in order:
+                while around and around[-1][0] <= event.offset_ps:
+                    around.pop()
+                if around:
+                    spent[around[-1][1]] -= event.duration_ps / 1000
+                name = names[event.metadata_id].name
+                spent[name] += event.duration_ps / 1000
+                around.append((event.offset_ps + event.duration_ps, name))
+    # What is an operation is named so: its name, a colon, its type.
+    found: collections.Counter = collections.Counter()
+    for name, duration in spent.items():
+        if re.fullmatch(r"[\w./]+:_?[A-Z]\w+", name):
+            found[name.rsplit(":", 1)[1].removeprefix("_")] += duration
+    return found
+
+
+def profile(name: str) -> dict:
+    """Returns what is reported of a preset's iterations."""
+    preset = PRESETS[name]
+    noise = np.random.default_rng(0)
+    images = noise.integers(0, 256, (500, *SHAPES[preset.network]), np.uint8)
+    classes = LabelledExamples(images, np.arange(0, 501, 20))
+    tasks = Episodes(
+        classes, preset.ways, preset.training_shots, preset.query_shots
+    )
+    learner = build.make_learner(preset, 0, tasks.input_shape)
+    count = ITERATIONS.value
+
+    def train():
+        start = time.perf_counter(), time.process_time()
+        learner.fit(tasks, learner.iteration + count, verbose=0)
+        return [
+            1000 * (stop - begun) / count
+            for begun, stop in zip(
+                start, (time.perf_counter(), time.process_time()), strict=True
+            )
+        ]
+
+    train()
+    wall, processor = train()
+    with tempfile.TemporaryDirectory() as folder:
+        tf.profiler.experimental.start(folder)
+        train()
+        tf.profiler.experimental.stop()
+        spent = times(folder)
+    by_kind: collections.Counter = collections.Counter()
+    for op, duration in spent.items():
+        by_kind[kind(op)] += duration / 1e6 / count
+    return {
+        "ms": round(wall, 2),
+        "cpu_ms": round(processor, 2),
+        "ms_of_operations": {
+            name: round(by_kind[name], 3) for name in (*KINDS, OTHER)
+        },
+        "types": {
+            op: round(duration / 1e6 / count, 3)
+            for op, duration in spent.most_common(25)
+        },
+    }
+
+
+def main(_):
+    """Runs the benchmark."""
+    presets = {name: profile(name) for name in PRESET.value}
+    write_json(
+        OUTPUT.value,
+        {
+            "iterations": ITERATIONS.value,
+            "machine": report.machine(),
+            "presets": presets,
+        },
+    )
+    for name, found in presets.items():
+        print(f"{name}: {found['ms']} ms, {found['cpu_ms']} ms of processors")
+        for each, ms in found["ms_of_operations"].items():
+            print(f"  {ms:8.2f} ms  {each}")
+    print("Wrote", OUTPUT.value)
+
+
+if __name__ == "__main__":
+    app.run(main)
