@@ -8,6 +8,7 @@ import pytest
 from models_table import L, sequential
 
 import reptile_tf as rt
+from reptile_tf.training.settings import META_BATCH_MODES
 
 MB = 1 << 20
 
@@ -124,3 +125,49 @@ def test_evaluations_leave_nothing():
     for _ in range(400):
         one.evaluate(tasks, 2)
     assert resident() - before < 4 * MB  # 10 KB each
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """40 of them, in 4 classes."""
+    images = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 1))
+    labels = np.arange(40) % 4
+    return rt.LabelledExamples.from_labels(images.astype(np.uint8), labels)
+
+
+def of_pictures(mode):
+    """Convolution, batch normalization and moments: all that training has."""
+    body = (
+        L.Conv2D(8, 3, strides=2),
+        rt.models.BatchNormalization(),
+        L.ReLU(),
+        L.Flatten(),
+    )
+    return rt.MetaLearner(
+        sequential([16, 16, 1], *body, L.Dense(3)),
+        inner_steps=2,
+        inner_batch_size=4,
+        meta_batch_size=2,
+        meta_batch_mode=mode,
+    )
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("mode", META_BATCH_MODES)
+def test_2000_iterations_leave_nothing(mode, pictures):
+    one = of_pictures(mode)
+    tasks = rt.Episodes(pictures, 3, 2, query_shots=2)
+    one.fit(tasks, 500, verbose=0)
+    before = resident()
+    one.fit(tasks, 2500, iterations_per_epoch=500, verbose=0)
+    assert resident() - before < 4 * MB  # 2 KB each
+
+
+@pytest.mark.long
+def test_an_evaluation_on_2000_tasks_leaves_nothing(pictures):
+    one = of_pictures("serial")
+    tasks = rt.Episodes(pictures, 3, 2, query_shots=2)
+    one.evaluate(tasks, 500)
+    before = resident()
+    one.evaluate(tasks, 2000)
+    assert resident() - before < 4 * MB  # 2 KB each
