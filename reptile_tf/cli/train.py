@@ -93,6 +93,7 @@ def main() -> None:
     del alike["manual_dir"]  # each may keep it elsewhere
     shared = strategy(alike)
     from reptile_tf.experiments.run import Run
+    from reptile_tf.training.distribution import Distribution
 
     run = Run(folder, preset, seed, data_dir)
     signal = run.train(
@@ -103,10 +104,9 @@ def main() -> None:
     )
     if signal is not None:
         stopped(signal)
-    print(
-        f"Finished: {run.preset.outer_iterations} outer iterations, in "
-        f"{RUN_DIR.value}."
-    )
+    follows = Distribution(shared).worker > 0
+    where = "which worker 0 has written" if follows else f"in {folder}"
+    print(f"Finished: {run.preset.outer_iterations} outer iterations, {where}.")
 
 
 def _config() -> dict[str, Any]:
