@@ -118,9 +118,13 @@ class OuterLoop:
         varied = getattr(tasks, "varied", False)
 
         def meta_gradient(first, state, ingredients):
-            return self._meta_gradient(
+            # Called twice, and traced once.
+            sample = tf.function(
                 lambda index: recipe.sample(ingredients, index),
-                *(varied, first, state, distribution),
+                autograph=False,
+            )
+            return self._meta_gradient(
+                sample, varied, first, state, distribution
             )
 
         return self._compiled.get(
