@@ -23,6 +23,7 @@ PAGE = shared_flags.define_paths(
     [
         "README.md",
         "docs/experiments.md",
+        "docs/performance.md",
         "docs/search.md",
         "saved_models/README.md",
     ],

@@ -6,7 +6,8 @@ import pathlib
 import re
 import statistics
 
-from reptile_tf.experiments import config_file
+from reptile_tf.experiments import config_file, speed_pages
+from reptile_tf.experiments.markdown import table_of
 from reptile_tf.experiments.preset import SETTINGS
 from reptile_tf.training.score import read_entries
 from reptile_tf.training.settings import EVALUATION_MODES
@@ -32,11 +33,6 @@ _PLACE = re.compile(
 )
 
 
-def _markdown(head: list[str], rows) -> list[str]:
-    rows = [head, ["---"] * len(head), *rows]
-    return [f"| {' | '.join(row)} |" for row in rows] if len(rows) > 2 else []
-
-
 def accuracies(results: pathlib.Path) -> list[str]:
     """Returns a table with a line for each evaluation of each run kept."""
     rows = []
@@ -58,7 +54,7 @@ def accuracies(results: pathlib.Path) -> list[str]:
             if "accuracy" in entry
         ]
     head = "Run, Task, Outer iterations, Classes, Evaluation mode"
-    return _markdown(
+    return table_of(
         [*head.split(", "), "Accuracy ± 95%", "Tasks", "Seed"], rows
     )
 
@@ -84,7 +80,7 @@ def sine(results: pathlib.Path) -> list[str]:
     num_tasks = f"{entries[0]['num_tasks']:,}"
     head = f"Initialization (error ± 95%, {num_tasks} waves)"
     columns = next(iter(rows.values()))
-    return _markdown(
+    return table_of(
         [head, *columns], [[name, *row.values()] for name, row in rows.items()]
     )
 
@@ -101,7 +97,7 @@ def figure3(results: pathlib.Path) -> list[str]:
         )
     head = [f"Curve (accuracy ± 95%, {' or '.join(sorted(numbers))} tasks)"]
     rows.sort(key=lambda row: row[1], reverse=True)
-    return _markdown(head + list(EVALUATION_MODES), rows)
+    return table_of(head + list(EVALUATION_MODES), rows)
 
 
 # What the paper's Figure 3 shows: the better curve, and the other one.
@@ -135,7 +131,7 @@ def order(results: pathlib.Path) -> list[str]:
             verdict = holds if abs(ahead) > ci95 else "cannot be told"
             row.append(f"{ahead:+.2%} ± {ci95:.2%}: {verdict}")
         rows.append(row)
-    return _markdown(["The paper's order", "Difference ± 95%", *modes], rows)
+    return table_of(["The paper's order", "Difference ± 95%", *modes], rows)
 
 
 def algorithms(results: pathlib.Path) -> list[str]:
@@ -155,7 +151,7 @@ def algorithms(results: pathlib.Path) -> list[str]:
             + [str(cost.get(key, "")) for key in ("median_ms", "peak_mb")]
         )
     head = ["Run (accuracy ± 95%)", "Outer iterations", *EVALUATION_MODES]
-    return _markdown([*head, "Tasks", "ms a training task", "Peak MB"], rows)
+    return table_of([*head, "Tasks", "ms a training task", "Peak MB"], rows)
 
 
 def exports(results: pathlib.Path) -> list[str]:
@@ -174,7 +170,7 @@ def exports(results: pathlib.Path) -> list[str]:
                 + [f"{own['run']['num_tasks']:,}"]
             )
     head = "Run, Evaluation mode, Accuracy ± 95% of the export, of the run"
-    return _markdown([*head.split(", "), "Tasks, the same for both"], rows)
+    return table_of([*head.split(", "), "Tasks, the same for both"], rows)
 
 
 def searched_settings(results: pathlib.Path) -> list[str]:
@@ -192,7 +188,7 @@ def searched_settings(results: pathlib.Path) -> list[str]:
         [name, *(f"{config[key]:g}" for key in differ)]
         for name, config in configs.items()
     ]
-    return _markdown(["Settings", *(f"`{key}`" for key in differ)], rows)
+    return table_of(["Settings", *(f"`{key}`" for key in differ)], rows)
 
 
 def searched(results: pathlib.Path) -> list[str]:
@@ -213,7 +209,7 @@ def searched(results: pathlib.Path) -> list[str]:
             rows.append([name, mode, *cells, _mean(values), tasks])
     columns = [f"Seed {seed}" for seed in sorted(seeds)]
     head = ["Settings", "Evaluation mode", *columns]
-    return _markdown([*head, "Mean ± 95% over seeds", "Tasks of each"], rows)
+    return table_of([*head, "Mean ± 95% over seeds", "Tasks of each"], rows)
 
 
 # Student's t of the 95% interval of a mean, by the number of values.
@@ -237,4 +233,4 @@ TABLES = {
     "order": order,
     "algorithms": algorithms,
     "exports": exports,
-}
+} | speed_pages.TABLES

@@ -1,0 +1,14 @@
+"""Tables as Markdown has them."""
+
+from collections.abc import Iterable, Sequence
+
+
+def table_of(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Returns the lines of a table; none of a table without rows.
+
+    Args:
+        head: the names of the columns.
+        rows: of as many cells each.
+    """
+    lines = [head, ["---"] * len(head), *rows]
+    return [f"| {' | '.join(row)} |" for row in lines] if len(lines) > 2 else []

@@ -1,0 +1,135 @@
+"""The tables of docs/performance.md, made of what benchmarks measured."""
+
+import json
+import pathlib
+from typing import Any
+
+from reptile_tf.experiments.markdown import table_of
+
+
+def _read(results: pathlib.Path, name: str) -> dict[str, Any]:
+    """Returns what a benchmark wrote; nothing if it is not there."""
+    path = results / "benchmarks" / name
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _speeds(results: pathlib.Path) -> list[dict[str, Any]]:
+    """Returns what was measured of each preset."""
+    paths = sorted((results / "benchmarks").glob("speed*.json"))
+    found = [json.loads(path.read_text()) for path in paths]
+    return [one for one in found if "arithmetic" in one]
+
+
+def _machine(measured: dict[str, Any]) -> str:
+    told = measured["machine"]
+    kind = f", {told['vectors']}" if "vectors" in told else ""
+    return f"{told['cpu']}{kind}, {told['cores']} cores"
+
+
+def speed(results: pathlib.Path) -> list[str]:
+    """Returns what an outer iteration and a task of evaluation take."""
+    rows = []
+    for measured in _speeds(results):
+        evaluation = measured["evaluation_task"]
+        for name, own in measured["outer_iteration"].items():
+            if name == "sampling":
+                continue
+            each = evaluation.get(name)
+            rows.append(
+                [
+                    measured["preset"],
+                    name,
+                    f"{own['median_ms']:,.1f}",
+                    f"{own['min_ms']:,.1f}",
+                    f"{each['median_ms']:,.1f}" if each else "",
+                ]
+            )
+    head = "Preset, Contestant, ms an outer iteration, at best"
+    return table_of([*head.split(", "), "ms a task of evaluation"], rows)
+
+
+def times_faster(results: pathlib.Path) -> list[str]:
+    """Returns how many times faster we are than the best of each kind."""
+    rows = [
+        [
+            measured["preset"],
+            what,
+            ratio["ours"],
+            ratio["rival"],
+            f"{ratio['median_of_ms_ratios']:.2f}",
+            f"{ratio['ratio_of_min_ms']:.2f}",
+        ]
+        for measured in _speeds(results)
+        for what, ratios in measured["times_faster"].items()
+        for ratio in ratios
+    ]
+    head = "Preset, Of, Ours, The best rival of its kind, Times faster"
+    return table_of([*head.split(", "), "at best"], rows)
+
+
+def arithmetic(results: pathlib.Path) -> list[str]:
+    """Returns how near iterations come to what the processor can do."""
+    rows = []
+    for measured in _speeds(results):
+        limit = measured["arithmetic"]
+        rows += [
+            [
+                measured["preset"],
+                name,
+                f"{limit['gflop_of_an_outer_iteration']:.2f}",
+                f"{own['gflop_per_s']:.0f}",
+                f"{limit['product_gflop_per_s']:.0f}",
+                f"{own['share_of_the_product']:.2f}",
+                _machine(measured),
+            ]
+            for name, own in limit.items()
+            if isinstance(own, dict)
+        ]
+    head = "Preset, Ours, GFLOP an iteration, GFLOP/s, of the product, Share"
+    return table_of([*head.split(", "), "Processor"], rows)
+
+
+def profile(results: pathlib.Path) -> list[str]:
+    """Returns which operations an iteration's time goes into."""
+    presets = _read(results, "profile.json").get("presets", {})
+    if not presets:
+        return []
+    totals = {
+        name: sum(found["ms_of_operations"].values())
+        for name, found in presets.items()
+    }
+    kinds = next(iter(presets.values()))["ms_of_operations"]
+    rows = []
+    for kind in kinds:
+        cells = []
+        for name, found in presets.items():
+            ms = found["ms_of_operations"][kind]
+            cells.append(f"{ms:.1f} ms, {ms / totals[name]:.0%}")
+        rows.append([kind, *cells])
+    return table_of(["Operations", *presets], rows)
+
+
+def memory(results: pathlib.Path) -> list[str]:
+    """Returns the peak memory of each algorithm against inner steps."""
+    by_steps = _read(results, "meta_gradients.json").get("steps", {})
+    if not by_steps:
+        return []
+    names = next(iter(by_steps.values()))
+    rows = [
+        [
+            name,
+            *(f"{found[name]['peak_mb']:.0f}" for found in by_steps.values()),
+        ]
+        for name in names
+    ]
+    head = [f"k = {steps}" for steps in by_steps]
+    return table_of(["Peak memory, MB", *head], rows)
+
+
+TABLES = {
+    "speed": speed,
+    "times_faster": times_faster,
+    "arithmetic": arithmetic,
+    "profile": profile,
+    "memory": memory,
+}
