@@ -121,8 +121,8 @@ def same(found, right, tolerance):
     for one, other in zip(found, right, strict=True):
         # An older NumPy does not compare bfloat16 with numbers of its own.
         np.testing.assert_allclose(
-            one.astype("float64"),
-            other.astype("float64"),
+            np.asarray(one).astype("float64"),
+            np.asarray(other).astype("float64"),
             rtol=tolerance,
             atol=tolerance / 10,
         )
