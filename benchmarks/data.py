@@ -20,7 +20,7 @@ import threading
 import time
 
 import numpy as np
-import ours
+import our_loop
 import report
 from absl import app, flags
 from PIL import Image
@@ -151,13 +151,13 @@ def work() -> None:
     preset = presets.PRESETS[PRESET.value]
     tasks = make_tasks(preset, WORKER.value, FILE.value)
     learner = build.make_learner(preset, 0, SHAPE)
-    sample = ours.sampler(learner, tasks)
+    sample = our_loop.sampler(learner, tasks)
     timer, index = Timer(), 0
-    ours.train(learner, tasks, 2, timer)  # compiles
+    our_loop.train(learner, tasks, 2, timer)  # compiles
     sample(tf.constant(0, tf.int64))
     found = {"outer_iteration": [], "sampling": []}
     for _ in range(ROUNDS.value):
-        ours.train(learner, tasks, 3, timer)
+        our_loop.train(learner, tasks, 3, timer)
         found["outer_iteration"].append(timer.wall_ms / 3)
         timer.start()
         for _ in range(5):

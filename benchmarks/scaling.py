@@ -15,7 +15,7 @@ import random
 import statistics
 import tempfile
 
-import ours
+import our_loop
 import prepare
 import report
 from absl import app, flags
@@ -53,12 +53,12 @@ def measure(tasks, cases) -> dict:
     times, timer, order = {case: [] for case in cases}, Timer(), list(cases)
     for number, case in enumerate(cases):
         print(f"\rcompiling {number + 1} of {len(cases)}", end="", flush=True)
-        ours.train(learners[case], tasks, 2, timer)
+        our_loop.train(learners[case], tasks, 2, timer)
     for done in range(ROUNDS.value):
         print(f"\rround {done + 1} of {ROUNDS.value}     ", end="", flush=True)
         random.Random(done).shuffle(order)  # noise hits all alike
         for case in order:
-            ours.train(learners[case], tasks, SLICE.value, timer)
+            our_loop.train(learners[case], tasks, SLICE.value, timer)
             times[case].append(timer.wall_ms / SLICE.value)
     print()
     return {
@@ -101,7 +101,7 @@ def main(_):
     with tempfile.TemporaryDirectory() as folder:
         data = os.path.join(folder, "data.npz")
         prepare.write_data(data)
-        tasks, _ = ours.load_tasks(data, PRESET)
+        tasks, _ = our_loop.load_tasks(data, PRESET)
     cases = {
         (field, mode, value): dataclasses.replace(
             PRESET, **{field: value, "meta_batch_mode": mode}
