@@ -54,3 +54,18 @@ class NumpyTasks:
 
     def _floats(self, rows):
         return self._images[rows].astype(np.float32) / 255
+
+
+def load_tasks(settings) -> tuple[NumpyTasks, NumpyTasks]:
+    """Returns training and test tasks as a worker's settings say."""
+    preset, data = settings["preset"], np.load(settings["data"])
+    train, test = (
+        NumpyTasks(
+            data[f"{part}_images"],
+            data[f"{part}_offsets"],
+            preset["ways"],
+            preset[shots],
+        )
+        for part, shots in (("train", "training_shots"), ("test", "shots"))
+    )
+    return train, test

@@ -1,7 +1,9 @@
-"""Compares the package's speed with plain loops of PyTorch and Keras.
+"""Compares the package's speed with hand-written loops of other libraries.
 
 Example:
     python benchmarks/speed.py --data_dir=$HOME/tensorflow_datasets
+    python benchmarks/speed.py --preset=mini_imagenet_1shot_5way \
+        --rounds=10 --slice=1 --eval_rounds=5 --eval_slice=2
 
 Contestants take turns in short slices, in an order shuffled every round, so
 that whatever else the machine does hits all of them alike.
@@ -16,42 +18,43 @@ import subprocess
 import sys
 import tempfile
 
+import arithmetic
 import prepare
+import product
 import report
 from absl import app, flags
+from contestants import OURS, PRODUCTS, RIVALS
 from worker import Worker
 
 from reptile_tf.cli import flags as shared_flags
 from reptile_tf.experiments.presets import PRESETS
+from reptile_tf.models import NETWORKS
 from reptile_tf.utils.files import write_json
 
 HERE = pathlib.Path(__file__).resolve().parent
-PRESET = "omniglot_5shot_5way"
+DEFAULT = "omniglot_5shot_5way"
+PRESET = flags.DEFINE_enum(
+    "preset",
+    DEFAULT,
+    [DEFAULT, "mini_imagenet_1shot_5way", "mini_imagenet_5shot_5way"],
+    "The experiment whose outer iterations are measured.",
+)
 ROUNDS = flags.DEFINE_integer("rounds", 40, "Rounds of training slices.", 1)
 SLICE = flags.DEFINE_integer("slice", 3, "Outer iterations of a slice.", 1)
 EVAL_ROUNDS = flags.DEFINE_integer("eval_rounds", 10, "Of evaluation.", 1)
-EVAL_SLICE = flags.DEFINE_integer("eval_slice", 10, "Tasks of a slice.", 2)
+EVAL_SLICE = flags.DEFINE_integer("eval_slice", 10, "Tasks of a slice.", 1)
 DATA_DIR = flags.DEFINE_string(
-    "data_dir", None, "TFDS's data_dir with Omniglot; random images if unset."
+    "data_dir",
+    None,
+    "TFDS's data_dir with the preset's data set; random images if unset.",
 )
 OUTPUT = flags.DEFINE_string(
     "output",
-    str(HERE.parent / "results" / "benchmarks" / "speed.json"),
-    "File for the results.",
+    None,
+    "File for the results; results/benchmarks/speed.json if unset, or "
+    "speed_PRESET.json for another preset than the default.",
 )
 shared_flags.define_threads()
-
-# Variants of a rival are its possible settings; the best one counts.
-RIVALS = {
-    "pytorch, default threads": ("torch_loop.py", {"threads": 0}),
-    "pytorch, 1 thread": ("torch_loop.py", {"threads": 1}),
-    "keras, default": ("keras_loop.py", {"jit_compile": "auto"}),
-    "keras, without XLA": ("keras_loop.py", {"jit_compile": False}),
-}
-OURS = {
-    f"ours, {mode}": ("ours.py", {"meta_batch_mode": mode})
-    for mode in ("serial", "parallel")
-}
 
 
 def interleave(turns, rounds: int) -> dict:
@@ -82,11 +85,11 @@ def interleave(turns, rounds: int) -> dict:
 
 
 def training_peak_mb() -> int:
-    """Returns the peak resident memory of `reptile-tf train` on Omniglot."""
+    """Returns the peak resident memory of `reptile-tf train`."""
     script = HERE.parent / "scripts" / "train.py"
     with tempfile.TemporaryDirectory() as folder:
         command = [
-            *(sys.executable, script, f"--preset={PRESET}"),
+            *(sys.executable, script, f"--preset={PRESET.value}"),
             *(f"--data_dir={DATA_DIR.value}", f"--run_dir={folder}/run"),
             *("--outer_iterations=50", "--eval_every=50"),
         ]
@@ -100,53 +103,91 @@ def training_peak_mb() -> int:
 
 def start(settings_file) -> dict:
     """Starts all contestants: name -> worker."""
-    torch = prepare.torch_python()
+    rivals_python = prepare.rivals_python()
     workers = {}
-    for name, (script, own) in (OURS | RIVALS).items():
+    everybody = [OURS, *RIVALS.values(), PRODUCTS]
+    for name, contestant in (c for group in everybody for c in group.items()):
         print("Starting", name)
-        python = torch if script == "torch_loop.py" else sys.executable
-        workers[name] = Worker([python, HERE / script, settings_file], own)
+        python = rivals_python if contestant.of_rivals else sys.executable
+        workers[name] = Worker(
+            [python, HERE / contestant.script, settings_file],
+            contestant.settings,
+            contestant.environment,
+        )
     return workers
 
 
 def measure(workers: dict) -> dict:
     """Returns what is reported of the contestants."""
-    torch, keras = (
-        [name for name in RIVALS if name.startswith(rival)]
-        for rival in ("pytorch", "keras")
-    )
-    turns = {n: (w, "train", 1, SLICE.value) for n, w in workers.items()}
+    rivals = [name for group in RIVALS.values() for name in group]
+    turns = {n: (workers[n], "train", 1, SLICE.value) for n in (*OURS, *rivals)}
     turns["sampling"] = workers["ours, serial"], "sample", 1, 10
+    turns |= {n: (workers[n], "multiply", 1, 4) for n in PRODUCTS}
     answers = interleave(turns, ROUNDS.value)
     training = {n: report.summarize(a) for n, a in answers.items()}
     peak = answers["ours, serial"][-1]["peak_mb"]
-    turns = {
+    turns = {  # which does not depend on the meta-batch's mode
         name: (workers[name], "evaluate", 0, EVAL_SLICE.value)
-        for name in ("ours, serial", *torch)
+        for name in ("ours, serial", *rivals)
     }
     answers = interleave(turns, EVAL_ROUNDS.value)
     evaluation = {n: report.summarize(a) for n, a in answers.items()}
+    products = {name: training.pop(name) for name in PRODUCTS}
     return {
         "outer_iteration": training,
         "evaluation_task": evaluation,
+        "product": products,
         "times_faster": {
             "training": [
-                report.times_faster(training, ours, rivals)
-                for rivals in (torch, keras)
+                report.times_faster(training, ours, group)
+                for group in RIVALS.values()
                 for ours in OURS
             ],
             "evaluation": [
-                report.times_faster(evaluation, "ours, serial", torch)
+                report.times_faster(evaluation, "ours, serial", group)
+                for group in RIVALS.values()
             ],
         },
+        "arithmetic": limit(training, products),
         "sampling_share": report.ratio(training, "sampling", "ours, serial"),
         "peak_mb": {"a worker that trained": round(peak)},
     }
 
 
+def limit(training: dict, products: dict) -> dict:
+    """Returns the arithmetic of an iteration, beside a large product's."""
+    preset = PRESETS[PRESET.value]
+    network = NETWORKS[preset.network](preset.ways)
+    return report.arithmetic(
+        training,
+        products,
+        arithmetic.outer_iteration(network, preset) / 1e9,
+        product.GFLOP,
+        OURS,
+    )
+
+
+def compete(data_file, threads: dict) -> dict:
+    """Returns what the contestants told about themselves, and the numbers."""
+    preset = dataclasses.asdict(PRESETS[PRESET.value])
+    settings = pathlib.Path(data_file).with_name("settings.json")
+    settings.write_text(
+        json.dumps({"preset": preset, "data": data_file, **threads})
+    )
+    workers = start(settings)
+    try:
+        measured = measure(workers)
+    finally:
+        for worker in workers.values():
+            worker.close()
+    return {
+        "contestants": {name: w.hello for name, w in workers.items()},
+        **measured,
+    }
+
+
 def main(_):
     """Runs the benchmark."""
-    preset = dataclasses.asdict(PRESETS[PRESET])
     names = ("rounds", "slice", "eval_rounds", "eval_slice")
     threads = {
         name: flags.FLAGS[name].value
@@ -154,29 +195,24 @@ def main(_):
     }
     with tempfile.TemporaryDirectory() as folder:
         data_file = os.path.join(folder, "data.npz")
-        data = prepare.write_data(data_file, DATA_DIR.value)
-        settings = pathlib.Path(folder, "settings.json")
-        settings.write_text(
-            json.dumps({"preset": preset, "data": data_file, **threads})
+        data = prepare.write_data(
+            data_file, DATA_DIR.value, PRESETS[PRESET.value].dataset
         )
-        workers = start(settings)
-        try:
-            measured = measure(workers)
-        finally:
-            for worker in workers.values():
-                worker.close()
+        measured = compete(data_file, threads)
     results = {
-        "preset": PRESET,
+        "preset": PRESET.value,
         "data": data,
         **{name: flags.FLAGS[name].value for name in names},
         **threads,
         "machine": report.machine(),
-        "contestants": {name: w.hello for name, w in workers.items()},
         **measured,
     }
     if DATA_DIR.value:
         results["peak_mb"]["scripts/train.py"] = training_peak_mb()
-    write_json(OUTPUT.value, results)
+    default = PRESET.value == DEFAULT
+    name = "speed.json" if default else f"speed_{PRESET.value}.json"
+    folder = HERE.parent / "results" / "benchmarks"
+    write_json(OUTPUT.value or str(folder / name), results)
     print(report.text(results))
 
 

@@ -1,26 +1,13 @@
-"""Contestant: Reptile as a plain eager PyTorch loop."""
+"""Contestant: Reptile as a plain PyTorch loop, eager or compiled."""
 
 import copy
 
 import numpy as np
 import torch
-from numpy_tasks import NumpyTasks
-from torch import nn
+from numpy_tasks import load_tasks
 from torch.nn import functional as F
+from torch_networks import NETWORKS
 from worker import load_settings, serve
-
-
-def omniglot_cnn(ways: int) -> nn.Sequential:
-    """The same network as `reptile_tf.models.omniglot_cnn`."""
-    layers, channels = [], 1
-    for _ in range(4):
-        layers += [
-            nn.Conv2d(channels, 64, 3, stride=2, padding=1),
-            nn.BatchNorm2d(64, eps=1e-3),
-            nn.ReLU(),
-        ]
-        channels = 64
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(256, ways))
 
 
 class Reptile:
@@ -28,33 +15,39 @@ class Reptile:
 
     def __init__(self, settings):
         self.settings = preset = settings["preset"]
-        self.model = omniglot_cnn(preset["ways"]).train()
+        self.layout = torch.contiguous_format
+        if settings["channels_last"]:
+            self.layout = torch.channels_last
+        model = NETWORKS[preset["network"]](preset["ways"]).train()
+        model = model.to(memory_format=self.layout)
         self.correct = 0
+        self.weights = list(model.parameters())
         self.optimizer = torch.optim.Adam(
-            self.model.parameters(),
+            self.weights,
             lr=preset["learning_rate"],
             betas=(0.0, 0.999),
             eps=1e-8,
+            fused=True,
         )
-        data = np.load(settings["data"])
-        self.tasks, self.test_tasks = (
-            NumpyTasks(
-                data[f"{part}_images"],
-                data[f"{part}_offsets"],
-                preset["ways"],
-                preset[shots],
-            )
-            for part, shots in (("train", "training_shots"), ("test", "shots"))
-        )
+        self.model, self.loss = model, self._loss
+        if settings["compile"]:
+            # A program for each of the few sizes of a batch.
+            self.model = torch.compile(model, dynamic=False)
+            self.loss = torch.compile(self._loss, dynamic=False)
+        self.tasks, self.test_tasks = load_tasks(settings)
+
+    def _loss(self, x, y):
+        return F.cross_entropy(self.model(x), y, reduction="sum")
+
+    def _images(self, images):
+        """Returns images as the network takes them."""
+        images = torch.from_numpy(images).permute(0, 3, 1, 2)
+        return images.contiguous(memory_format=self.layout)
 
     def adapt(self, tasks, x, y, steps, batch_size):
         """Trains the model on one task."""
         for images, labels in tasks.mini_batches(x, y, steps, batch_size):
-            # One channel: NHWC and NCHW hold the same bytes.
-            outputs = self.model(_nchw(images))
-            loss = F.cross_entropy(
-                outputs, torch.from_numpy(labels), reduction="sum"
-            )
+            loss = self.loss(self._images(images), torch.from_numpy(labels))
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
@@ -62,22 +55,26 @@ class Reptile:
     def count_correct(self, x, y):
         """Returns how many of a query set are classified right, in one pass."""
         with torch.no_grad():
-            predicted = self.model(_nchw(x)).argmax(1).numpy()
+            predicted = self.model(self._images(x)).argmax(1).numpy()
         return (predicted == y).sum()
+
+    def _set_weights(self, values):
+        with torch.no_grad():
+            torch._foreach_copy_(self.weights, values)
 
     def train(self, count, timer):
         """Makes outer iterations; Adam's state runs on through all of them.
 
         The query accuracy of every task is counted, as `fit` shows it.
         """
-        settings, model = self.settings, self.model
+        settings = self.settings
         n = settings["meta_batch_size"]
         timer.start()
         for _ in range(count):
-            phi = copy.deepcopy(model.state_dict())
-            total = [torch.zeros_like(p) for p in model.parameters()]
+            phi = [w.detach().clone() for w in self.weights]
+            total = [torch.zeros_like(p) for p in phi]
             for _ in range(n):
-                model.load_state_dict(phi)
+                self._set_weights(phi)
                 x, y, query_x, query_y = self.tasks.sample()
                 self.adapt(
                     self.tasks,
@@ -87,22 +84,21 @@ class Reptile:
                     settings["inner_batch_size"],
                 )
                 self.correct += self.count_correct(query_x, query_y)
-                for t, p in zip(total, model.parameters(), strict=True):
-                    t += p.detach()
-            model.load_state_dict(phi)
-            with torch.no_grad():
-                for p, t in zip(model.parameters(), total, strict=True):
-                    p += settings["outer_step_size"] * (t / n - p)
+                with torch.no_grad():
+                    torch._foreach_add_(total, self.weights)
+            torch._foreach_div_(total, n)
+            torch._foreach_lerp_(phi, total, settings["outer_step_size"])
+            self._set_weights(phi)
         timer.stop()
 
     def evaluate(self, count, timer):
         """Adapts to test tasks; predicts each query set in one pass."""
-        settings, model = self.settings, self.model
+        settings = self.settings
         timer.start()
-        phi = copy.deepcopy(model.state_dict())
+        phi = [w.detach().clone() for w in self.weights]
         state = copy.deepcopy(self.optimizer.state_dict())
         for _ in range(count):
-            model.load_state_dict(phi)
+            self._set_weights(phi)
             # load_state_dict keeps tensors that it is given, and steps would
             # overwrite them.
             self.optimizer.load_state_dict(copy.deepcopy(state))
@@ -115,13 +111,9 @@ class Reptile:
                 settings["eval_inner_batch_size"],
             )
             self.correct += self.count_correct(query_x, query_y)
-        model.load_state_dict(phi)
+        self._set_weights(phi)
         self.optimizer.load_state_dict(state)
         timer.stop()
-
-
-def _nchw(images):
-    return torch.from_numpy(images).permute(0, 3, 1, 2)
 
 
 def main():
@@ -132,7 +124,7 @@ def main():
     reptile = Reptile(settings)
     serve(
         {"train": reptile.train, "evaluate": reptile.evaluate},
-        versions={"torch": torch.__version__},
+        versions={"torch": torch.__version__, "numpy": np.__version__},
         threads=torch.get_num_threads(),
     )
 

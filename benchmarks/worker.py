@@ -78,12 +78,13 @@ class Worker:
         command: interpreter, script, and file of the settings that all
             contestants share.
         own: settings of this contestant alone.
+        environment: variables of its process, besides those of this one.
 
     Attributes:
         hello: what the contestant told about itself.
     """
 
-    def __init__(self, command, own: dict):
+    def __init__(self, command, own: dict, environment=None):
         self._command = [*map(str, command), json.dumps(own)]
         self._process = subprocess.Popen(
             self._command,
@@ -91,7 +92,11 @@ class Worker:
             stdout=subprocess.PIPE,
             text=True,
             bufsize=1,
-            env={"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ},
+            env={
+                "TF_CPP_MIN_LOG_LEVEL": "2",
+                **os.environ,
+                **(environment or {}),
+            },
         )
         self.hello = self._answer()
 
