@@ -122,10 +122,10 @@ def text(results) -> str:
     lines = []
     for part in ("outer_iteration", "evaluation_task"):
         title = f"ms per {part.replace('_', ' ')}"
-        lines.append(f"{title:43}{'median':>9}{'least':>9}{'least CPU':>11}")
+        lines.append(f"{title:48}{'median':>9}{'least':>9}{'least CPU':>11}")
         for name, r in results[part].items():
             numbers = r["median_ms"], r["min_ms"], r["min_cpu_ms"]
-            lines.append("  {:41}{:9.1f}{:9.1f}{:11.1f}".format(name, *numbers))
+            lines.append("  {:46}{:9.1f}{:9.1f}{:11.1f}".format(name, *numbers))
     lines.append("Times faster (median of the rounds; fastest slices)")
     for part, ratios in results["times_faster"].items():
         lines += [
