@@ -42,7 +42,7 @@ PRESET = flags.DEFINE_enum(
 ROUNDS = flags.DEFINE_integer("rounds", 40, "Rounds of training slices.", 1)
 SLICE = flags.DEFINE_integer("slice", 3, "Outer iterations of a slice.", 1)
 EVAL_ROUNDS = flags.DEFINE_integer("eval_rounds", 10, "Of evaluation.", 1)
-EVAL_SLICE = flags.DEFINE_integer("eval_slice", 10, "Tasks of a slice.", 1)
+EVAL_SLICE = flags.DEFINE_integer("eval_slice", 10, "Tasks of a slice.", 2)
 DATA_DIR = flags.DEFINE_string(
     "data_dir",
     None,
