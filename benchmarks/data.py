@@ -19,6 +19,10 @@ import tempfile
 import threading
 import time
 
+from reptile_tf.utils import machine
+
+machine.configure_tensorflow()
+
 import numpy as np
 import our_loop
 import report
@@ -141,7 +145,6 @@ def work() -> None:
     import tensorflow as tf
 
     from reptile_tf.experiments import build, presets
-    from reptile_tf.utils import machine
 
     machine.configure_tensorflow(
         flags.FLAGS.intra_op_threads, flags.FLAGS.inter_op_threads

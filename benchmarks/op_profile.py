@@ -18,17 +18,17 @@ from reptile_tf.utils import machine
 
 machine.configure_tensorflow()
 
-import numpy as np  # noqa: E402
-import report  # noqa: E402
-import tensorflow as tf  # noqa: E402
-from absl import app, flags  # noqa: E402
-from tensorflow.tsl.profiler.protobuf import xplane_pb2  # noqa: E402
+import numpy as np
+import report
+import tensorflow as tf
+from absl import app, flags
+from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-from reptile_tf.data.episodes import Episodes  # noqa: E402
-from reptile_tf.data.labelled_examples import LabelledExamples  # noqa: E402
-from reptile_tf.experiments import build  # noqa: E402
-from reptile_tf.experiments.presets import PRESETS  # noqa: E402
-from reptile_tf.utils.files import write_json  # noqa: E402
+from reptile_tf.data.episodes import Episodes
+from reptile_tf.data.labelled_examples import LabelledExamples
+from reptile_tf.experiments import build
+from reptile_tf.experiments.presets import PRESETS
+from reptile_tf.utils.files import write_json
 
 RESULTS = pathlib.Path(__file__).resolve().parents[1] / "results"
 PRESET = flags.DEFINE_multi_enum(

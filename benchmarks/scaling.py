@@ -15,6 +15,10 @@ import random
 import statistics
 import tempfile
 
+from reptile_tf.utils import machine
+
+machine.configure_tensorflow()
+
 import our_loop
 import prepare
 import report
@@ -26,7 +30,6 @@ from reptile_tf.cli import flags as shared_flags
 from reptile_tf.experiments import build
 from reptile_tf.experiments.presets import PRESETS
 from reptile_tf.training.settings import META_BATCH_MODES
-from reptile_tf.utils import machine
 from reptile_tf.utils.files import whole_file, write_json
 
 ROUNDS = flags.DEFINE_integer("rounds", 10, "Rounds of slices.", 1)

@@ -23,6 +23,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from reptile_tf.utils import machine
+
+machine.configure_tensorflow()
+
 import keras
 import numpy as np
 import report
@@ -31,7 +35,6 @@ from absl import app, flags
 
 from reptile_tf import models
 from reptile_tf.serving.client import LocalModel, RemoteModel
-from reptile_tf.utils import machine
 from reptile_tf.utils.files import write_json
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -235,7 +238,6 @@ def summarize(taken: dict, rates: dict) -> dict:
 
 def main(_):
     """Runs the benchmark."""
-    machine.configure_tensorflow()
     inputs = make_inputs()
     importing = seconds_to_import()
     process, url, ready = start_server()

@@ -8,12 +8,15 @@ diverged, or the error that it came to. On one core it takes over an hour.
 
 import dataclasses
 
+from reptile_tf.utils import machine
+
+machine.configure_tensorflow()
+
 from absl import app, flags
 
 from reptile_tf.experiments import build
 from reptile_tf.experiments.presets import PRESETS
 from reptile_tf.training import score
-from reptile_tf.utils import machine
 
 SEEDS = flags.DEFINE_list("seeds", list("0123456789"), "The seeds.")
 LENGTHS = flags.DEFINE_list(
@@ -26,7 +29,6 @@ LEARNING_RATE = flags.DEFINE_float(
 
 def main(_) -> None:
     """Trains and tells."""
-    machine.configure_tensorflow()
     preset = PRESETS["sine"]
     if LEARNING_RATE.value is not None:
         preset = dataclasses.replace(preset, learning_rate=LEARNING_RATE.value)

@@ -10,11 +10,11 @@ from reptile_tf.utils import machine
 
 machine.configure_tensorflow()
 
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
-import tensorflow as tf  # noqa: E402
+import numpy as np
+import pytest
+import tensorflow as tf
 
-from reptile_tf.data.labelled_examples import LabelledExamples  # noqa: E402
+from reptile_tf.data.labelled_examples import LabelledExamples
 
 # On a GPU, too, numbers are compared that were computed in float32.
 tf.config.experimental.enable_tensor_float_32_execution(False)
