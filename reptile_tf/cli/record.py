@@ -24,6 +24,7 @@ PAGE = shared_flags.define_paths(
         "README.md",
         "docs/experiments.md",
         "docs/performance.md",
+        "docs/scaling.md",
         "docs/search.md",
         "saved_models/README.md",
     ],

@@ -126,10 +126,29 @@ def memory(results: pathlib.Path) -> list[str]:
     return table_of(["Peak memory, MB", *head], rows)
 
 
+def mixed_precision(results: pathlib.Path) -> list[str]:
+    """Returns what floats of 16 bits do to accuracy."""
+    measured = _read(results, "mixed_precision.json")
+    rows = [
+        [
+            name,
+            f"{measured['outer_iterations']:,}",
+            score["mode"],
+            f"{score['accuracy']:.2%} ± {score['ci95']:.2%}",
+            f"{score['num_tasks']:,}",
+        ]
+        for name, scores in measured.get("scores", {}).items()
+        for score in scores
+    ]
+    head = "Computed in, Outer iterations, Evaluation mode, Accuracy ± 95%"
+    return table_of([*head.split(", "), "Tasks"], rows)
+
+
 TABLES = {
     "speed": speed,
     "times_faster": times_faster,
     "arithmetic": arithmetic,
     "profile": profile,
     "memory": memory,
+    "mixed_precision": mixed_precision,
 }
