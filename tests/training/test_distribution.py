@@ -61,7 +61,12 @@ def alone(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "kind, count", [("mirrored", 2), ("mirrored", 3), ("workers", 2)]
+    "kind, count",
+    [
+        pytest.param("mirrored", 2, marks=pytest.mark.long),
+        ("mirrored", 3),
+        ("workers", 2),
+    ],
 )
 def test_replicas_find_what_one_process_finds(tmp_path, alone, kind, count):
     for found in trained(tmp_path, kind, count):

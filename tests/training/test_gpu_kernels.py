@@ -73,6 +73,7 @@ def test_an_operation_without_one_is_noticed():
     ],
 )
 @pytest.mark.parametrize("mode", META_BATCH_MODES)
+@pytest.mark.parametrize("place", ["with a GPU"], indirect=True)
 def test_iterations(algorithm, mode, classes, place):
     one = learner(rt.algorithms.from_name(algorithm), mode)
     tasks = rt.Episodes(classes, ways=3, shots=4)
