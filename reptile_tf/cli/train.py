@@ -58,7 +58,7 @@ EVAL_EVERY = flags.DEFINE_integer(
     None,
     "The outer iterations between two evaluations on validation tasks. If not "
     "given they are those of the run; a new one has 50 evaluations, or fewer "
-    "where these would take more than a fifth of its time.",
+    "where these would take more than about a fifth of its time.",
     1,
 )
 NUM_VALIDATION_TASKS = flags.DEFINE_integer(
@@ -66,7 +66,8 @@ NUM_VALIDATION_TASKS = flags.DEFINE_integer(
     None,
     "The number of validation tasks of each evaluation during the training. If "
     "not given it is that of the run; a new one has 50, or fewer where its "
-    "only evaluation would take more than a fifth of its time.",
+    "only evaluation would take more than about a fifth of its time and "
+    "--eval_every is not given.",
     2,
 )
 # Flags besides the settings that all workers must be given alike.

@@ -24,8 +24,9 @@ def chosen(
     """Returns the settings `eval_every` and `num_validation_tasks`.
 
     A long training has 50 evaluations, of 50 tasks. A shorter one has fewer of
-    them, so that they take at most a fifth of its time; the shortest have one,
-    at the end, of fewer tasks.
+    them, so that they take about a fifth of its time at most; the shortest have
+    one, at the end, of fewer tasks. Where it was said how often to evaluate, or
+    the run began before it knew of tasks, each is of 50.
 
     Args:
         preset: the experiment.
@@ -34,15 +35,20 @@ def chosen(
         held: the config.json of the run, which says what they were before;
             empty of a new one.
     """
-    eval_every = eval_every or held.get("eval_every") or _eval_every(preset)
+    eval_every = eval_every or held.get("eval_every")
     num_tasks = num_tasks or held.get("num_validation_tasks")
-    num_tasks = num_tasks or _num_tasks(preset, eval_every)
-    return {"eval_every": eval_every, "num_validation_tasks": num_tasks}
+    if eval_every is None:
+        eval_every = _eval_every(preset, num_tasks or TASKS)
+        num_tasks = num_tasks or _num_tasks(preset, eval_every)
+    return {
+        "eval_every": eval_every,
+        "num_validation_tasks": num_tasks or TASKS,
+    }
 
 
-def _eval_every(preset: Preset) -> int:
+def _eval_every(preset: Preset, num_tasks: int) -> int:
     total = preset.outer_iterations
-    least = _SHARE * TASKS * _of_a_task(preset) / example_gradients(preset)
+    least = _SHARE * num_tasks * _of_a_task(preset) / example_gradients(preset)
     return math.ceil(total / max(1, min(EVALUATIONS, int(total / least))))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager import record
 
 from reptile_tf.models import keras_internals
 
@@ -35,9 +36,11 @@ def speed_up(model: keras.Model) -> None:
 
 
 def _is_plain(layer: keras.layers.Layer) -> bool:
+    known = keras.layers.Conv2D
     return (
-        isinstance(layer, keras.layers.Conv2D)
-        and type(layer).convolution_op is keras.layers.Conv2D.convolution_op
+        isinstance(layer, known)
+        and type(layer).call is known.call
+        and type(layer).convolution_op is known.convolution_op
         and layer.data_format == "channels_last"
         and layer.dilation_rate == (1, 1)
         and layer.groups == 1
@@ -68,7 +71,8 @@ class _Convolution:
         seen = _Patches.of(
             inputs.shape, kernel.shape, self._strides, self._padding
         )
-        if seen is None or inputs.dtype.size < 4:
+        narrow = not inputs.dtype.is_floating or inputs.dtype.size < 4
+        if seen is None or narrow or inputs.dtype != kernel.dtype:
             return self._plain(inputs, kernel)
         return _convolve(inputs, kernel, seen)
 
@@ -109,7 +113,7 @@ class _Patches:
             down[:, np.newaxis, :, np.newaxis] * width
             + across[np.newaxis, :, np.newaxis, :]
         )
-        self.rows = pixels.reshape(len(down) * len(across), -1)
+        self.rows = pixels.reshape(len(down) * len(across), -1).astype(np.int32)
 
     @classmethod
     def of(cls, inputs, kernel, strides, padding) -> "_Patches | None":
@@ -123,55 +127,36 @@ class _Patches:
 
     def gathered(self, inputs: tf.Tensor) -> tf.Tensor:
         """Returns the patches of images: `[batch * outputs, pixels]`."""
-        channels = inputs.shape[-1]
         padded = tf.pad(inputs, self.pads)
-        pixels = tf.reshape(padded, [tf.shape(inputs)[0], -1, channels])
-        found = tf.gather(pixels, tf.constant(self.rows, tf.int32), axis=1)
+        height, width, channels = padded.shape[1:]
+        first = height * width * tf.range(tf.shape(inputs)[0])
+        rows = first[:, tf.newaxis, tf.newaxis] + self.rows
+        found = tf.gather(tf.reshape(padded, [-1, channels]), rows)
         return tf.reshape(found, [-1, self.rows.shape[1] * channels])
 
 
 def _convolve(inputs, kernel, seen: _Patches):
-    """Returns `tf.nn.conv2d`, with another gradient of the kernel."""
+    """Returns `tf.nn.conv2d`, with another gradient of the kernel.
 
-    @tf.custom_gradient
-    def convolved(inputs, kernel):
-        def gradient(above):
-            return (
-                _inputs_gradient(tf.shape(inputs), kernel, above, seen),
-                _kernel_gradient(inputs, above, kernel.shape, seen),
-            )
-
-        return tf.nn.conv2d(inputs, kernel, **seen.how), gradient
-
-    return convolved(inputs, kernel)
-
-
-def _inputs_gradient(shape, kernel, above, seen):
-    return tf.raw_ops.Conv2DBackpropInput(
-        input_sizes=shape, filter=kernel, out_backprop=above, **seen.how
-    )
-
-
-def _kernel_gradient(inputs, above, shape, seen: _Patches):
-    """Returns what `Conv2DBackpropFilter` does.
-
-    It is linear in both inputs and gradient, so MAML's derivatives of it are
-    TensorFlow's own convolutions.
+    The tape that is recording keeps it. `tf.custom_gradient` would keep it for
+    ever, in a table of the whole process, and the graph with it.
     """
 
-    @tf.custom_gradient
-    def product(inputs, above):
-        def gradient(of_kernel):
-            return (
-                _inputs_gradient(tf.shape(inputs), of_kernel, above, seen),
-                tf.nn.conv2d(inputs, of_kernel, **seen.how),
-            )
-
-        made = tf.matmul(
+    def gradients(above):
+        of_inputs = tf.raw_ops.Conv2DBackpropInput(
+            input_sizes=tf.shape(inputs),
+            filter=kernel,
+            out_backprop=above,
+            **seen.how,
+        )
+        of_kernel = tf.matmul(
             seen.gathered(inputs),
-            tf.reshape(above, [-1, shape[-1]]),
+            tf.reshape(above, [-1, kernel.shape[-1]]),
             transpose_a=True,
         )
-        return tf.reshape(made, shape), gradient
+        return [of_inputs, tf.reshape(of_kernel, kernel.shape)]
 
-    return product(inputs, above)
+    with record.stop_recording():
+        outputs = tf.nn.conv2d(inputs, kernel, **seen.how)
+    record.record_operation("Conv2D", [outputs], [inputs, kernel], gradients)
+    return outputs

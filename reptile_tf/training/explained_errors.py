@@ -48,6 +48,11 @@ def explained(
 
 def _require_compiled(learner, error) -> None:
     found = re.search(r"unsupported operations.*?: (\w+) \(", error)
+    if not found and "compile-time constant" in error:
+        raise ValueError(
+            "jit_compile=True: XLA cannot compile shapes that depend on data, "
+            f"as model {learner.model.name!r} has them; use jit_compile=False"
+        )
     if found:
         raise ValueError(
             f"jit_compile=True: XLA cannot compile the operation {found[1]} of "

@@ -89,7 +89,7 @@ class Settings:
         False,
         text="Whether XLA compiles what a training does on a task. It pays on "
         "GPUs; on a CPU its convolutions are several times slower than "
-        "TensorFlow's. Evaluation is not compiled so.",
+        "TensorFlow's. Evaluations are not compiled by XLA.",
     )
 
     def __post_init__(self) -> None:

@@ -7,6 +7,10 @@ import sys
 _ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 
 
+# What has been done in this process: a choice, and advice.
+_asked: list[str] = []
+
+
 def configure_tensorflow(
     intra_op_threads: int = 1, inter_op_threads: int = 0
 ) -> None:
@@ -34,6 +38,7 @@ def configure_tensorflow(
         RuntimeError: TensorFlow has begun to compute with other threads, which
             it does not change any more.
     """
+    _asked.append("configure_tensorflow")
     if "tensorflow" not in sys.modules:
         os.environ.setdefault(_ONEDNN, "1")
     import tensorflow as tf
@@ -52,9 +57,6 @@ def configure_tensorflow(
         ) from error
 
 
-_told: list[str] = []
-
-
 def advise() -> None:
     """Says once how training gets faster, where TensorFlow chose the threads.
 
@@ -63,9 +65,9 @@ def advise() -> None:
     import tensorflow as tf
     from absl import logging
 
-    if _told or configured()[0] or (os.cpu_count() or 1) == 1:
+    if _asked or configured()[0] or (os.cpu_count() or 1) == 1:
         return
-    _told.append("threads")
+    _asked.append("advise")
     if not tf.config.get_visible_devices("GPU"):
         logging.warning(
             "TensorFlow splits every operation over all cores, which for small "

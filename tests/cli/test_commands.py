@@ -46,6 +46,7 @@ def sine_run(tmp_path_factory):
     """A finished run, and the command that made it."""
     folder = tmp_path_factory.mktemp("sine")
     command = ["train", "--preset=sine", f"--run_dir={folder}", *TINY]
+    command += ["--eval_every=1"]
     run_command(*command)
     return folder, command
 
@@ -162,7 +163,8 @@ def test_algorithms_are_compared_at_an_equal_budget(tmp_path):
 
 def test_glyphs_from_training_to_tables(tmp_path, capsys):
     run = tmp_path / "run"
-    run_command("train", "--preset=glyphs", f"--run_dir={run}", *TINY)
+    glyphs = "--preset=glyphs", "--eval_every=1"
+    run_command("train", *glyphs, f"--run_dir={run}", *TINY)
     assert list((run / "logs").rglob("events*"))
     assert len((run / "history.csv").read_text().splitlines()) == 7
     run_command("evaluate", f"--run_dir={run}", "--num_tasks=4", "--mode=all")

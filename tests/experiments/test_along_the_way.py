@@ -39,3 +39,6 @@ def test_what_was_asked_for_comes_first_then_what_the_run_has():
     held = {"eval_every": 30, "num_validation_tasks": 7}
     assert chosen(preset, held=held) == (30, 7)
     assert chosen(preset, 40, 9, held) == (40, 9)
+    # Of a run that was begun before its file said how many.
+    assert chosen(preset, held={"eval_every": 100}) == (100, 50)
+    assert chosen(preset, every=10) == (10, 50)

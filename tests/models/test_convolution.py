@@ -1,12 +1,22 @@
 """Our gradient of a convolution's kernel is TensorFlow's."""
 
+import gc
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from graphs import operations
+from tensorflow.python.framework import ops
+from tensorflow.python.framework.func_graph import FuncGraph
 
+import reptile_tf as rt
 from reptile_tf.models import convolution
+
+
+@pytest.fixture(autouse=True)
+def without_gpu(monkeypatch):
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind=None: [])
 
 
 def layer(filters=3, kernel=3, strides=1, padding="same", **more):
@@ -29,18 +39,18 @@ def derivatives(conv, x, kernel, weights):
 @pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize("strides", [1, 2, (2, 3)])
 @pytest.mark.parametrize("kernel", [1, 3, (2, 4)])
-@pytest.mark.parametrize("size", [(7, 7), (8, 5)])
-def test_all_derivatives_are_tensorflows(size, kernel, strides, padding):
+@pytest.mark.parametrize(("size", "graph"), [((7, 7), True), ((8, 5), False)])
+def test_all_derivatives_are_tensorflows(size, graph, kernel, strides, padding):
     one = layer(3, kernel, strides, padding, dtype="float64")
     one.build((None, *size, 2))
     rng = np.random.default_rng(0)
     x = tf.constant(rng.normal(size=(2, *size, 2)), tf.float64)
     weights = tf.constant(rng.normal(size=one(x).shape), tf.float64)
-    plain = one.convolution_op
-    expected = derivatives(plain, x, one.kernel.value, weights)
+    expected = derivatives(one.convolution_op, x, one.kernel.value, weights)
     convolution.speed_up(keras.Sequential([one]))
-    assert one.convolution_op is not plain
-    found = derivatives(one.convolution_op, x, one.kernel.value, weights)
+    assert "convolution_op" in vars(one)
+    ours = tf.function(derivatives, autograph=False) if graph else derivatives
+    found = ours(one.convolution_op, x, one.kernel.value, weights)
     np.testing.assert_array_equal(found[0], expected[0])
     for ours, theirs in zip(found[1:], expected[1:], strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
@@ -100,3 +110,55 @@ def test_where_there_is_a_gpu_nothing_changes(monkeypatch):
     one = layer()
     convolution.speed_up(keras.Sequential([keras.Input((8, 8, 1)), one]))
     assert "convolution_op" not in vars(one)
+
+
+def test_nothing_more_is_kept_of_what_was_traced(classes, monkeypatch):
+    """A gradient that TensorFlow knows by name would hold its graph."""
+
+    def kept():
+        gc.collect()
+        graphs = [o for o in gc.get_objects() if isinstance(o, FuncGraph)]
+        return np.array([len(graphs), len(ops.gradient_registry.list())])
+
+    def learn():
+        flat = keras.layers.Flatten(), keras.layers.Dense(3)
+        model = keras.Sequential([keras.Input((8, 8, 1)), layer(), *flat])
+        learner = rt.MetaLearner(model, inner_batch_size=3)
+        learner.fit(rt.Episodes(classes, 3, 1), 1, verbose=0)
+
+    def more():
+        learn()
+        before = kept()
+        learn()
+        return kept() - before
+
+    ours = more()
+    monkeypatch.setattr(convolution, "speed_up", lambda model: None)
+    np.testing.assert_array_equal(ours, more())
+
+
+def test_maml_is_the_same_with_it_and_without(classes, monkeypatch):
+    """The second derivatives inside of a loop that is differentiated."""
+    phi = []
+    for fast in (True, False):
+        if not fast:
+            monkeypatch.setattr(convolution, "speed_up", lambda model: None)
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential(
+            [
+                keras.Input((8, 8, 1), dtype="float64"),
+                layer(strides=2, dtype="float64"),
+                keras.layers.Flatten(dtype="float64"),
+                keras.layers.Dense(3, dtype="float64"),
+            ]
+        )
+        learner = rt.MetaLearner(
+            model,
+            inner_optimizer=rt.SGD(0.1),
+            algorithm="maml",
+            inner_steps=3,
+            inner_batch_size=3,
+        )
+        learner.fit(rt.Episodes(classes, 3, 1), 2, verbose=0)
+        phi.append(learner.functional.phi())
+    np.testing.assert_allclose(*phi, rtol=1e-9, atol=1e-9)
