@@ -76,6 +76,11 @@ class Algorithm:
         """Whether inner steps move the weights of the last layer alone."""
         return False
 
+    @property
+    def second_order(self) -> bool:
+        """Whether the meta-gradient differentiates through inner steps."""
+        return False
+
     def get_config(self) -> dict[str, Any]:
         """Returns the fields, which make the algorithm again.
 

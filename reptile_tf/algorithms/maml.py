@@ -32,6 +32,11 @@ class MAML(Algorithm):
         """Whether tasks must have query examples: always."""
         return True
 
+    @property
+    def second_order(self) -> bool:
+        """Whether it differentiates through inner steps: always."""
+        return True
+
     def __str__(self) -> str:
         return "maml"
 

@@ -30,6 +30,8 @@ class FunctionalModel(WeightVector, Frozen):
         model: any built Keras model whose trainable weights share one dtype.
         head_only: whether inner steps move the head alone, which is the last
             layer with trainable weights on the way to the output.
+        second_order: whether inner steps are differentiated through; the
+            faster gradients of convolutions would be slower then.
 
     Raises:
         ValueError: the model is not built or cannot be cloned, its trainable
@@ -37,7 +39,12 @@ class FunctionalModel(WeightVector, Frozen):
             or it has no head, being subclassed, or several.
     """
 
-    def __init__(self, model: keras.Model, head_only: bool = False):
+    def __init__(
+        self,
+        model: keras.Model,
+        head_only: bool = False,
+        second_order: bool = False,
+    ):
         require_built(model)
         dtypes = {str(v.dtype) for v in model.trainable_variables}
         if len(dtypes) != 1:
@@ -53,7 +60,8 @@ class FunctionalModel(WeightVector, Frozen):
         self.dtype = tf.as_dtype(dtypes.pop())
         require_clonable(model)
         self._learner = clone(model)
-        convolution.speed_up(self._learner)
+        if not second_order:
+            convolution.speed_up(self._learner)
         self._normalizer = clone(model)
         self._constraints = [v.constraint for v in model.trainable_variables]
         self._made = keras_internals.description(model)

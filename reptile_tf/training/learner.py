@@ -111,11 +111,12 @@ class MetaLearner(Saveable, Stateful, Frozen):
         task_checks.require_parts(algorithm, inner_optimizer, meta_optimizer)
         self.settings = Settings(**settings)
         algorithm.require(self.settings.inner_steps, inner_optimizer)
-        self.functional = FunctionalModel(model, algorithm.head_only)
+        self.functional = FunctionalModel(
+            model, algorithm.head_only, algorithm.second_order
+        )
         algorithm.require_model(model)
         self.model = model
-        self.inner_optimizer = inner_optimizer
-        self.algorithm = algorithm
+        self.inner_optimizer, self.algorithm = inner_optimizer, algorithm
         self.meta_optimizer = meta_optimizer or keras.optimizers.SGD(1.0)
         self.meta_optimizer.build(model.trainable_variables)
         self.loss = outputs.loss_for(model, loss)
@@ -198,7 +199,6 @@ class MetaLearner(Saveable, Stateful, Frozen):
             task_checks.require_measurable(
                 self, validation_tasks, num_validation_tasks, "validation_"
             )
-
         distribution.require_same(self._variables(), self.iteration)
         machine.advise()
         progress = Progress(outer_iterations, bar=verbose in (1, "auto"))
