@@ -71,7 +71,7 @@ def advise() -> None:
     if not tf.config.get_visible_devices("GPU"):
         logging.warning(
             "TensorFlow splits every operation over all cores, which for small "
-            "networks takes about twice as long as a core for each. To change "
+            "networks takes up to twice as long as a core for each. To change "
             "that, call reptile_tf.configure_tensorflow() before you import "
             "TensorFlow or Keras."
         )
