@@ -15,13 +15,11 @@ from reptile_tf.utils import machine
 
 machine.configure_tensorflow()
 
-import numpy as np
+import our_loop
 import report
 import tensorflow as tf
 from absl import app, flags
 
-from reptile_tf.data.episodes import Episodes
-from reptile_tf.data.labelled_examples import LabelledExamples
 from reptile_tf.experiments import build
 from reptile_tf.experiments.presets import PRESETS
 from reptile_tf.utils.files import write_json
@@ -61,12 +59,7 @@ def settings() -> dict:
 
 def measure(preset) -> dict:
     """Returns the times of a preset's iterations."""
-    noise = np.random.default_rng(0)
-    images = noise.integers(0, 256, (2000, 28, 28, 1), np.uint8)
-    classes = LabelledExamples(images, np.arange(0, 2001, 20))
-    tasks = Episodes(
-        classes, preset.ways, preset.training_shots, preset.query_shots
-    )
+    tasks = our_loop.random_tasks(preset)
     learner = build.make_learner(preset, 0, tasks.input_shape)
     start = time.perf_counter()
     learner.fit(tasks, 2, verbose=0)

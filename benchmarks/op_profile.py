@@ -18,14 +18,12 @@ from reptile_tf.utils import machine
 
 machine.configure_tensorflow()
 
-import numpy as np
+import our_loop
 import report
 import tensorflow as tf
 from absl import app, flags
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-from reptile_tf.data.episodes import Episodes
-from reptile_tf.data.labelled_examples import LabelledExamples
 from reptile_tf.experiments import build
 from reptile_tf.experiments.presets import PRESETS
 from reptile_tf.utils.files import write_json
@@ -44,7 +42,6 @@ OUTPUT = flags.DEFINE_string(
     "File for the results.",
 )
 
-SHAPES = {"omniglot_cnn": (28, 28, 1), "mini_imagenet_cnn": (84, 84, 3)}
 # The first kind whose pattern is found in an operation's name is its kind.
 KINDS = {
     "convolutions": "Conv2D",
@@ -108,12 +105,7 @@ def times(folder: str) -> collections.Counter:
 def profile(name: str) -> dict:
     """Returns what is reported of a preset's iterations."""
     preset = PRESETS[name]
-    noise = np.random.default_rng(0)
-    images = noise.integers(0, 256, (500, *SHAPES[preset.network]), np.uint8)
-    classes = LabelledExamples(images, np.arange(0, 501, 20))
-    tasks = Episodes(
-        classes, preset.ways, preset.training_shots, preset.query_shots
-    )
+    tasks = our_loop.random_tasks(preset)
     learner = build.make_learner(preset, 0, tasks.input_shape)
     count = ITERATIONS.value
 

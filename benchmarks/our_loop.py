@@ -23,6 +23,17 @@ def load_tasks(data, preset: Preset) -> tuple[Episodes, Episodes]:
     )
 
 
+def random_tasks(preset: Preset) -> Episodes:
+    """Returns training tasks of noise, of the size that the network takes."""
+    shape = {"omniglot_cnn": (28, 28, 1), "mini_imagenet_cnn": (84, 84, 3)}
+    noise = np.random.default_rng(0)
+    images = noise.integers(0, 256, (500, *shape[preset.network]), np.uint8)
+    classes = LabelledExamples(images, np.arange(0, 501, 20))
+    return Episodes(
+        classes, preset.ways, preset.training_shots, preset.query_shots
+    )
+
+
 class _RunTimer(keras.callbacks.Callback):
     """Times the iterations, without what `fit` does before the first."""
 

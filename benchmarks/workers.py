@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 
+import report
 from absl import app, flags
 
 RESULTS = pathlib.Path(__file__).resolve().parents[1] / "results"
@@ -42,14 +43,13 @@ def iterate() -> None:
 
     os.sched_setaffinity(0, {PART.value})
     machine.configure_tensorflow(inter_op_threads=1)
-    import numpy as np
     import tensorflow as tf
 
     strategy = None
     if "TF_CONFIG" in os.environ:
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    from reptile_tf.data.episodes import Episodes
-    from reptile_tf.data.labelled_examples import LabelledExamples
+    import our_loop
+
     from reptile_tf.experiments import build
     from reptile_tf.experiments.presets import PRESETS
 
@@ -58,12 +58,7 @@ def iterate() -> None:
         meta_batch_size=META_BATCH.value,
         meta_batch_mode="parallel",
     )
-    noise = np.random.default_rng(0)
-    images = noise.integers(0, 256, (2000, 28, 28, 1), np.uint8)
-    classes = LabelledExamples(images, np.arange(0, 2001, 20))
-    tasks = Episodes(
-        classes, preset.ways, preset.training_shots, preset.query_shots
-    )
+    tasks = our_loop.random_tasks(preset)
     learner = build.make_learner(preset, 0, tasks.input_shape)
     learner.fit(tasks, 3, verbose=0, strategy=strategy)
     turns = []
@@ -182,6 +177,7 @@ def main(_):
     task_ms = ms[1] / META_BATCH.value
     results = {
         "preset": PRESET,
+        "machine": report.machine(),
         "meta_batch": META_BATCH.value,
         "iterations": ITERATIONS.value,
         "turns_ms": {n: one["ms"] for n, one in found.items()},

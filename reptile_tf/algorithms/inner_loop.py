@@ -118,29 +118,29 @@ def adapt(
     moments = _Moments(loop.model, weights, state)
     start = loop.model.cut(weights)
 
-    def step(i, moving, state, total):
+    def step(i, adapting, state, total):
         rows = batches[i]
         with tf.GradientTape() as tape:
-            tape.watch(moving)
+            tape.watch(adapting)
             loss, mean = loop.objective(
-                loop.model.with_moved(start, moving),
+                loop.model.with_adapted(start, adapting),
                 *tf.nest.map_structure(lambda t: tf.gather(t, rows), (x, y)),
                 random.fold_in(key, first + i),
             )
-        gradient = tape.gradient(loss, moving, unconnected_gradients="zero")
+        gradient = tape.gradient(loss, adapting, unconnected_gradients="zero")
         # Embeddings' gradients are slices; the optimizers want tensors.
         gradient = [tf.convert_to_tensor(g) for g in gradient]
-        moving, state = loop.optimizer.update(gradient, state, moving)
-        parts = loop.model.with_moved(start, moving)
-        moving = loop.model.moving_parts(loop.model.constrained(parts))
-        return i + 1, moving, state, total + mean
+        adapting, state = loop.optimizer.update(gradient, state, adapting)
+        parts = loop.model.with_adapted(start, adapting)
+        adapting = loop.model.adapting_parts(loop.model.constrained(parts))
+        return i + 1, adapting, state, total + mean
 
-    _, moving, state, total = tf.while_loop(
+    _, adapting, state, total = tf.while_loop(
         lambda i, *_: i < steps,
         step,
         (
             0,
-            loop.model.moving_parts(start),
+            loop.model.adapting_parts(start),
             moments.cut(state),
             tf.zeros([], weights.dtype),
         ),
@@ -149,7 +149,7 @@ def adapt(
         parallel_iterations=1,  # a step needs the one before; saves bookkeeping
     )
     mean_loss = total / tf.cast(tf.maximum(steps, 1), total.dtype)
-    parts = loop.model.with_moved(start, moving)
+    parts = loop.model.with_adapted(start, adapting)
     return loop.model.join(parts), moments.join(state), mean_loss
 
 
@@ -158,7 +158,7 @@ class _Moments:
 
     What is shaped like the weight vector in the state is a moment of the
     weights, and is cut and joined as they are. Moments of weights that do not
-    move stay as they were.
+    adapt stay as they were.
     """
 
     def __init__(self, model: FunctionalModel, weights: tf.Tensor, state: Any):
@@ -169,12 +169,12 @@ class _Moments:
         ]
 
     def cut(self, state: Any) -> Any:
-        """Returns the state with each moment as a list of the moving parts."""
+        """Returns the state with each moment as a list of adapting parts."""
         tensors = zip(tf.nest.flatten(state), self._starts, strict=True)
         return tf.nest.pack_sequence_as(
             self._state,
             [
-                t if start is None else self._model.moving_parts(start)
+                t if start is None else self._model.adapting_parts(start)
                 for t, start in tensors
             ],
         )
@@ -182,14 +182,14 @@ class _Moments:
     def join(self, state: Any) -> Any:
         """Returns the state that was cut."""
         left = iter(tf.nest.flatten(state))
-        count = sum(self._model.moves)
+        count = sum(self._model.adapts)
         joined = []
         for start in self._starts:
             if start is None:
                 joined.append(next(left))
                 continue
-            moving = [next(left) for _ in range(count)]
-            parts = self._model.with_moved(start, moving)
+            adapting = [next(left) for _ in range(count)]
+            parts = self._model.with_adapted(start, adapting)
             joined.append(self._model.join(parts))
         return tf.nest.pack_sequence_as(self._state, joined)
 

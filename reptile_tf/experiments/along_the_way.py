@@ -9,9 +9,9 @@ from reptile_tf.experiments.preset import Preset
 
 EVALUATIONS = 50  # of a training that is long enough
 TASKS = 50  # of each of them
-# Gradients of training for one of evaluation: a fifth of the time would be 4.
-# The tasks of evaluation make fewer of them in the same time where there are
-# few cores, and more where there are many.
+# Training makes so many gradients for each of evaluation. At equal speed, 4
+# would make evaluation a fifth of the time; its mini-batches may be smaller,
+# though, and those are slower.
 _SHARE = 5
 
 

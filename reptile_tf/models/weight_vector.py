@@ -17,7 +17,7 @@ class WeightVector:
             move all if None.
 
     Attributes:
-        moves: for each part of `cut`, whether inner steps move it.
+        adapts: for each part of `cut`, whether inner steps move it.
     """
 
     def __init__(
@@ -30,14 +30,14 @@ class WeightVector:
         fixed = [False] * len(self._shapes) if fixed is None else fixed
         # Which weights each part is made of.
         self._groups: list[list[int]] = []
-        self.moves: list[bool] = []
+        self.adapts: list[bool] = []
         for kind in (False, True):
             own = [i for i, is_fixed in enumerate(fixed) if is_fixed == kind]
             groups = [[i] for i in own if self._sizes[i] >= _LARGE]
             small = [i for i in own if self._sizes[i] < _LARGE]
             groups += [small] if small else []
             self._groups += groups
-            self.moves += [not kind] * len(groups)
+            self.adapts += [not kind] * len(groups)
 
     @property
     def size(self) -> int:
@@ -74,23 +74,25 @@ class WeightVector:
             for group in self._groups
         ]
 
-    def moving_parts(self, parts: list[tf.Tensor]) -> list[tf.Tensor]:
+    def adapting_parts(self, parts: list[tf.Tensor]) -> list[tf.Tensor]:
         """Returns those of the parts that inner steps move."""
-        return [p for p, moves in zip(parts, self.moves, strict=True) if moves]
+        return [
+            p for p, adapts in zip(parts, self.adapts, strict=True) if adapts
+        ]
 
-    def with_moved(
-        self, parts: list[tf.Tensor], moving: list[tf.Tensor]
+    def with_adapted(
+        self, parts: list[tf.Tensor], adapting: list[tf.Tensor]
     ) -> list[tf.Tensor]:
-        """Returns the parts, with others in place of the moving ones.
+        """Returns the parts, with others in place of the adapting ones.
 
         Args:
             parts: all of them, as `cut` makes them.
-            moving: as `moving_parts` returns them.
+            adapting: as `adapting_parts` returns them.
         """
-        left = iter(moving)
+        left = iter(adapting)
         return [
-            next(left) if moves else p
-            for p, moves in zip(parts, self.moves, strict=True)
+            next(left) if adapts else p
+            for p, adapts in zip(parts, self.adapts, strict=True)
         ]
 
     def join(self, parts: list[tf.Tensor]) -> tf.Tensor:

@@ -393,7 +393,7 @@ def test_saved_and_loaded(algorithm, tmp_path):
     learner(algorithm).save(tmp_path / "learner.zip")
     loaded = MetaLearner.load(tmp_path / "learner.zip")
     assert loaded.algorithm == algorithm
-    assert (not all(loaded.functional.moves)) == algorithm.head_only
+    assert (not all(loaded.functional.adapts)) == algorithm.head_only
 
 
 @pytest.mark.parametrize("algorithm", [FOMAML("separate"), ANIL()], ids=str)
@@ -459,8 +459,8 @@ def test_the_head_is_the_layer_before_the_output():
     for model in (whole, keras.Sequential([keras.Input((2,)), whole])):
         functional = FunctionalModel(model, head_only=True)
         parts = functional.cut(tf.zeros([functional.size]))
-        ones = [tf.ones_like(p) for p in functional.moving_parts(parts)]
-        moved = functional.join(functional.with_moved(parts, ones))
+        ones = [tf.ones_like(p) for p in functional.adapting_parts(parts)]
+        moved = functional.join(functional.with_adapted(parts, ones))
         variables = model.trainable_variables
         for variable, values in zip(
             variables, functional.unflatten(moved), strict=True

@@ -158,6 +158,8 @@ def test_maml_is_the_same_with_it_and_without(classes, monkeypatch):
             inner_steps=3,
             inner_batch_size=3,
         )
+        layers = learner.functional._learner.layers
+        assert ("convolution_op" in vars(layers[0])) == fast
         learner.fit(rt.Episodes(classes, 3, 1), 2, verbose=0)
         phi.append(learner.functional.phi())
     np.testing.assert_allclose(*phi, rtol=1e-9, atol=1e-9)
