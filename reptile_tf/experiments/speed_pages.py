@@ -22,8 +22,7 @@ def _speeds(results: pathlib.Path) -> list[dict[str, Any]]:
 
 def _machine(measured: dict[str, Any]) -> str:
     told = measured["machine"]
-    kind = f", {told['vectors']}" if "vectors" in told else ""
-    return f"{told['cpu']}{kind}, {told['cores']} cores"
+    return f"{told['cpu']}, {told['vectors']}, {told['cores']} cores"
 
 
 def speed(results: pathlib.Path) -> list[str]:
@@ -38,13 +37,14 @@ def speed(results: pathlib.Path) -> list[str]:
             rows.append(
                 [
                     measured["preset"],
+                    measured["machine"]["vectors"],
                     name,
                     f"{own['median_ms']:,.1f}",
                     f"{own['min_ms']:,.1f}",
                     f"{each['median_ms']:,.1f}" if each else "",
                 ]
             )
-    head = "Preset, Contestant, ms an outer iteration, at best"
+    head = "Preset, Vectors, Contestant, ms an outer iteration, at best"
     return table_of([*head.split(", "), "ms a task of evaluation"], rows)
 
 
@@ -53,6 +53,7 @@ def times_faster(results: pathlib.Path) -> list[str]:
     rows = [
         [
             measured["preset"],
+            measured["machine"]["vectors"],
             what,
             ratio["ours"],
             ratio["rival"],
@@ -63,7 +64,7 @@ def times_faster(results: pathlib.Path) -> list[str]:
         for what, ratios in measured["times_faster"].items()
         for ratio in ratios
     ]
-    head = "Preset, Of, Ours, The best rival of its kind, Times faster"
+    head = "Preset, Vectors, Of, Ours, The best rival of its kind, Times faster"
     return table_of([*head.split(", "), "at best"], rows)
 
 
