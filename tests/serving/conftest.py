@@ -9,14 +9,14 @@ import time
 import keras
 import pytest
 import tensorflow as tf
-import uvicorn
 from exported import MAX_EXAMPLES, MAX_STEPS, WAYS, BareSession
 from rest_requests import MAX_BODY_BYTES
 from toys import Constants, dense, regression
 
 from reptile_tf import Adam, Episodes, MetaLearner, models
-from reptile_tf.serving.server import app
-from reptile_tf.serving.server.saved_models import ModelFolder
+from reptile_tf.serving.server.model_config import ModelFolder
+from reptile_tf.serving.server.served_models import ServedModels
+from reptile_tf.serving.server.server import Server
 
 
 @pytest.fixture(scope="session")
@@ -82,16 +82,23 @@ def base(line_folder, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def port(base):
+def served_models(base):
+    """What the server serves, which a test may have look for new versions."""
+    models = ServedModels(ModelFolder(base))
+    models.refresh(at_once=True)
+    return models
+
+
+@pytest.fixture(scope="module")
+def port(served_models):
     """The port of a server of the folder."""
-    config = app.config(
-        ModelFolder(base),
+    server = Server(
+        served_models,
         max_body_bytes=MAX_BODY_BYTES,
         client_timeout=0.5,
         port=0,
         log_level="critical",
     )
-    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

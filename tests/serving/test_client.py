@@ -108,7 +108,9 @@ def test_the_committed_model_is_right_about_all_example_pictures():
     assert names == [path.name.split("-")[0] for path in queries]
 
 
-def test_pictures_are_prepared_as_in_training(learner, base, port, monkeypatch):
+def test_pictures_are_prepared_as_in_training(
+    learner, base, port, served_models, monkeypatch
+):
     """As the model tells, in a folder and on a server; "nearest" if old."""
     prepared = Preparation(8, 8, 1, "squash")
     told = learner.export(
@@ -121,6 +123,7 @@ def test_pictures_are_prepared_as_in_training(learner, base, port, monkeypatch):
     assert Preparation.of_dict(about["pictures"]) == prepared
     assert about["trained_on"] == ["ötter", "cat"]
     learner.export(base / "tiny", uint8_images=True)
+    served_models.refresh(at_once=True)
     seen = []
 
     def load(paths, preparation):

@@ -18,7 +18,7 @@ from reptile_tf.search.search import Search
 from reptile_tf.search.search_settings import SearchSettings
 from reptile_tf.search.space import Space
 from reptile_tf.serving import client
-from reptile_tf.serving.server.saved_models import ModelFolder
+from reptile_tf.serving.server.model_config import ModelFolder
 from reptile_tf.training import checkpoints
 from reptile_tf.training.picture_classifier import PictureClassifier
 from reptile_tf.utils import home, paths

@@ -1,104 +1,56 @@
 """TF Serving's REST API, for machines without TF Serving.
 
-    GET  /v1/models/NAME[/versions/V]            which versions there are
-    GET  /v1/models/NAME[/versions/V]/metadata   signatures
-    POST /v1/models/NAME[/versions/V]:predict    answers
+    GET  /v1/models/NAME[/versions/V | /labels/L]            the versions
+    GET  /v1/models/NAME[/versions/V | /labels/L]/metadata   the signatures
+    POST /v1/models/NAME[/versions/V | /labels/L]:predict    answers
+    GET  /monitoring/prometheus/metrics                      what was asked
 
-A client written against it works unchanged against TF Serving. There are no
-/labels.
+A client written against it works unchanged against TF Serving.
 """
 
-import logging
-import math
-import os
+import asyncio
 import re
-import socket
-from collections.abc import Callable
+import urllib.parse
 from typing import Any
 
-from reptile_tf.serving.server import (
-    error_answers,
-    json_codec,
-    listening,
-    timeouts,
-)
+from tensorflow.core.protobuf import error_codes_pb2 as codes
+
+from reptile_tf.serving.server import error_answers, json_codec
+from reptile_tf.serving.server.computing import unless, within
+from reptile_tf.serving.server.long_bodies import LongBodies
+from reptile_tf.serving.server.parts import Parts
 from reptile_tf.serving.server.request_body import BodyReader, is_long
-from reptile_tf.serving.server.saved_models import ModelFolder
+from reptile_tf.serving.server.saved_models import SavedModel
 from reptile_tf.utils.extras import extra
 
 with extra("serve"):
-    import anyio
-    import anyio.to_thread
-    import uvicorn
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
+    from starlette.middleware.cors import CORSMiddleware
     from starlette.requests import ClientDisconnect, Request
-    from starlette.responses import JSONResponse, Response
+    from starlette.responses import JSONResponse, PlainTextResponse, Response
     from starlette.routing import Route
 
-_CONNECTIONS = 256
+# Of the JSON of a number: "-0.12345678901234567, " and brackets around it.
+_BYTES_OF_A_NUMBER = 32
+_BYTES_BESIDE = 64 << 10
 
 
-def config(
-    models: ModelFolder,
-    *,
-    max_body_bytes: int = 32 << 20,
-    client_timeout: float = 30.0,
-    **settings: Any,
-) -> uvicorn.Config:
-    """Returns the server, ready for `uvicorn.Server`.
+def application(
+    parts: Parts, bodies: BodyReader, long_bodies: LongBodies, cors: bool
+) -> Any:
+    """Returns the ASGI application.
 
     Args:
-        models: what it serves.
-        max_body_bytes: longest request body; a longer one gets status 413. One
-            of more than two megabytes that comes when four of the longest are
-            under way gets 503.
-        client_timeout: seconds that a client may take to send the head of a
-            request, and to read the answer, after which its connection is
-            closed, and to send the body, after which it gets status 408.
-        **settings: of `uvicorn.Config`, such as host and port.
+        parts: what requests are answered with.
+        bodies: what reads the bodies of requests.
+        long_bodies: what reads what the long ones say.
+        cors: whether pages from other origins may ask.
     """
-    return uvicorn.Config(
-        _app(models, BodyReader(max_body_bytes, client_timeout)),
-        http=timeouts.protocol(client_timeout),
-        ws="none",
-        limit_concurrency=_CONNECTIONS,
-        timeout_graceful_shutdown=math.ceil(client_timeout),
-        **settings,
-    )
-
-
-def run(
-    models: ModelFolder,
-    place: socket.socket,
-    announce: Callable[[str], None],
-    **settings: Any,
-) -> None:
-    """Serves models until the process is told to stop.
-
-    Args:
-        models: what it serves.
-        place: where it listens, of `listening.bind`.
-        announce: is called with the server's URL once it answers.
-        **settings: as of `config`.
-    """
-
-    class Announced(uvicorn.Server):
-        async def startup(
-            self, sockets: list[socket.socket] | None = None
-        ) -> None:
-            await super().startup(sockets)
-            url = listening.url(place)
-            logging.getLogger("uvicorn.error").info("running on %s", url)
-            announce(url)
-
-    Announced(config(models, **settings)).run([place])
-
-
-def _app(models: ModelFolder, bodies: BodyReader) -> Starlette:
-    endpoints = _Endpoints(models, bodies)
-    routes = []
-    for prefix in ("/v1/models/{name}", "/v1/models/{name}/versions/{version}"):
+    endpoints = _Endpoints(parts, bodies, long_bodies)
+    routes = [Route("/monitoring/prometheus/metrics", endpoints.metrics)]
+    for which in ("", "/versions/{version}", "/labels/{label}"):
+        prefix = f"/v1/models/{{name}}{which}"
         routes += [
             Route(f"{prefix}:predict", endpoints.predict, methods=["POST"]),
             Route(f"{prefix}/metadata", endpoints.metadata, methods=["GET"]),
@@ -106,54 +58,76 @@ def _app(models: ModelFolder, bodies: BodyReader) -> Starlette:
         ]
     app = Starlette(routes=routes, exception_handlers=error_answers.HANDLERS)
     app.router.redirect_slashes = False
-    return app
+    if cors:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=["*"],
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+        )
+    return _Door(app, parts.most_requests)
+
+
+class _Door:
+    """What every request comes through: no more at a time than there may be.
+
+    Args:
+        app: what answers.
+        most: requests at a time.
+    """
+
+    def __init__(self, app: Any, most: int):
+        self._app, self._most, self._inside = app, most, 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        # As a proxy is asked: "GET http://HOST/PATH".
+        if re.match("https?://", scope["path"]):
+            path = urllib.parse.urlsplit(scope["path"]).path or "/"
+            scope = scope | {"path": path, "raw_path": path.encode()}
+        app = self._app
+        if self._inside >= self._most:
+            app = error_answers.too_many()
+        self._inside += 1
+        try:
+            await app(scope, receive, send)
+        finally:
+            self._inside -= 1
 
 
 class _Endpoints:
-    """What answers requests: a method for each kind.
+    """What answers requests: a method for each kind."""
 
-    Args:
-        models: what is served.
-        bodies: what reads the bodies of requests.
-    """
-
-    def __init__(self, models: ModelFolder, bodies: BodyReader):
-        self._models, self._bodies = models, bodies
-        # As many requests are computed at a time as there are cores; others
-        # wait.
-        self._at_once = anyio.CapacityLimiter(os.cpu_count() or 1)
-        # A parsed body takes many times its length.
-        self._one_long = anyio.CapacityLimiter(1)
+    def __init__(
+        self, parts: Parts, bodies: BodyReader, long_bodies: LongBodies
+    ):
+        self._parts = parts
+        self._bodies, self._long_bodies = bodies, long_bodies
 
     async def status(self, request: Request) -> Response:
-        """Tells which versions of a model there are."""
-        name, version = _target(request)
-        versions = self._models.versions(name)
-        which = "any versions"
-        if version is not None:
-            versions = [v for v in versions if v == version]
-            which = f"version {version}"
-        if not versions:
-            raise HTTPException(404, f"Could not find {which} of model {name}")
-        states = []
-        for v in versions:
-            failure = self._models.failure(name, v)
-            code = "UNKNOWN" if failure else "OK"
-            states.append(
-                {
-                    "version": str(v),
-                    "state": "END" if failure else "AVAILABLE",
-                    "status": {"error_code": code, "error_message": failure},
-                }
-            )
+        """Tells the versions of a model, and how they are."""
+        versions = self._parts.models.versions(*_target(request))
+        states = [
+            {
+                "version": str(version.number),
+                "state": version.state,
+                "status": {
+                    "error_code": codes.Code.Name(version.error_code),
+                    "error_message": version.error_message,
+                },
+            }
+            for version in versions
+        ]
         return JSONResponse({"model_version_status": states})
 
     async def metadata(self, request: Request) -> Response:
         """Tells the signatures of a model."""
-        name, version = _target(request)
-        model = await anyio.to_thread.run_sync(self._models.get, name, version)
+        target = _target(request)
+        model = self._parts.models.get(*target)
         spec = {
-            "name": name,
+            "name": target[0],
             "signature_name": "",
             "version": str(model.version),
         }
@@ -162,24 +136,47 @@ class _Endpoints:
 
     async def predict(self, request: Request) -> Response:
         """Answers the inputs in a request's body."""
-        name, version = _target(request)
-        async with self._bodies.read(request) as body:
-            async with self._one_long if is_long(body) else self._at_once:
-                if await request.is_disconnected():  # while it waited
-                    raise ClientDisconnect
-                content = await anyio.to_thread.run_sync(
-                    self._answer, name, version, body
+        target = _target(request)
+        model = self._parts.models.get(*target)
+        with self._parts.metrics.request(target[0], "REST"):
+            numbers = model.most_numbers()
+            most = _BYTES_BESIDE + _BYTES_OF_A_NUMBER * (numbers or 1 << 40)
+            async with self._bodies.read(request, most) as body:
+                content = await unless(
+                    _gone(request),
+                    within(self._parts.timeout, self._answer(model, body)),
                 )
+            if content is None:
+                raise ClientDisconnect
         return Response(content, media_type="application/json")
 
-    def _answer(self, name: str, version: int | None, body: bytearray) -> bytes:
-        return json_codec.answer(self._models.get(name, version), body)
+    async def metrics(self, request: Request) -> Response:
+        """Tells what was asked, as Prometheus reads it."""
+        return PlainTextResponse(self._parts.metrics.text())
+
+    async def _answer(self, model: SavedModel, body: Any) -> bytes:
+        signatures = model.dtypes()
+        if is_long(body):
+            asked = await self._long_bodies.read(body, signatures)
+        else:
+            asked = await asyncio.to_thread(json_codec.read, body, signatures)
+        outputs = await self._parts.computing.predict(
+            model, asked.signature, asked.inputs
+        )
+        return await asyncio.to_thread(json_codec.write, asked, outputs)
 
 
-def _target(request: Request) -> tuple[str, int | None]:
-    """Returns the model's name and the version asked for, if one is."""
+def _target(request: Request) -> tuple[str, int | None, str | None]:
+    """Returns the model's name, and the version or the label asked for."""
     name = request.path_params["name"]
     version = request.path_params.get("version")
     if ":" in name or not re.fullmatch("[0-9]{1,18}", version or "0"):
         raise HTTPException(400, error_answers.malformed(request))
-    return name, None if version is None else int(version)
+    number = None if version is None else int(version)
+    return name, number, request.path_params.get("label")
+
+
+async def _gone(request: Request) -> None:
+    """Ends when the client of a request, which is received, has gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,4 +1,4 @@
-"""What a client is told when its request cannot be answered.
+"""What a client of the REST API is told when it cannot be answered.
 
 As TF Serving does it: a status, and {"error": MESSAGE} as the body.
 """
@@ -7,7 +7,10 @@ import http
 import json
 from typing import Any
 
-from reptile_tf.serving.server.saved_models import NotFound
+import tensorflow as tf
+
+from reptile_tf.serving.server import failures
+from reptile_tf.serving.server.model_versions import NotFound
 from reptile_tf.utils.extras import extra
 
 with extra("serve"):
@@ -15,47 +18,46 @@ with extra("serve"):
     from starlette.requests import ClientDisconnect, Request
     from starlette.responses import Response
 
-_LONGEST_MESSAGE = 1000  # characters; messages quote requests
-
 
 def malformed(request: Request) -> str:
     """Returns the message about a request that is none of the API."""
     return f"Malformed request: {request.method} {request.url.path}"
 
 
-async def answer_not_found(request: Request, error: Exception) -> Response:
-    """Answers a request for a model that there is not."""
-    return _answer(404, str(error))
+def too_many() -> Response:
+    """Returns the answer to a request that there is no room for."""
+    answer = _answer(503, "Too many requests at a time; try again")
+    answer.headers["retry-after"] = "1"
+    return answer
 
 
-async def answer_bad_request(request: Request, error: Exception) -> Response:
-    """Answers a request whose body, or inputs, the model does not take."""
-    return _answer(400, str(error))
+async def answer(request: Request, error: Exception) -> Response:
+    """Answers a request that led to an error."""
+    failure = failures.of(error)
+    return _answer(failure.status, failure.message)
 
 
 async def answer_http_error(request: Request, error: HTTPException) -> Response:
     """Answers a request that the server itself refuses."""
     if error.detail == http.HTTPStatus(error.status_code).phrase:
         return _answer(400, malformed(request))  # no route, or method
-    return _answer(error.status_code, error.detail)
-
-
-async def answer_failure(request: Request, error: Exception) -> Response:
-    """Answers a request on which the server failed."""
-    return _answer(500, f"Internal error: {type(error).__name__}")
+    return await answer(request, error)
 
 
 # Starlette takes the one of the error's own class, or of its nearest base.
 HANDLERS: dict[type[Exception], Any] = {
     HTTPException: answer_http_error,
-    NotFound: answer_not_found,
-    ValueError: answer_bad_request,
-    ClientDisconnect: answer_bad_request,  # which nobody reads
-    Exception: answer_failure,
+    NotFound: answer,
+    TimeoutError: answer,
+    ValueError: answer,
+    ClientDisconnect: answer,  # which nobody reads
+    tf.errors.OpError: answer,
+    MemoryError: answer,
+    Exception: answer,
 }
 
 
 def _answer(status: int, message: str) -> Response:
     # Escaped: a message may quote what is no text, such as half a surrogate.
-    content = json.dumps({"error": message[:_LONGEST_MESSAGE]})
+    content = json.dumps({"error": message})
     return Response(content, status, media_type="application/json")

@@ -11,8 +11,13 @@ def bind(host: str, port: int) -> socket.socket:
         port: its port, 0 for a free one.
 
     Raises:
-        ValueError: the port cannot be had.
+        ValueError: there is no host, or the port cannot be had.
     """
+    if not host:  # an unset variable must not open it to everybody
+        raise ValueError(
+            "host must be an address, such as 127.0.0.1, or 0.0.0.0 for all "
+            "interfaces; received none"
+        )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     place = socket.socket(family)
     # A port stays reserved for a minute after its last server has ended.
@@ -28,7 +33,12 @@ def bind(host: str, port: int) -> socket.socket:
     return place
 
 
+def address(place: socket.socket) -> str:
+    """Returns HOST:PORT of a socket."""
+    host, port, *_ = place.getsockname()
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def url(place: socket.socket) -> str:
     """Returns the URL of the server that listens at a socket."""
-    host, port, *_ = place.getsockname()
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"http://{address(place)}"

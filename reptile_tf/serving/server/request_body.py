@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import zlib
 from collections.abc import AsyncIterator
 
 from reptile_tf.utils.extras import extra
@@ -10,11 +11,11 @@ with extra("serve"):
     from starlette.exceptions import HTTPException
     from starlette.requests import Request
 
-_SHORT_BODY = 2 << 20  # bytes; as many of these as there are connections
+_SHORT_BODY = 2 << 20  # bytes; as many of these as there are requests
 _LONG_BODIES = 4  # of the longest kind, together in memory
 
 
-def is_long(body: bytearray) -> bool:
+def is_long(body: bytes | bytearray) -> bool:
     """Returns whether a body is so long that few may be held at a time."""
     return len(body) > _SHORT_BODY
 
@@ -23,7 +24,7 @@ class BodyReader:
     """Reads bodies that are bounded in length, in time, and together.
 
     Args:
-        max_bytes: longest body.
+        max_bytes: longest body of any request.
         timeout: seconds that a client may take to send a body.
     """
 
@@ -32,36 +33,77 @@ class BodyReader:
         self._in_memory: dict[int, int] = {}  # bytes of each long body by id
 
     @contextlib.asynccontextmanager
-    async def read(self, request: Request) -> AsyncIterator[bytearray]:
+    async def read(
+        self, request: Request, most: int
+    ) -> AsyncIterator[bytes | bytearray]:
         """Yields the body of a request, and counts it until the block ends.
+
+        A body that was sent with gzip is inflated.
+
+        Args:
+            request: the request.
+            most: bytes that its body may have, also inflated.
 
         Raises:
             HTTPException: the body is too long (status 413), comes too slowly
-                (408), or comes while too many long ones are held (503).
+                (408), comes while too many long ones are held (503), or is
+                encoded in a way that cannot be read (400).
         """
-        body = bytearray()
+        most = min(most, self._max_bytes)
+        told = request.headers.get("content-length", "")
+        if told.isdecimal() and int(told[:20]) > most:
+            raise _too_long(most)
+        received = bytearray()
         try:
-            await self._receive(request, body)
+            await self._receive(request, received, most)
+            body: bytes | bytearray = received
+            if coding := request.headers.get("content-encoding"):
+                body = await asyncio.to_thread(
+                    _inflated, received, coding, most
+                )
+                self._require_room(received, len(body))
             yield body
         finally:
-            self._in_memory.pop(id(body), None)
+            self._in_memory.pop(id(received), None)
 
-    async def _receive(self, request: Request, body: bytearray) -> None:
+    async def _receive(
+        self, request: Request, body: bytearray, most: int
+    ) -> None:
         try:
             async with asyncio.timeout(self._timeout):
                 async for chunk in request.stream():
                     body.extend(chunk)
-                    self._require_room(body)
+                    if len(body) > most:
+                        raise _too_long(most)
+                    self._require_room(body, len(body))
         except TimeoutError:
             message = "The request body came too slowly"
             raise HTTPException(408, message) from None
 
-    def _require_room(self, body: bytearray) -> None:
-        if len(body) > self._max_bytes:
-            message = f"The request body is longer than {self._max_bytes} bytes"
-            raise HTTPException(413, message)
-        if is_long(body):
-            self._in_memory[id(body)] = len(body)
+    def _require_room(self, owner: bytearray, size: int) -> None:
+        if size > _SHORT_BODY:
+            self._in_memory[id(owner)] = size
             if sum(self._in_memory.values()) > _LONG_BODIES * self._max_bytes:
                 message = "Too many long requests at a time; try again"
                 raise HTTPException(503, message)
+
+
+def _too_long(most: int) -> HTTPException:
+    return HTTPException(413, f"The request body is longer than {most} bytes")
+
+
+def _inflated(body: bytearray, coding: str, most: int) -> bytes:
+    if coding.strip().lower() not in ("gzip", "x-gzip"):
+        raise HTTPException(
+            400, f"Content-Encoding must be gzip; received {coding[:40]!r}"
+        )
+    inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)  # gzip's header
+    try:
+        content = inflater.decompress(body, most + 1)
+    except zlib.error as error:
+        raise HTTPException(400, f"The body is no gzip: {error}") from error
+    if len(content) > most:
+        raise _too_long(most)
+    if not inflater.eof:
+        raise HTTPException(400, "The body is no gzip: it ends too early")
+    return content

@@ -1,11 +1,10 @@
-"""SavedModels below a folder, in TF Serving's layout: BASE/NAME/VERSION."""
+"""One version of a model: a SavedModel, ready to answer."""
 
 import concurrent.futures
-import logging
+import math
 import os
 import pathlib
 import re
-import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -13,28 +12,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
-from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from reptile_tf.serving import warmup
 from reptile_tf.serving.server import refusals
-from reptile_tf.utils.paths import local
+from reptile_tf.serving.server.cancellable import Cancellation
+from reptile_tf.serving.server.pace import Pace
 
-# What a URL of TF Serving's REST API can name, and no hidden folder.
-_NAME = re.compile(r"(?!\.)[^/:\\\0\ud800-\udfff]+")
-
-_LONGEST = 255  # bytes of a folder's name
-
-_VERSION = "*/saved_model.pb"
-
-_PAUSE = 10.0  # seconds until a version that failed is tried again
-
-# What loading a version raises that is not whole, or whose warm-up fails.
-_NOT_WHOLE = OSError, ValueError, DecodeError, LookupError, tf.errors.OpError
-
-
-class NotFound(LookupError):
-    """There is no such model or version."""
+_VERSION = "0|[1-9][0-9]{0,17}"
 
 
 class SavedModel:
@@ -46,6 +31,7 @@ class SavedModel:
     Attributes:
         version: its number, 0 if the folder's name is none.
         signatures: name -> `SignatureDef`, what can be asked.
+        pace: how long requests take.
     """
 
     def __init__(self, folder: pathlib.Path):
@@ -55,6 +41,8 @@ class SavedModel:
         loaded = tf.saved_model.load(str(folder))
         self._loaded = loaded  # its variables live as long as it does
         self._functions = loaded.signatures
+        self._folder = folder
+        self.pace = Pace()
         self.signatures: dict[str, meta_graph_pb2.SignatureDef] = {
             name: graph.signature_def[name] for name in self._functions
         }
@@ -71,24 +59,30 @@ class SavedModel:
         }
 
     def predict(
-        self, signature: str, inputs: Mapping[str, Any]
+        self,
+        signature: str,
+        inputs: Mapping[str, Any],
+        cancellation: Cancellation | None = None,
     ) -> dict[str, np.ndarray]:
         """Returns name -> array of the outputs.
 
         Args:
             signature: the name of one of `signatures`.
             inputs: name -> array of each input.
+            cancellation: what another thread may end it by.
 
         Raises:
             ValueError: the graph refuses the inputs; says why.
+            tf.errors.CancelledError: it was ended.
         """
         known = self.signatures[signature].inputs
         given = {
             name: tf.constant(value, known[name].dtype)
             for name, value in inputs.items()
         }
+        cancellation = cancellation or Cancellation()
         try:
-            outputs = self._functions[signature](**given)
+            outputs = cancellation.call(self._functions[signature], given)
         except tf.errors.InvalidArgumentError as error:
             shapes = {name: known[name].tensor_shape for name in known}
             reason = refusals.reason(error.message, given, shapes)
@@ -98,121 +92,69 @@ class SavedModel:
             for name, value in outputs.items()
         }
 
-    def dtypes(self, signature: str) -> dict[str, np.dtype]:
-        """Returns name -> dtype of a signature's inputs."""
+    def warm_up(self) -> None:
+        """Makes the requests that its folder holds, as TF Serving does.
+
+        So the first ones of others are fast, and it is known how long they
+        take.
+
+        Raises:
+            ValueError: one of them is refused.
+            tf.errors.OpError: one of them fails, or the file is not whole.
+        """
+        requests = list(warmup.read(self._folder / warmup.PLACE))
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(lambda asked: self.predict(*asked), requests))
+        for signature, inputs in requests:
+            start = time.monotonic()
+            self.predict(signature, inputs)
+            self.pace.note(signature, inputs, time.monotonic() - start)
+
+    def dtypes(self) -> dict[str, dict[str, np.dtype]]:
+        """Returns signature -> name -> dtype of its inputs."""
         return {
-            name: np.dtype(tf.as_dtype(info.dtype).as_numpy_dtype)
-            for name, info in self.signatures[signature].inputs.items()
+            signature: {
+                name: np.dtype(tf.as_dtype(info.dtype).as_numpy_dtype)
+                for name, info in definition.inputs.items()
+            }
+            for signature, definition in self.signatures.items()
         }
+
+    def most_numbers(self) -> int | None:
+        """Returns how many numbers the inputs of a request can be at most.
+
+        None where there is no limit, as in models that are no learner, and for
+        texts.
+        """
+        limits = self.signatures.get("limits")
+        if limits is None or "max_examples" not in limits.defaults:
+            return None
+        [examples] = limits.defaults["max_examples"].int_val
+        most = 0
+        for definition in self.signatures.values():
+            total = 0
+            for info in definition.inputs.values():
+                size = _most_numbers(info, examples)
+                if size is None:
+                    return None
+                total += size
+            most = max(most, total)
+        return most
+
+
+def _most_numbers(info: meta_graph_pb2.TensorInfo, examples: int) -> int | None:
+    """Returns how many numbers an input can be; None if that is not known."""
+    first, *others = [dim.size for dim in info.tensor_shape.dim] or [1]
+    if info.dtype == tf.string.as_datatype_enum or min(others, default=1) < 0:
+        return None
+    return math.prod([examples if first < 0 else first, *others])
 
 
 def find_versions(folder: pathlib.Path) -> list[int]:
     """Returns the versions in a model's folder, highest first."""
     whole = [
         int(path.parent.name)
-        for path in folder.glob(_VERSION)
-        if re.fullmatch("0|[1-9][0-9]{0,17}", path.parent.name)
+        for path in folder.glob("*/saved_model.pb")
+        if re.fullmatch(_VERSION, path.parent.name)
     ]
     return sorted(whole, reverse=True)
-
-
-class ModelFolder:
-    """The models below a folder; each version is loaded when first needed.
-
-    As in TF Serving, the requests in a version's
-    `assets.extra/tf_serving_warmup_requests` are made before it answers others.
-    Versions may be added while models are served; without a version asked for,
-    the highest number answers.
-
-    Args:
-        base: the folder of the models' folders.
-
-    Raises:
-        ValueError: there is no such folder.
-    """
-
-    def __init__(self, base: str | os.PathLike):
-        self._base = local("model_base_path", base)
-        if not self._base.is_dir():
-            raise ValueError(
-                f"model_base_path={base} is not a folder; give the folder of "
-                "the models' folders, as in BASE/NAME/VERSION/saved_model.pb"
-            )
-        self._loaded: dict[tuple[str, int], SavedModel] = {}
-        # When each that could not be loaded was tried, and what was wrong.
-        self._failed: dict[tuple[str, int], tuple[float, str]] = {}
-        self._lock = threading.Lock()
-
-    def names(self) -> list[str]:
-        """Returns the names of the models that have a version."""
-        folders = (p.name for p in self._base.iterdir() if p.is_dir())
-        return sorted(name for name in folders if self.versions(name))
-
-    def left_out(self) -> dict[str, str]:
-        """Returns folder -> what would do, of models that are not served."""
-        found = {}
-        for folder in sorted(self._base.iterdir()):
-            if find_versions(folder):
-                if not _NAME.fullmatch(folder.name):
-                    found[str(folder)] = (
-                        "no URL can name it; give it a name without colon, "
-                        "backslash and leading dot, in UTF-8"
-                    )
-            elif not folder.name.isdecimal() and [  # no version itself
-                *folder.glob("saved_model.pb"),
-                *folder.glob(_VERSION),
-            ]:
-                found[str(folder)] = (
-                    "it has no version; put saved_model.pb into a folder in "
-                    "it whose name is a number, such as 1"
-                )
-        return found
-
-    def versions(self, name: str) -> list[int]:
-        """Returns the versions of a model, highest first; none if unknown."""
-        # Of a name that is too long, the file system says more than "no".
-        fits = _NAME.fullmatch(name) and len(name.encode()) <= _LONGEST
-        return find_versions(self._base / name) if fits else []
-
-    def get(self, name: str, version: int | None = None) -> SavedModel:
-        """Returns a version of a model, the newest if `version` is None.
-
-        Raises:
-            NotFound: there is none, or none that can be loaded.
-        """
-        versions = self.versions(name)
-        if not versions or version not in (None, *versions):
-            which = "Latest" if version is None else f"Specific({version})"
-            raise NotFound(f"Servable not found for request: {which}({name})")
-        wanted = versions if version is None else [version]
-        with self._lock:
-            for number in wanted:
-                tried, _ = self._failed.get((name, number), (-_PAUSE, ""))
-                if time.monotonic() - tried < _PAUSE:
-                    continue
-                try:
-                    return self._load(name, number)
-                except _NOT_WHOLE as error:
-                    # Such as one that is just being copied here.
-                    failure = time.monotonic(), str(error)
-                    self._failed[name, number] = failure
-                    logging.getLogger(__name__).error(
-                        "%s/%s cannot be loaded: %s", name, number, error
-                    )
-        raise NotFound(f"No version of {name} can be loaded")
-
-    def failure(self, name: str, version: int) -> str:
-        """Returns why a version could not be loaded, "" if it could."""
-        return self._failed.get((name, version), (0.0, ""))[1]
-
-    def _load(self, name: str, version: int) -> SavedModel:
-        key = name, version
-        if key not in self._loaded:
-            folder = self._base / name / str(version)
-            model = SavedModel(folder)
-            with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-                requests = warmup.read(folder / warmup.PLACE)
-                list(pool.map(lambda asked: model.predict(*asked), requests))
-            self._loaded[key] = model
-            self._failed.pop(key, None)
-        return self._loaded[key]

@@ -84,16 +84,8 @@ def to_json(name: str, array: np.ndarray) -> Any:
     Args:
         name: of it; if it ends in _bytes, its texts are written as base64.
         array: the values; numbers stay an array.
-
-    Raises:
-        ValueError: the values are not finite.
     """
     if array.dtype.kind not in "OSU":
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise ValueError(
-                f"{name} must be finite, as JSON has no others; received NaN "
-                "or infinity"
-            )
         return array
 
     def encoded(value: Any) -> Any:

@@ -115,10 +115,11 @@ def test_messages_are_short(ask):
 
 
 def test_requests_side_by_side_get_the_answers_that_each_gets_alone(
-    port, ask, base, folder
+    port, ask, base, folder, served_models
 ):
     """Bit for bit, though they differ in size; of a network with statistics."""
     shutil.copytree(folder, base / "toy" / "1", dirs_exist_ok=True)
+    served_models.refresh(at_once=True)
     rng = np.random.default_rng(0)
 
     def examples(count):

@@ -28,12 +28,13 @@ class Pairs(tf.Module):
 
 
 @pytest.fixture
-def pairs(base):
+def pairs(base, served_models):
     """What is served as `pairs`, in a folder."""
     folder, module = base / "pairs" / "1", Pairs()
     if not folder.exists():
         signatures = {"serving_default": module.echo}
         tf.saved_model.save(module, str(folder), signatures)
+        served_models.refresh(at_once=True)
     return folder
 
 
@@ -108,10 +109,11 @@ class Echo(tf.Module):
         return {"text": text}
 
 
-def test_texts_in_base64_are_no_names_of_inputs(ask, base):
+def test_texts_in_base64_are_no_names_of_inputs(ask, base, served_models):
     module, folder = Echo(), base / "echo" / "1"
     signatures = {"serving_default": module.echo}
     tf.saved_model.save(module, str(folder), signatures)
+    served_models.refresh(at_once=True)
     raw = {"b64": "/wA="}
     path = "/v1/models/echo:predict"
     for given in (raw, {"text": raw}):

@@ -12,7 +12,7 @@ from rest_requests import GIVEN
 
 from reptile_tf.serving import client
 from reptile_tf.serving.server import listening
-from reptile_tf.serving.server.saved_models import ModelFolder
+from reptile_tf.serving.server.model_config import ModelFolder
 
 SCRIPT = pathlib.Path(__file__).parents[3] / "scripts" / "serve.py"
 
@@ -60,7 +60,7 @@ def test_the_script_serves_until_it_is_told_to_stop(folders):
     left_out = ("a:b", ".hidden", "broken", "named", "unversioned")
     assert len(said) == len(left_out)
     for name in left_out:
-        [line] = [line for line in said if f"{folders / name}'" in line]
+        [line] = [line for line in said if f"{folders / name}" in line]
         assert "; " in line  # what would do
     assert "Traceback" not in errors
 
@@ -90,4 +90,4 @@ def test_addresses_that_are_not_here_and_those_of_two_kinds():
 
 def test_a_models_own_folder_has_no_models(line_folder):
     models = ModelFolder(line_folder.parent)
-    assert (models.names(), models.left_out()) == ([], {})
+    assert (models(), models.left_out()) == ([], {})

@@ -1,0 +1,216 @@
+"""TF Serving's gRPC API: Predict, GetModelMetadata and GetModelStatus."""
+
+import math
+import socket
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import numpy as np
+import tensorflow as tf
+
+from reptile_tf.serving.server import failures, json_codec, listening
+from reptile_tf.serving.server.computing import within
+from reptile_tf.serving.server.parts import Parts
+from reptile_tf.serving.server.saved_models import SavedModel
+from reptile_tf.utils.extras import extra
+
+with extra("serve"):
+    import grpc
+    from tensorflow_serving.apis import (
+        get_model_metadata_pb2,
+        get_model_status_pb2,
+        model_pb2,
+        model_service_pb2_grpc,
+        predict_pb2,
+        prediction_service_pb2_grpc,
+    )
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+_STATES = get_model_status_pb2.ModelVersionStatus.State
+
+
+async def start(
+    parts: Parts, place: socket.socket, max_bytes: int
+) -> grpc.aio.Server:
+    """Returns a server that answers.
+
+    Args:
+        parts: what requests are answered with.
+        place: where it is to listen; is closed.
+        max_bytes: longest request, and longest answer.
+    """
+    server = grpc.aio.server(
+        maximum_concurrent_rpcs=parts.most_requests,
+        options=[
+            ("grpc.max_receive_message_length", max_bytes),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.so_reuseport", 0),
+        ],
+    )
+    services = _Services(parts, max_bytes)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+        services, server
+    )
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(services, server)
+    address = listening.address(place)
+    place.close()
+    server.add_insecure_port(address)
+    await server.start()
+    return server
+
+
+class _Services(
+    prediction_service_pb2_grpc.PredictionServiceServicer,
+    model_service_pb2_grpc.ModelServiceServicer,
+):
+    """What answers: a method for each kind of request, named as TF Serving's.
+
+    Args:
+        parts: what requests are answered with.
+        max_bytes: that an input may have.
+    """
+
+    def __init__(self, parts: Parts, max_bytes: int):
+        self._parts, self._max_bytes = parts, max_bytes
+
+    async def Predict(  # noqa: D102
+        self,
+        request: predict_pb2.PredictRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> predict_pb2.PredictResponse:
+        try:
+            model = self._asked(request.model_spec)
+            with self._parts.metrics.request(request.model_spec.name, "GRPC"):
+                # It is cancelled when the client goes, or its deadline passes.
+                return await within(
+                    self._parts.timeout, self._predict(request, model)
+                )
+        except Exception as error:
+            await _refuse(context, error)
+
+    async def GetModelMetadata(  # noqa: D102
+        self,
+        request: get_model_metadata_pb2.GetModelMetadataRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
+        try:
+            model = self._asked(request.model_spec)
+            unknown = set(request.metadata_field) - {"signature_def"}
+            if unknown or not request.metadata_field:
+                raise ValueError(
+                    "metadata_field must be signature_def; received "
+                    f"{', '.join(sorted(unknown))[:100] or 'none'}"
+                )
+        except Exception as error:
+            await _refuse(context, error)
+        signatures = get_model_metadata_pb2.SignatureDefMap()
+        for name, definition in model.signatures.items():
+            signatures.signature_def[name].CopyFrom(definition)
+        answer = get_model_metadata_pb2.GetModelMetadataResponse()
+        answer.model_spec.CopyFrom(_spec(request.model_spec, model))
+        answer.metadata["signature_def"].Pack(signatures)
+        return answer
+
+    async def GetModelStatus(  # noqa: D102
+        self,
+        request: get_model_status_pb2.GetModelStatusRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> get_model_status_pb2.GetModelStatusResponse:
+        answer = get_model_status_pb2.GetModelStatusResponse()
+        spec = request.model_spec
+        try:
+            versions = self._parts.models.versions(spec.name, *_which(spec))
+        except Exception as error:
+            await _refuse(context, error)
+        for version in versions:
+            told = answer.model_version_status.add()
+            told.version = version.number
+            told.state = _STATES.Value(version.state)
+            told.status.error_code = version.error_code
+            told.status.error_message = version.error_message
+        return answer
+
+    async def _predict(
+        self, request: predict_pb2.PredictRequest, model: SavedModel
+    ) -> predict_pb2.PredictResponse:
+        signature = json_codec.signature_name(
+            request.model_spec.signature_name, model.signatures
+        )
+        dtypes = model.dtypes()[signature]
+        json_codec.require_inputs(request.inputs, dtypes, "the request")
+        inputs = {
+            name: _array(name, tensor, dtypes[name], self._max_bytes)
+            for name, tensor in request.inputs.items()
+        }
+        outputs = await self._parts.computing.predict(model, signature, inputs)
+        answer = predict_pb2.PredictResponse()
+        answer.model_spec.CopyFrom(_spec(request.model_spec, model))
+        answer.model_spec.signature_name = signature
+        for name, value in _filtered(outputs, request.output_filter).items():
+            answer.outputs[name].CopyFrom(tf.make_tensor_proto(value))
+        return answer
+
+    def _asked(self, spec: model_pb2.ModelSpec) -> SavedModel:
+        return self._parts.models.get(spec.name, *_which(spec))
+
+
+def _which(spec: model_pb2.ModelSpec) -> tuple[int | None, str | None]:
+    """Returns the version or the label that is asked for."""
+    number = spec.version.value if spec.HasField("version") else None
+    return number, spec.version_label or None
+
+
+def _spec(asked: model_pb2.ModelSpec, model: SavedModel) -> model_pb2.ModelSpec:
+    spec = model_pb2.ModelSpec(name=asked.name)
+    spec.version.value = model.version
+    return spec
+
+
+def _array(
+    name: str, tensor: Any, dtype: np.dtype, max_bytes: int
+) -> np.ndarray:
+    """Returns the array that a tensor is.
+
+    Raises:
+        ValueError: it is of another type, or larger than requests may be: one
+            number stands for any number of equal ones.
+    """
+    sizes = [dim.size for dim in tensor.tensor_shape.dim]
+    count = math.prod(sizes)
+    if min(sizes, default=0) < 0 or count * dtype.itemsize > max_bytes:
+        raise ValueError(
+            f"{name} must be a tensor of at most {max_bytes} bytes; received "
+            f"shape {sizes}"[:300]
+        )
+    try:
+        received = tf.as_dtype(tensor.dtype).as_numpy_dtype
+        array = tf.make_ndarray(tensor)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} is no tensor: {error}") from error
+    if np.dtype(received) != dtype:
+        raise ValueError(
+            f"{name} must be of type {dtype}; received {np.dtype(received)}"
+        )
+    return array
+
+
+def _filtered(
+    outputs: Mapping[str, np.ndarray], names: Any
+) -> Mapping[str, np.ndarray]:
+    """Returns the outputs that were asked for; all if none was."""
+    for name in names:
+        if name not in outputs:
+            raise ValueError(
+                f"output_filter must be of {', '.join(sorted(outputs))}; "
+                f"received {name[:100]}"
+            )
+    return {name: outputs[name] for name in names} if names else outputs
+
+
+async def _refuse(
+    context: grpc.aio.ServicerContext, error: Exception
+) -> NoReturn:
+    """Ends a request with what is told of an error."""
+    failure = failures.of(error)
+    await context.abort(_CODES[failure.code], failure.message)
+    raise error  # abort has raised

@@ -1,0 +1,69 @@
+"""Reading what long bodies say, in a process of its own.
+
+A parser of JSON lets no other thread of its process run. While a long body is
+parsed here, others are answered.
+"""
+
+import asyncio
+import concurrent.futures
+import contextlib
+import multiprocessing
+import os
+from collections.abc import Mapping
+
+import numpy as np
+
+from reptile_tf.serving.server import json_codec
+from reptile_tf.utils.extras import extra
+
+with extra("serve"):
+    from starlette.exceptions import HTTPException
+
+_BODIES = 100  # that a process reads before another takes its place
+_NICE = 5  # what computes goes first
+
+
+class LongBodies:
+    """Reads one long body after another."""
+
+    def __init__(self) -> None:
+        self._one = asyncio.Semaphore(1)
+        self._pool: concurrent.futures.ProcessPoolExecutor | None = None
+
+    async def read(
+        self,
+        body: bytes | bytearray,
+        signatures: Mapping[str, Mapping[str, np.dtype]],
+    ) -> json_codec.Request:
+        """Returns what `json_codec.read` does.
+
+        Raises:
+            HTTPException: it could not be read (status 503).
+        """
+        async with self._one:
+            if self._pool is None:
+                self._pool = concurrent.futures.ProcessPoolExecutor(
+                    1,
+                    multiprocessing.get_context("spawn"),
+                    os.nice,
+                    (_NICE,),
+                    max_tasks_per_child=_BODIES,
+                )
+            running = asyncio.get_running_loop().run_in_executor(
+                self._pool, json_codec.read, bytes(body), signatures
+            )
+            try:
+                return await asyncio.shield(running)
+            except concurrent.futures.BrokenExecutor as error:
+                self._pool = None
+                message = "The request could not be read; try again"
+                raise HTTPException(503, message) from error
+            except asyncio.CancelledError:
+                with contextlib.suppress(Exception):
+                    await running  # which keeps the process busy
+                raise
+
+    def close(self) -> None:
+        """Ends the process."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,139 @@
+"""The models that are served: loaded in the background, and unloaded."""
+
+import contextlib
+import gc
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+from reptile_tf.serving.server.model_config import ModelConfig
+from reptile_tf.serving.server.model_versions import (
+    ModelVersions,
+    NotFound,
+    Version,
+    no_version,
+)
+from reptile_tf.serving.server.saved_models import SavedModel
+
+_log = logging.getLogger(__name__)
+
+
+class ServedModels:
+    """All models that are served.
+
+    Args:
+        source: returns the models that there are now.
+    """
+
+    def __init__(self, source: Callable[[], Sequence[ModelConfig]]):
+        self._source = source
+        self._models: dict[str, ModelVersions] = {}
+        self._one_at_a_time = threading.Lock()
+        self._stopped = threading.Event()
+
+    def refresh(self, at_once: bool = False) -> None:
+        """Loads and unloads versions, as the folders have them now.
+
+        Args:
+            at_once: as of `Version.load`.
+        """
+        # Where a folder is gone, what is loaded goes on answering.
+        configs: Sequence[ModelConfig] = []
+        with contextlib.suppress(OSError):
+            configs = self._source()
+        with self._one_at_a_time:
+            changed = False
+            for config in configs:
+                model = self._models.get(config.name) or ModelVersions(config)
+                self._models[config.name] = model
+                with contextlib.suppress(OSError):
+                    changed |= model.refresh(at_once)
+            if changed:
+                _settle()
+
+    @contextlib.contextmanager
+    def watched(self, seconds: float) -> Iterator[None]:
+        """Refreshes the models every so many seconds while a block runs."""
+
+        def watch() -> None:
+            while not self._stopped.wait(seconds):
+                try:
+                    self.refresh()
+                except Exception:  # the next time it may succeed
+                    _log.exception("the models could not be looked at")
+
+        thread = threading.Thread(target=watch, name="loading", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stopped.set()
+
+    def names(self) -> list[str]:
+        """Returns the names of the models that answer."""
+        return [
+            name
+            for name, model in sorted(self._models.items())
+            if any(version.model for version in model.states())
+        ]
+
+    def get(
+        self, name: str, number: int | None = None, label: str | None = None
+    ) -> SavedModel:
+        """Returns a version of a model that answers.
+
+        Args:
+            name: of the model.
+            number: of the version.
+            label: of the version; the highest answers without either.
+
+        Raises:
+            NotFound: there is none.
+        """
+        if name not in self._models:
+            raise NotFound(f"Servable not found for request: Latest({name})")
+        return self._models[name].get(number, label)
+
+    def versions(
+        self, name: str, number: int | None = None, label: str | None = None
+    ) -> list[Version]:
+        """Returns the versions of a model, highest first.
+
+        Args:
+            name: of the model.
+            number: of one of them.
+            label: of one of them.
+
+        Raises:
+            NotFound: there is none.
+        """
+        if name not in self._models:
+            raise no_version(name, number)
+        return self._models[name].asked(number, label)
+
+    def broken(self) -> dict[str, str]:
+        """Returns folder -> what is wrong, of versions that did not load."""
+        return {
+            str(model.config.folder / str(version.number)): (
+                f"it cannot be loaded: {version.error_message}; export it "
+                "again, or remove it"
+            )
+            for model in self._models.values()
+            for version in model.states()
+            if version.error_message
+        }
+
+    def all_states(self) -> dict[str, list[Version]]:
+        """Returns name -> versions, highest first."""
+        return {n: m.states() for n, m in sorted(self._models.items())}
+
+
+def _settle() -> None:
+    """Frees what was unloaded, and lets what was loaded stay.
+
+    To look through the objects of loaded models for garbage would hold up
+    every third request for a fifth of a second.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
