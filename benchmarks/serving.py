@@ -67,12 +67,12 @@ def start_server() -> tuple[subprocess.Popen, str, float]:
             *(sys.executable, "-m", "reptile_tf", "serve"),
             *(f"--model_base_path={BASE.value}", "--rest_api_port=0"),
         ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
     )
-    for line in process.stderr:
-        if found := re.search(r"running on (http://\S+:\d+)", line):
+    for line in process.stdout:
+        if found := re.search(r"at (http://\S+:\d+)", line):
             url = f"{found[1]}/v1/models/{MODEL.value}"
             return process, url, time.perf_counter() - start
     raise RuntimeError(f"the server ended with code {process.wait()}")
@@ -80,7 +80,7 @@ def start_server() -> tuple[subprocess.Popen, str, float]:
 
 def seconds_to_import() -> float:
     """Returns what a process takes to import what the server imports."""
-    code = "import reptile_tf.cli.main, reptile_tf.serving.server.app"
+    code = "import reptile_tf.cli.main, reptile_tf.serving.server.server"
     command = [sys.executable, "-c", code]
     # The first time, files come from the disk; for the server they do not.
     *_, again = seconds_of(lambda: subprocess.run(command, check=True), 2)

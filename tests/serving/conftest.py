@@ -3,20 +3,16 @@
 import http.client
 import json
 import shutil
-import threading
-import time
 
 import keras
 import pytest
+import running
 import tensorflow as tf
 from exported import MAX_EXAMPLES, MAX_STEPS, WAYS, BareSession
 from rest_requests import MAX_BODY_BYTES
 from toys import Constants, dense, regression
 
 from reptile_tf import Adam, Episodes, MetaLearner, models
-from reptile_tf.serving.server.model_config import ModelFolder
-from reptile_tf.serving.server.served_models import ServedModels
-from reptile_tf.serving.server.server import Server
 
 
 @pytest.fixture(scope="session")
@@ -84,28 +80,16 @@ def base(line_folder, tmp_path_factory):
 @pytest.fixture(scope="module")
 def served_models(base):
     """What the server serves, which a test may have look for new versions."""
-    models = ServedModels(ModelFolder(base))
-    models.refresh(at_once=True)
-    return models
+    return running.load(base)
 
 
 @pytest.fixture(scope="module")
 def port(served_models):
     """The port of a server of the folder."""
-    server = Server(
-        served_models,
-        max_body_bytes=MAX_BODY_BYTES,
-        client_timeout=0.5,
-        port=0,
-        log_level="critical",
-    )
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    thread.join()
+    with running.serving(
+        served_models, max_body_bytes=MAX_BODY_BYTES, client_timeout=0.5
+    ) as port:
+        yield port
 
 
 @pytest.fixture

@@ -41,27 +41,33 @@ class LongBodies:
             HTTPException: it could not be read (status 503).
         """
         async with self._one:
-            if self._pool is None:
-                self._pool = concurrent.futures.ProcessPoolExecutor(
-                    1,
-                    multiprocessing.get_context("spawn"),
-                    os.nice,
-                    (_NICE,),
-                    max_tasks_per_child=_BODIES,
-                )
-            running = asyncio.get_running_loop().run_in_executor(
-                self._pool, json_codec.read, bytes(body), signatures
-            )
             try:
-                return await asyncio.shield(running)
+                return await self._read(bytes(body), signatures)
             except concurrent.futures.BrokenExecutor as error:
                 self._pool = None
                 message = "The request could not be read; try again"
                 raise HTTPException(503, message) from error
-            except asyncio.CancelledError:
-                with contextlib.suppress(Exception):
-                    await running  # which keeps the process busy
-                raise
+
+    async def _read(
+        self, body: bytes, signatures: Mapping[str, Mapping[str, np.dtype]]
+    ) -> json_codec.Request:
+        if self._pool is None:
+            self._pool = concurrent.futures.ProcessPoolExecutor(
+                1,
+                multiprocessing.get_context("spawn"),
+                os.nice,
+                (_NICE,),
+                max_tasks_per_child=_BODIES,
+            )
+        running = asyncio.get_running_loop().run_in_executor(
+            self._pool, json_codec.read, body, signatures
+        )
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            with contextlib.suppress(Exception):
+                await running  # which keeps the process busy
+            raise
 
     def close(self) -> None:
         """Ends the process."""

@@ -22,4 +22,4 @@ class Parts(NamedTuple):
     computing: Computing
     metrics: Metrics
     timeout: float
-    most_requests: int = 256
+    most_requests: int

@@ -40,6 +40,7 @@ class Server(uvicorn.Server):
         cors: whether pages from other origins may ask.
         grpc_place: where gRPC is answered, of `listening.bind`; None for
             nowhere.
+        most_requests: at a time, of each API; one more gets status 503.
         most_connections: at a time, of which the longest idle is closed for one
             more; None for as many as the process can have, up to a thousand.
         announce: is called once it answers.
@@ -55,11 +56,14 @@ class Server(uvicorn.Server):
         client_timeout: float = 30.0,
         cors: bool = False,
         grpc_place: socket.socket | None = None,
+        most_requests: int = 256,
         most_connections: int | None = None,
         announce: Callable[[], None] = lambda: None,
         **settings: Any,
     ):
-        self._parts = Parts(models, Computing(), Metrics(models), timeout)
+        self._parts = Parts(
+            models, Computing(), Metrics(models), timeout, most_requests
+        )
         self._long_bodies = LongBodies()
         self._max_body_bytes, self._grpc_place = max_body_bytes, grpc_place
         self._announce = announce

@@ -1,12 +1,15 @@
 """The local server, over a real socket."""
 
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import shutil
+import time
 
 import numpy as np
 import pytest
+import running
 from exported import WAYS
 from rest_requests import GIVEN, predict
 
@@ -149,3 +152,80 @@ def test_requests_side_by_side_get_the_answers_that_each_gets_alone(
 
     with concurrent.futures.ThreadPoolExecutor(64) as pool:
         assert list(pool.map(one, tasks)) == alone
+
+
+def test_a_url_as_a_proxy_is_asked(ask, port):
+    for host in (f"http://127.0.0.1:{port}", "https://any"):
+        status, answer = ask("GET", f"{host}/v1/models/line")
+        assert status == 200 and "model_version_status" in answer
+    path = f"http://127.0.0.1:{port}/v1/models/line:predict"
+    assert ask("POST", path, {"inputs": GIVEN})[0] == 200
+    assert ask("GET", "http://")[0] == 400
+
+
+def test_a_connection_outlasts_a_pause(port, ask):
+    """Uvicorn closes one that was idle for five seconds."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    with contextlib.closing(connection):
+        connection.request("GET", "/v1/models/line")
+        assert connection.getresponse().read()
+        held = connection.sock
+        time.sleep(6)
+        connection.request("GET", "/v1/models/line")
+        assert connection.getresponse().read()
+        assert connection.sock is held  # and none was opened in its place
+
+
+def test_pages_from_elsewhere_may_ask_if_they_are_let(served_models, port):
+    origin = {"Origin": "http://example.org"}
+    asked = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type",
+    }
+    with running.serving(served_models, cors=True) as open_port:
+        for place, allowed in ((port, None), (open_port, "*")):
+            connection = http.client.HTTPConnection("127.0.0.1", place)
+            with contextlib.closing(connection):
+                path = "/v1/models/line"
+                connection.request("GET", path, headers=origin)
+                response = connection.getresponse()
+                response.read()
+                name = "access-control-allow-origin"
+                assert response.headers[name] == allowed
+                path += ":predict"
+                connection.request("OPTIONS", path, headers=origin | asked)
+                response = connection.getresponse()
+                response.read()
+                assert response.headers[name] == allowed
+                assert response.status == (200 if allowed else 400)
+
+
+def test_what_was_asked_is_told_to_prometheus(served_models):
+    with running.serving(served_models) as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        with contextlib.closing(connection):
+            for path, inputs in (
+                ("line:predict", GIVEN),
+                ("line:predict", GIVEN | {"steps": -1}),
+                ("other:predict", GIVEN),  # which is no model
+            ):
+                body = json.dumps({"inputs": inputs})
+                connection.request("POST", f"/v1/models/{path}", body)
+                connection.getresponse().read()
+            connection.request("GET", "/monitoring/prometheus/metrics")
+            response = connection.getresponse()
+            lines = response.read().decode().splitlines()
+    count = ":tensorflow:serving:request_count"
+    line = 'model_name="line"'
+    about = f'{line},API="Predict",entrypoint="REST"'
+    latency = ":tensorflow:serving:request_latency"
+    for expected in (
+        f'{count}{{{line},status="OK"}} 1',
+        f'{count}{{{line},status="INVALID_ARGUMENT"}} 1',
+        f'{latency}_bucket{{{about},le="+Inf"}} 2',
+        f"{latency}_count{{{about}}} 2",
+        f':tensorflow:serving:version_loaded{{{line},version="1"}} 1',
+    ):
+        assert expected in lines
+    assert not [line for line in lines if "other" in line]
+    assert response.headers["content-type"].startswith("text/plain")

@@ -1,18 +1,35 @@
 """The command `serve`: which models, where, and when it says so."""
 
+import contextlib
+import http.client
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 import types
 
 import pytest
+import tensorflow as tf
 from rest_requests import GIVEN
 
 from reptile_tf.serving import client
 from reptile_tf.serving.server import listening
 from reptile_tf.serving.server.model_config import ModelFolder
+
+
+class Endless(tf.Module):
+    """What takes as long as a request says."""
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.int32, "steps")])
+    def wait(self, steps):
+        i = tf.constant(0)
+        while i < steps:
+            i += 1
+        return {"made": i}
+
 
 SCRIPT = pathlib.Path(__file__).parents[3] / "scripts" / "serve.py"
 
@@ -91,3 +108,29 @@ def test_addresses_that_are_not_here_and_those_of_two_kinds():
 def test_a_models_own_folder_has_no_models(line_folder):
     models = ModelFolder(line_folder.parent)
     assert (models(), models.left_out()) == ([], {})
+
+
+def test_the_second_interrupt_ends_at_once(tmp_path):
+    """Whatever is being computed, and cannot be ended otherwise."""
+    module = Endless()
+    tf.saved_model.save(
+        module,
+        str(tmp_path / "endless" / "1"),
+        {"serving_default": module.wait},
+    )
+    process = serve(tmp_path, 0)
+    try:
+        url = process.stdout.readline().split()[-1]
+        host = url.removeprefix("http://")
+        with contextlib.closing(http.client.HTTPConnection(host)) as asking:
+            body = '{"inputs": {"steps": 1000000000}}'
+            asking.request("POST", "/v1/models/endless:predict", body)
+            time.sleep(1)
+            process.send_signal(signal.SIGINT)
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(1)  # it waits for the answer
+            process.send_signal(signal.SIGINT)
+            assert process.wait(5) == 130
+    finally:
+        process.kill()
+        process.communicate()

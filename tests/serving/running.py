@@ -1,0 +1,29 @@
+"""A server that runs beside a test, in a thread."""
+
+import contextlib
+import threading
+import time
+
+from reptile_tf.serving.server.model_config import ModelFolder
+from reptile_tf.serving.server.served_models import ServedModels
+from reptile_tf.serving.server.server import Server
+
+
+def load(base) -> ServedModels:
+    """Returns the models below a folder."""
+    models = ServedModels(ModelFolder(base))
+    models.refresh(at_once=True)
+    return models
+
+
+@contextlib.contextmanager
+def serving(models, **settings):
+    """Yields the port of a server of models."""
+    server = Server(models, port=0, log_level="critical", **settings)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = True
+    thread.join()

@@ -1,0 +1,151 @@
+"""Requests that take long: their lane, their deadline, their clients."""
+
+import asyncio
+import contextlib
+import http.client
+import json
+import socket
+import threading
+import time
+
+import numpy as np
+import pytest
+import running
+import tensorflow as tf
+
+from reptile_tf.serving.server.computing import Computing
+from reptile_tf.serving.server.pace import Pace
+
+TIMEOUT = 0.5
+ENDLESS = 100_000_000
+
+
+class Loop(tf.Module):
+    """What takes as long as a request says."""
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.int32, "steps")])
+    def count(self, steps):
+        i = tf.constant(0)
+        while i < steps:
+            i += 1
+        return {"made": i}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    base, module = tmp_path_factory.mktemp("endless"), Loop()
+    tf.saved_model.save(
+        module, str(base / "loop" / "1"), {"serving_default": module.count}
+    )
+    return running.load(base)
+
+
+@pytest.fixture(scope="module")
+def port(models):
+    with running.serving(models, timeout=TIMEOUT) as port:
+        yield port
+
+
+def body(steps):
+    return json.dumps({"inputs": {"steps": steps}})
+
+
+def ask(port, steps):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    with contextlib.closing(connection):
+        connection.request("POST", "/v1/models/loop:predict", body(steps))
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+
+
+def test_a_request_that_takes_too_long_is_ended(port, models):
+    start = time.monotonic()
+    told = "The request took longer than the 0.5 seconds that it may"
+    assert ask(port, ENDLESS) == (504, {"error": told})
+    assert time.monotonic() - start < 10 * TIMEOUT
+    # What it was is known, so that the next of its kind are long ones.
+    model, given = models.get("loop"), {"steps": np.int32(ENDLESS)}
+    assert model.pace.expect("serving_default", given) >= TIMEOUT / 2
+
+
+def test_what_is_computed_ends_when_the_client_goes(models):
+    """With a deadline that is far away, and more clients than threads."""
+    with running.serving(models, timeout=600) as port:
+        for _ in range(8):
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                content = body(ENDLESS).encode()
+                connection.sendall(
+                    b"POST /v1/models/loop:predict HTTP/1.1\r\nHost: x\r\n"
+                    + f"Content-Length: {len(content)}\r\n\r\n".encode()
+                    + content
+                )
+                time.sleep(0.05)
+        assert ask(port, 3) == (200, {"outputs": 3})
+        _, answer = ask(port, 1000)
+        assert answer == {"outputs": 1000}
+
+
+class Blocked:
+    """A model whose long requests end when they may."""
+
+    def __init__(self):
+        self.pace, self.go_on = Pace(), threading.Event()
+        self.pace.note("long", {}, 60.0)
+
+    def predict(self, signature, inputs, cancellation):
+        if signature == "long":
+            self.go_on.wait()
+        return signature
+
+
+def test_short_requests_do_not_wait_for_long_ones():
+    model, computing = Blocked(), Computing()
+
+    async def both():
+        long = [
+            asyncio.ensure_future(computing.predict(model, "long", {}))
+            for _ in range(20)
+        ]
+        await asyncio.sleep(0.1)  # as many as may have begun
+        short = [computing.predict(model, "short", {}) for _ in range(20)]
+        async with asyncio.timeout(30):
+            assert await asyncio.gather(*short) == ["short"] * 20
+        model.go_on.set()
+        return await asyncio.gather(*long)
+
+    assert asyncio.run(both()) == ["long"] * 20
+
+
+def test_an_error_teaches_nothing_and_ends_the_turn():
+    computing = Computing()
+
+    class Refusing:
+        pace = Pace()
+
+        def predict(self, signature, inputs, cancellation):
+            raise ValueError("no")
+
+    async def ask_often():
+        for _ in range(20):
+            with pytest.raises(ValueError, match="no"):
+                await computing.predict(Refusing(), "it", {"steps": 10**6})
+
+    asyncio.run(ask_often())
+    assert Refusing.pace.expect("it", {"steps": 10**6}) == 0
+
+
+def test_the_pace_is_of_steps_and_examples_together():
+    pace = Pace()
+    given = {"steps": np.int32(7), "x": np.zeros([2, 3]), "y": np.zeros(1)}
+    assert pace.expect("it", given) == 0  # of which nothing is known
+    pace.note("it", given, 1.0)
+    assert pace.expect("it", given) == pytest.approx(1)
+    assert pace.expect("it", {"x": np.zeros(4)}) == pytest.approx(0.5)
+    assert pace.expect("other", given) == 0
+    pace.note("it", given, 2.0)
+    assert pace.expect("it", given) == pytest.approx(1.5)
+    # What was ended early would have taken more; it does not make it less.
+    pace.note("it", given, 1.0, ended=False)
+    assert pace.expect("it", given) == pytest.approx(1.5)
+    pace.note("it", given, 3.0, ended=False)
+    assert pace.expect("it", given) == pytest.approx(3)
