@@ -1,6 +1,7 @@
 """The models that are served: loaded in the background, and unloaded."""
 
 import contextlib
+import ctypes
 import gc
 import logging
 import threading
@@ -137,3 +138,5 @@ def _settle() -> None:
     gc.unfreeze()
     gc.collect()
     gc.freeze()
+    with contextlib.suppress(OSError, AttributeError):  # other systems' C
+        ctypes.CDLL(None).malloc_trim(0)  # which keeps what was freed
