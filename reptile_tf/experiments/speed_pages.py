@@ -145,7 +145,33 @@ def mixed_precision(results: pathlib.Path) -> list[str]:
     return table_of([*head.split(", "), "Tasks"], rows)
 
 
+def attack(results: pathlib.Path) -> list[str]:
+    """Returns what honest clients saw of a server that was attacked."""
+    measured = _read(results, "attack.json")
+    if not measured:
+        return []
+    phases = {
+        "before": measured["quiet"],
+        f"attacked for {measured['minutes']:g} minutes": measured["attacked"],
+        "after": measured["quiet_after"],
+    }
+    rows = [
+        [
+            name,
+            f"{found['requests']:,}",
+            found["wrong_answers"],
+            f"{found['median_ms']:,.0f}",
+            f"{found['p99_ms']:,.0f}",
+            f"{found['requests_per_s']:.1f}",
+        ]
+        for name, found in phases.items()
+    ]
+    head = "The server is, Answers, of them wrong, median ms, 99% within ms"
+    return table_of([*head.split(", "), "answers a second"], rows)
+
+
 TABLES = {
+    "attack": attack,
     "speed": speed,
     "times_faster": times_faster,
     "arithmetic": arithmetic,
