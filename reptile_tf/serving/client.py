@@ -145,7 +145,7 @@ class LocalModel:
         if signature not in self._model.signatures:
             known = ", ".join(sorted(self._model.signatures))
             raise ValueError(f"signature={signature!r} must be one of {known}")
-        dtypes = self._model.dtypes()[signature]
+        dtypes = self._model.dtypes[signature]
         json_codec.require_inputs(inputs, dtypes, signature)
         given = {}
         for name, value in inputs.items():

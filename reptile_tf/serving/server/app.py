@@ -139,7 +139,7 @@ class _Endpoints:
         target = _target(request)
         model = self._parts.models.get(*target)
         with self._parts.metrics.request(target[0], "REST"):
-            numbers = model.most_numbers()
+            numbers = model.most_numbers
             most = _BYTES_BESIDE + _BYTES_OF_A_NUMBER * (numbers or 1 << 40)
             async with self._bodies.read(request, most) as body:
                 content = await unless(
@@ -155,7 +155,7 @@ class _Endpoints:
         return PlainTextResponse(self._parts.metrics.text())
 
     async def _answer(self, model: SavedModel, body: Any) -> bytes:
-        signatures = model.dtypes()
+        signatures = model.dtypes
         if is_long(body):
             asked = await self._long_bodies.read(body, signatures)
         else:

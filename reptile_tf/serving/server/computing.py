@@ -2,13 +2,13 @@
 
 import asyncio
 import concurrent.futures
-import contextlib
 import os
 import time
 from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
+import tensorflow as tf
 
 from reptile_tf.serving.server.cancellable import Cancellation
 from reptile_tf.serving.server.saved_models import SavedModel
@@ -44,29 +44,28 @@ class Computing:
             inputs: name -> array.
         """
         is_long = model.pace.expect(signature, inputs) > _LONG
-        async with self._long if is_long else self._short:
-            cancellation, start = Cancellation(), time.monotonic()
-            running = asyncio.get_running_loop().run_in_executor(
-                self._threads, model.predict, signature, inputs, cancellation
-            )
-            try:
-                outputs = await asyncio.shield(running)
-            except asyncio.CancelledError:
-                cancellation.cancel()
-                await _end(running)  # whose core is not free before
-                seconds = time.monotonic() - start
-                model.pace.note(signature, inputs, seconds, ended=False)
-                raise
-            model.pace.note(signature, inputs, time.monotonic() - start)
-            return outputs
+        lane = self._long if is_long else self._short
+        await lane.acquire()
+        cancellation, start = Cancellation(), time.monotonic()
 
+        def end(running: asyncio.Future) -> None:
+            lane.release()
+            error, seconds = running.exception(), time.monotonic() - start
+            cancelled = isinstance(error, tf.errors.CancelledError)
+            if error is None or cancelled:
+                model.pace.note(signature, inputs, seconds, not cancelled)
 
-async def _end(running: asyncio.Future) -> None:
-    """Waits until a future is done, whatever it is done with."""
-    while not running.done():
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.wait([running])
-    running.exception()
+        running = asyncio.get_running_loop().run_in_executor(
+            self._threads, model.predict, signature, inputs, cancellation
+        )
+        running.add_done_callback(end)
+        try:
+            # Another request takes its turn when it has really ended, which
+            # may be later than its client is told so.
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            cancellation.cancel()
+            raise
 
 
 async def within(seconds: float, work: Awaitable[T]) -> T:

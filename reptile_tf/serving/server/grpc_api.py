@@ -136,7 +136,7 @@ class _Services(
         signature = json_codec.signature_name(
             request.model_spec.signature_name, model.signatures
         )
-        dtypes = model.dtypes()[signature]
+        dtypes = model.dtypes[signature]
         json_codec.require_inputs(request.inputs, dtypes, "the request")
         inputs = {
             name: _array(name, tensor, dtypes[name], self._max_bytes)

@@ -1,6 +1,7 @@
 """One version of a model: a SavedModel, ready to answer."""
 
 import concurrent.futures
+import functools
 import math
 import os
 import pathlib
@@ -110,8 +111,9 @@ class SavedModel:
             self.predict(signature, inputs)
             self.pace.note(signature, inputs, time.monotonic() - start)
 
+    @functools.cached_property
     def dtypes(self) -> dict[str, dict[str, np.dtype]]:
-        """Returns signature -> name -> dtype of its inputs."""
+        """Signature -> name -> dtype of its inputs."""
         return {
             signature: {
                 name: np.dtype(tf.as_dtype(info.dtype).as_numpy_dtype)
@@ -120,8 +122,9 @@ class SavedModel:
             for signature, definition in self.signatures.items()
         }
 
+    @functools.cached_property
     def most_numbers(self) -> int | None:
-        """Returns how many numbers the inputs of a request can be at most.
+        """How many numbers the inputs of a request can be at most.
 
         None where there is no limit, as in models that are no learner, and for
         texts.

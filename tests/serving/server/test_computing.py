@@ -63,9 +63,11 @@ def test_a_request_that_takes_too_long_is_ended(port, models):
     told = "The request took longer than the 0.5 seconds that it may"
     assert ask(port, ENDLESS) == (504, {"error": told})
     assert time.monotonic() - start < 10 * TIMEOUT
-    # What it was is known, so that the next of its kind are long ones.
+    # It ends, and how long it took at least is known of the next of its kind.
     model, given = models.get("loop"), {"steps": np.int32(ENDLESS)}
-    assert model.pace.expect("serving_default", given) >= TIMEOUT / 2
+    while model.pace.expect("serving_default", given) < TIMEOUT / 2:
+        assert time.monotonic() - start < 10 * TIMEOUT
+        time.sleep(0.01)
 
 
 def test_what_is_computed_ends_when_the_client_goes(models):

@@ -77,7 +77,7 @@ def test_every_signature_is_answered_alike_over_grpc_and_rest(
         "steps": np.int32(3),
         "weights": vector,
     }
-    for signature, dtypes in model.dtypes().items():
+    for signature, dtypes in model.dtypes.items():
         scale = 1 if "uint8" in signature else np.float32(1 / 255)
         given["support_images"] = support * scale
         given["query_images"] = queries * scale

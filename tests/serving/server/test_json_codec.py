@@ -20,7 +20,7 @@ def test_rows(ask, base, served_models):
     model.export(base / "plain" / "3", verbose=False)
     served_models.refresh(at_once=True)
     rows = [[1.0, 2.0], [3.0, 4.0]]
-    [name] = served_models.get("plain").dtypes()["serving_default"]
+    [name] = served_models.get("plain").dtypes["serving_default"]
     for instances in (rows, [{name: row} for row in rows]):
         status, answer = ask(
             "POST", "/v1/models/plain:predict", {"instances": instances}
