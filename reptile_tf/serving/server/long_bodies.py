@@ -9,6 +9,7 @@ import concurrent.futures
 import contextlib
 import multiprocessing
 import os
+import threading
 from collections.abc import Mapping
 
 import numpy as np
@@ -21,6 +22,20 @@ with extra("serve"):
 
 _BODIES = 100  # that a process reads before another takes its place
 _NICE = 5  # what computes goes first
+
+
+def _begin() -> None:
+    """Is run in the process when it starts."""
+    os.nice(_NICE)
+    threading.Thread(target=_end_with_server, daemon=True).start()
+
+
+def _end_with_server() -> None:
+    """Ends the process when the server has ended, however that was."""
+    server = multiprocessing.parent_process()
+    if server is not None:
+        server.join()
+        os._exit(0)
 
 
 class LongBodies:
@@ -55,8 +70,7 @@ class LongBodies:
             self._pool = concurrent.futures.ProcessPoolExecutor(
                 1,
                 multiprocessing.get_context("spawn"),
-                os.nice,
-                (_NICE,),
+                _begin,
                 max_tasks_per_child=_BODIES,
             )
         running = asyncio.get_running_loop().run_in_executor(
