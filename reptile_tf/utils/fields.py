@@ -54,6 +54,15 @@ def values_of(instance: Any) -> dict[str, Any]:
     }
 
 
+def kinds_of(settings: type) -> dict[str, type]:
+    """Returns the types of a dataclass's fields: name -> type."""
+    return {
+        field.name: field.type
+        for field in dataclasses.fields(settings)
+        if isinstance(field.type, type)
+    }
+
+
 def attributes_text(settings: type) -> str:
     """Returns the "Attributes:" of a dataclass's docstring, of its fields."""
     lines = ["    Attributes:"]
