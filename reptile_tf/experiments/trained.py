@@ -63,7 +63,7 @@ def _newest(folder: pathlib.Path) -> pathlib.Path:
     versions = [
         path.parents[1]
         for path in folder.glob("*/assets.extra/learner.json")
-        if path.parents[1].name.isdigit()
+        if path.parents[1].name.isdecimal()
     ]
     newest = max(versions, key=lambda path: int(path.name), default=folder)
     return newest / "assets.extra"
