@@ -52,6 +52,7 @@ def test_a_missing_key_is_named(path, key):
     "key, value",
     [
         *(("ways", "5"), ("ways", True), ("inner_steps", 2.5), ("seed", "0")),
+        *(("ways", 10**12), ("eval_inner_steps", 10**4000)),
         *(("learning_rate", "much"), ("algorithm", 5), ("source", [])),
         # The names of versions 0.1 and 0.2.
         *(("meta_gradient", 5), ("meta_gradient", ["1/2"]), ("split", 3)),

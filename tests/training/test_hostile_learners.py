@@ -208,6 +208,7 @@ def test_a_missing_key_is_named(whole, tmp_path, key):
         ("inner_optimizer", {"name": "adam", "learning_rate": 0.1, "more": 1}),
         ("inner_optimizer", {"name": "unheard_of"}),
         *(("iteration", -1), ("inner_steps", 0), ("meta_batch_mode", "x")),
+        *(("eval_inner_steps", 1 << 31), ("inner_steps", 10**4000)),
     ],
 )
 def test_a_key_of_a_wrong_type_is_named(whole, tmp_path, key, value):
