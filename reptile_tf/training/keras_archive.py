@@ -81,7 +81,7 @@ def _at_most(count: int) -> Iterator[None]:
 
     def create(create_next: Any, **given: Any) -> tf.Variable:
         nonlocal left
-        left -= keras_internals.size_of_new(given["initial_value"])
+        left -= keras_internals.size_of_new(given.get("initial_value"))
         if left < 0:
             raise ValueError(
                 "its model has more weights than its entry "

@@ -11,6 +11,7 @@ import dataclasses
 import io
 import json
 import os
+import reprlib
 import zipfile
 from typing import Any
 
@@ -146,7 +147,7 @@ def load(
     if file.config:
         raise DamagedFileError(
             f"{path} is not a whole saved learner: {learner_file.CONFIG} has "
-            f"what no learner has: {', '.join(map(repr, file.config))}"
+            f"what no learner has: {reprlib.repr(list(file.config))}"
         )
     with temporary_folder() as folder, file.explained(learner_file.MODEL):
         place = folder / learner_file.MODEL
