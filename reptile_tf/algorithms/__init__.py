@@ -1,6 +1,8 @@
 """Reptile and its relatives: one file each, and their names here."""
 
 import fractions
+import re
+import reprlib
 
 from reptile_tf.algorithms.algorithm import Algorithm, Lesson
 from reptile_tf.algorithms.fomaml import FOMAML
@@ -56,10 +58,24 @@ def from_name(name: str) -> Algorithm:
     if name in NAMED:
         return NAMED[name]
     try:
-        weights = [float(fractions.Fraction(w)) for w in name.split(",")]
-    except (ValueError, ZeroDivisionError):
+        weights = tuple(map(_weight, name.split(",")))
+    except (ValueError, ArithmeticError):
         raise ValueError(
             f"algorithm must be one of {', '.join(NAMED)}, or weights of "
-            f"g1 to gk such as 1/2,1/2; received {name!r}"
+            "g1 to gk such as 1/2,1/2, each a number of at most "
+            f"{_LONGEST} characters that a float can hold; received "
+            f"{reprlib.repr(name)}"
         ) from None
-    return GradientCombination(tuple(weights))
+    return GradientCombination(weights)
+
+
+# More digits than a float tells apart; and an exponent of three of them, as
+# that of a fraction may take for ever to compute.
+_LONGEST = 50
+_EXPONENT = re.compile(r"[eE][+-]?[\d_]{4}")
+
+
+def _weight(text: str) -> float:
+    if len(text) > _LONGEST or _EXPONENT.search(text):
+        raise ValueError
+    return float(fractions.Fraction(text))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import reprlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,7 +40,7 @@ class GradientCombination(Algorithm):
         if not any(self.weights):
             raise ValueError(
                 "the weights of a gradient combination must not all be 0; "
-                f"received {self.weights}"
+                f"received {reprlib.repr(self.weights)}"
             )
 
     def __str__(self) -> str:
@@ -48,9 +49,10 @@ class GradientCombination(Algorithm):
     def require(self, steps: int, optimizer: InnerOptimizer) -> None:
         """Refuses any other number of steps than there are weights."""
         if len(self.weights) != steps:
+            shown, count = reprlib.repr(str(self))[1:-1], len(self.weights)
             raise ValueError(
-                f"algorithm={self} has {len(self.weights)} weights, which "
-                f"must be one for each inner step; received inner_steps={steps}"
+                f"algorithm={shown} has {count} weights, which must be one for "
+                f"each inner step; received inner_steps={steps}"
             )
 
     def require_examples(self, size: int, steps: int, batch_size: int) -> None:

@@ -4,6 +4,9 @@ import contextlib
 import dataclasses
 import numbers
 import os
+import pathlib
+import reprlib
+import stat
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
@@ -18,6 +21,12 @@ RESIZES = ("crop", "squash", "nearest")
 
 # Those that Pillow may try: some of its others start programs.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
+
+# Of an array that a picture becomes, in pixels.
+_LONGEST_SIDE = 4096
+# Of a picture that is unpacked whole, which takes up to 16 bytes for each.
+MOST_PIXELS = 50_000_000
+_MOST_BYTES = 1 << 29
 
 # What makes a picture upright, by the number that its camera wrote.
 _TURNS = {
@@ -61,10 +70,11 @@ class Preparation:
     def __post_init__(self) -> None:
         for name in ("height", "width"):
             value = getattr(self, name)
-            if not isinstance(value, numbers.Integral) or value < 1:
+            whole = isinstance(value, numbers.Integral)
+            if not whole or not 1 <= value <= _LONGEST_SIDE:
                 raise ValueError(
-                    f"{name} must be a whole number of pixels, at least 1; "
-                    f"received {value!r}"
+                    f"{name} must be a whole number of pixels, 1 to "
+                    f"{_LONGEST_SIDE}; received {reprlib.repr(value)}"
                 )
         require_choice((1, 3), channels=self.channels)
         require_choice(RESIZES, resize=self.resize)
@@ -139,11 +149,17 @@ def decode_in_thread(
         with contextlib.ExitStack() as stack:
             if isinstance(picture, str | os.PathLike):
                 path = local("picture", picture)
+                _require_file(path)
                 file: IO[bytes] = stack.enter_context(path.open("rb"))
             else:
                 file = picture
-            if not file.seek(0, os.SEEK_END):
+            size = file.seek(0, os.SEEK_END)
+            if not size:
                 raise EOFError("it is empty")
+            if size > _MOST_BYTES:
+                raise ValueError(
+                    f"it has {size:,} bytes; at most {_MOST_BYTES:,} are read"
+                )
             image = stack.enter_context(Image.open(file, formats=FORMATS))
             return _prepared(image, preparation)
     # Each decoder has errors of its own, and for all of them the file is at
@@ -163,6 +179,31 @@ def decode_in_thread(
         ) from error
 
 
+def _require_file(path: pathlib.Path) -> None:
+    """Refuses what would be waited for, such as a pipe."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise ValueError("it is no file")
+
+
+def require_pixels(image: Image.Image) -> None:
+    """Refuses a picture that would take too much memory to unpack.
+
+    Args:
+        image: that was opened, and not unpacked yet. A JPEG file may have
+            been told to be unpacked smaller.
+
+    Raises:
+        ValueError: it has no pixels, or more than 50 million.
+    """
+    pixels = image.width * image.height
+    if not 0 < pixels <= MOST_PIXELS:
+        raise ValueError(
+            f"it has {image.width:,} x {image.height:,} pixels; pictures of 1 "
+            f"to {MOST_PIXELS:,} pixels are read"
+        )
+
+
 def _prepared(image: Image.Image, preparation: Preparation) -> np.ndarray:
     height, width, channels = preparation.shape
     if preparation.resize != "nearest":
@@ -170,6 +211,7 @@ def _prepared(image: Image.Image, preparation: Preparation) -> np.ndarray:
         # size. At least twice the array's is left to average.
         side = 2 * max(height, width)
         image.draft(None, (side, side))
+    require_pixels(image)
     image = upright(image, channels)
     if preparation.resize == "nearest":
         pixels = np.asarray(image)

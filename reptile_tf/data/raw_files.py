@@ -18,12 +18,14 @@ from typing import Any
 import numpy as np
 
 from reptile_tf.data.labelled_examples import LabelledExamples
-from reptile_tf.utils import locks
+from reptile_tf.utils import json_file, locks
 from reptile_tf.utils.files import NotWrittenError, whole_file, write_json
 from reptile_tf.utils.home import cache_folder
 
 # Bump when what is written for a key changes.
 _FORMAT = 2
+# Of tens of millions of examples no more is told.
+_MOST_ABOUT = 1 << 30
 
 
 def load_or_write(
@@ -33,8 +35,11 @@ def load_or_write(
     labels: Callable[[], tuple[np.ndarray, Sequence[str]]],
     fill: Callable[[np.ndarray], dict[str, Any]],
     dtype: str = "uint8",
+    known: Callable[[dict[str, Any]], bool] = lambda info: True,
 ) -> tuple[LabelledExamples, dict[str, Any]]:
     """Returns a data set of the cache, which is written if it is not there.
+
+    It is also written where what is there is cut, or nothing of ours.
 
     Args:
         name: of the data set, the beginning of the files' names.
@@ -46,6 +51,8 @@ def load_or_write(
             else is to be known of the data set, as JSON can hold it. Under
             "unreadable" it may list rows that are to be left out.
         dtype: of an example.
+        known: says whether what the cache holds may be what `fill` returned;
+            may fail in every way if not.
 
     Returns:
         (classes, info): the examples, and what `fill` returned.
@@ -56,12 +63,12 @@ def load_or_write(
     Raises:
         ValueError: neither the cache nor the memory has room.
     """
-    known = json.dumps([_FORMAT, key, list(shape), dtype])
-    digest = hashlib.sha256(known.encode()).hexdigest()
+    depends_on = json.dumps([_FORMAT, key, list(shape), dtype])
+    digest = hashlib.sha256(depends_on.encode()).hexdigest()
     try:
         path = cache_folder() / f"{name}-{digest[:12]}.raw"
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            return _read(path, shape, dtype)  # it is there, and whole
+        if found := _found(path, shape, dtype, known):
+            return found
     except NotWrittenError as error:  # there is no place for a cache
         numbers, names = labels()
         rows = _Rows(len(numbers), shape, dtype)
@@ -71,9 +78,10 @@ def load_or_write(
     try:
         with locks.held(path.with_suffix(".lock"), patience=math.inf):
             for left in path.parent.glob(f".part-*-{path.stem}.*"):
-                left.unlink(missing_ok=True)  # of one that was killed
-            with contextlib.suppress(OSError, ValueError, KeyError):
-                return _read(path, shape, dtype)  # another one wrote it
+                with contextlib.suppress(OSError):  # it may be a folder
+                    left.unlink()  # of one that was killed
+            if found := _found(path, shape, dtype, known):
+                return found  # another one wrote it
             info = rows.write(path, fill)
             write_json(path.with_suffix(".json"), _about(info, numbers, names))
     except NotWrittenError as error:
@@ -81,13 +89,29 @@ def load_or_write(
     return _read(path, shape, dtype)
 
 
+def _found(
+    path: pathlib.Path,
+    shape: Sequence[int],
+    dtype: str,
+    known: Callable[[dict[str, Any]], bool],
+) -> tuple[LabelledExamples, dict[str, Any]] | None:
+    """Returns what the cache holds; None if that is cut, or not ours."""
+    # Whatever is wrong with a file, it is made again.
+    with contextlib.suppress(Exception):
+        classes, info = _read(path, shape, dtype)
+        if type(info) is dict and known(info):
+            return classes, info
+    return None
+
+
 def _read(
     path: pathlib.Path, shape: Sequence[int], dtype: str
 ) -> tuple[LabelledExamples, dict[str, Any]]:
-    content = json.loads(path.with_suffix(".json").read_text())
-    classes = LabelledExamples.from_file(
-        path, dtype, shape, content["offsets"], content["names"]
-    )
+    content = json_file.read(path.with_suffix(".json"), _MOST_ABOUT)
+    offsets, names = content["offsets"], content["names"]
+    if {*map(type, offsets)} != {int} or {*map(type, names)} != {str}:
+        raise TypeError
+    classes = LabelledExamples.from_file(path, dtype, shape, offsets, names)
     return classes, content["info"]
 
 

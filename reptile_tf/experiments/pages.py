@@ -5,10 +5,11 @@ import math
 import pathlib
 import re
 import statistics
+from typing import Any
 
 from reptile_tf.experiments import config_file, speed_pages
 from reptile_tf.experiments.markdown import table_of
-from reptile_tf.experiments.preset import SETTINGS
+from reptile_tf.experiments.preset import DEFAULTS, SETTINGS, renamed
 from reptile_tf.training.score import read_entries
 from reptile_tf.training.settings import EVALUATION_MODES
 
@@ -176,7 +177,8 @@ def exports(results: pathlib.Path) -> list[str]:
 def searched_settings(results: pathlib.Path) -> list[str]:
     """Returns the settings that searches found, beside the preset's."""
     configs = {
-        path.parent.name.removesuffix("_seed0"): config_file.read(path)
+        path.parent.name.removesuffix("_seed0"): DEFAULTS
+        | renamed(config_file.read(path))
         for path in sorted(results.glob("search/finals/*_seed0/config.json"))
     }
     differ = [
@@ -185,10 +187,14 @@ def searched_settings(results: pathlib.Path) -> list[str]:
         if len({config.get(field.name) for config in configs.values()}) > 1
     ]
     rows = [
-        [name, *(f"{config[key]:g}" for key in differ)]
+        [name, *(_number(config[key]) for key in differ)]
         for name, config in configs.items()
     ]
     return table_of(["Settings", *(f"`{key}`" for key in differ)], rows)
+
+
+def _number(value: Any) -> str:
+    return f"{value:g}" if type(value) in (int, float) else str(value)
 
 
 def searched(results: pathlib.Path) -> list[str]:

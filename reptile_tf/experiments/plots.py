@@ -45,10 +45,7 @@ def learning_curve(history: _Path, path: _Path) -> None:
             f"{history} holds no epoch to draw; train the run to its end first"
         )
     settings = config_file.read(pathlib.Path(history).with_name("config.json"))
-    total, epochs = settings["outer_iterations"], len(columns["epoch"])
-    # Runs of version 0.1 may not say how long their epochs were.
-    length = settings.get("eval_every", -(-total // epochs))
-    made = np.minimum((columns["epoch"] + 1) * length, total)
+    made = _iterations(settings, columns["epoch"])
     figure, (left, right) = subplots(1, 2, figsize=(9.5, 3.5))
     left.plot(made, columns["loss"], ".-")
     left.set(title="Inner loss, training tasks", ylabel="loss")
@@ -78,6 +75,14 @@ def learning_curve(history: _Path, path: _Path) -> None:
         axis.grid(alpha=0.3)
     right.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
     write_figure(figure, path)
+
+
+def _iterations(config: Mapping[str, Any], epochs: np.ndarray) -> np.ndarray:
+    """Returns the outer iterations that were made after each epoch."""
+    total = config["outer_iterations"]
+    # Runs of version 0.1 may not say how long their epochs were.
+    length = config.get("eval_every", -(-total // len(epochs)))
+    return np.minimum((epochs + 1) * length, total)
 
 
 def _prefix(columns: Mapping[str, np.ndarray]) -> str:
@@ -125,10 +130,7 @@ def compared_errors(
             continue
         config = config_file.read(run / "config.json")
         measured_on.add(config.get("along_the_way", "test classes"))
-        made = np.minimum(
-            config["eval_every"] * (columns["epoch"] + 1),
-            config["outer_iterations"],
-        )
+        made = _iterations(config, columns["epoch"])
         if by_example_gradients:
             made *= example_gradients(of_config(config))
         for axis, mode in zip(axes, modes, strict=True):

@@ -128,16 +128,16 @@ def of_config(config: dict[str, Any]) -> Preset:
     return Preset(**{name: config[name] for name in names if name in config})
 
 
+# What settings were called until version 0.1, and until version 0.2.
+FORMER_NAMES = {"meta_gradient": "algorithm", "split": "omniglot_split"}
+
+
 def renamed(config: dict[str, Any]) -> dict[str, Any]:
     """Returns a config.json's content under the names of today."""
     config = dict(config)
     if "along_the_way" not in config:  # until version 0.2 there were none
         config.setdefault("validation_classes", 0)
-    # Until version 0.1, and until version 0.2.
-    for old, new in (
-        ("meta_gradient", "algorithm"),
-        ("split", "omniglot_split"),
-    ):
+    for old, new in FORMER_NAMES.items():
         if old in config:
             config[new] = config.pop(old)
     return config

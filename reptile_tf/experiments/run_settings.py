@@ -1,6 +1,5 @@
 """What a run folder was begun with, and what of it may change."""
 
-import json
 import pathlib
 from typing import Any
 
@@ -9,6 +8,7 @@ import keras
 from reptile_tf.data.splits import TaskSplits
 from reptile_tf.experiments import config_file
 from reptile_tf.experiments.preset import DEFAULTS, DESCRIPTIONS, renamed
+from reptile_tf.utils import json_file
 
 # What may change: places, words, how long the training is, and on how many
 # tasks it is evaluated along the way.
@@ -53,7 +53,7 @@ def class_sizes(folder: pathlib.Path) -> dict[str, dict[str, int]]:
     try:
         return {
             split: {name: int(size) for name, size in sizes.items()}
-            for split, sizes in json.loads(path.read_text()).items()
+            for split, sizes in json_file.read(path).items()
         }
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(

@@ -1,8 +1,8 @@
 """Trained models of pictures, to adapt: run folders, and exported models."""
 
-import json
 import os
 import pathlib
+import reprlib
 from typing import Any, NamedTuple
 
 from reptile_tf.data import sources
@@ -10,7 +10,7 @@ from reptile_tf.data.image_files import Preparation
 from reptile_tf.experiments.run import Run
 from reptile_tf.training.learner import MetaLearner
 from reptile_tf.training.outputs import Outputs
-from reptile_tf.utils import paths
+from reptile_tf.utils import json_file, paths
 
 
 class Trained(NamedTuple):
@@ -63,7 +63,7 @@ def _newest(folder: pathlib.Path) -> pathlib.Path:
     versions = [
         path.parents[1]
         for path in folder.glob("*/assets.extra/learner.json")
-        if path.parents[1].name.isdigit()
+        if path.parents[1].name.isdecimal()
     ]
     newest = max(versions, key=lambda path: int(path.name), default=folder)
     return newest / "assets.extra"
@@ -73,14 +73,32 @@ def _about(extra: pathlib.Path) -> dict[str, Any]:
     """Returns what an export's learner.json says."""
     path = extra / "learner.json"
     try:
-        about = json.loads(path.read_text())
-        if type(about["steps"]) is not int:
-            raise TypeError("steps must be a whole number")
-    except (ValueError, KeyError, TypeError) as error:
+        about = json_file.read(path)
+        _require_whole(about)
+    except ValueError as error:
         raise ValueError(
-            f"{path} is damaged: {error!r}; export the run again"
+            f"{path} is damaged: {error}; export the run again"
         ) from error
     return about
+
+
+def _require_whole(about: Any) -> None:
+    """Refuses what no export says of itself."""
+    if type(about) is not dict:
+        raise ValueError("it must hold what is said by name")
+    steps = about.get("steps")
+    if type(steps) is not int or steps < 1:
+        raise ValueError(
+            "steps must be a whole number, at least 1; received "
+            f"{reprlib.repr(steps)}"
+        )
+    if type(about.get("no_learner", "")) is not str:
+        raise ValueError("no_learner must be a text")
+    if about.get("pictures") is not None:
+        try:
+            Preparation.of_dict(about["pictures"])
+        except ValueError as error:
+            raise ValueError(f"pictures: {error}") from error
 
 
 def preparation_of(run: Run) -> Preparation | None:

@@ -2,6 +2,8 @@
 
 import collections
 import contextlib
+import inspect
+import math
 import tempfile
 from typing import Any
 
@@ -14,6 +16,19 @@ from keras.src.saving.serialization_lib import SafeModeScope
 def trusted() -> contextlib.AbstractContextManager:
     """Lets Keras make layers of Python functions again, in its block."""
     return SafeModeScope(safe_mode=False)
+
+
+def size_of_new(initial_value: Any) -> int:
+    """Returns how many numbers a variable will hold that is being made.
+
+    Args:
+        initial_value: that TensorFlow is given for it. Keras gives a function,
+            of which the variable says its shape before it is called.
+    """
+    if callable(initial_value):
+        known = inspect.getclosurevars(initial_value).nonlocals
+        initial_value = known.get("self")
+    return math.prod(getattr(initial_value, "shape", ()))
 
 
 def in_mode(model: keras.Model, training: bool) -> dict[str, bool]:

@@ -4,103 +4,24 @@ The server is one with TF Serving's REST API: TF Serving, or `reptile-tf serve`.
 """
 
 import base64
-import contextlib
-import http.client
 import json
 import os
 import re
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.framework import types_pb2
 
 from reptile_tf.data import image_files
 from reptile_tf.data.image_files import Preparation
 from reptile_tf.data.task import Tasks
-from reptile_tf.serving.server import json_codec, refusals, values
+from reptile_tf.serving.remote_model import RemoteModel, described
+from reptile_tf.serving.server import json_codec, values
 from reptile_tf.serving.server.saved_models import SavedModel, find_versions
 from reptile_tf.training.score import Score
 from reptile_tf.utils import paths
 from reptile_tf.utils.bars import Bar
-
-
-class RemoteModel:
-    """A model on a server.
-
-    Args:
-        url: such as http://localhost:8501/v1/models/NAME.
-
-    Raises:
-        ValueError: it cannot be reached, or has no such model.
-    """
-
-    def __init__(self, url: str):
-        self._url = url.rstrip("/")
-        escaped = urllib.parse.quote(self._url, "%:/?#[]@!$&'()*+,;=~")
-        if escaped != self._url:
-            raise ValueError(
-                f"model={url!r} must be a URL, without spaces and accents; "
-                f"give {escaped}"
-            )
-        answer = self._ask(f"{self._url}/metadata")
-        try:
-            known = answer["metadata"]["signature_def"]["signature_def"]
-        except (LookupError, TypeError) as error:
-            raise ValueError(
-                f"{url} is no model of TF Serving's REST API; give a URL such "
-                "as http://localhost:8501/v1/models/NAME"
-            ) from error
-        self._signatures: dict[str, dict] = known
-
-    def metadata(self) -> dict[str, dict]:
-        """Returns the signatures by name, as TF Serving tells them."""
-        return self._signatures
-
-    def predict(
-        self, signature: str, inputs: Mapping[str, Any]
-    ) -> dict[str, np.ndarray]:
-        """Returns name -> array of the outputs.
-
-        Args:
-            signature: the name of the signature to ask.
-            inputs: name -> value of each input.
-
-        Raises:
-            ValueError: the server refuses the inputs; holds its message.
-        """
-        body = {
-            "signature_name": signature,
-            "inputs": {
-                k: values.to_json(k, values.as_array(k, v))
-                for k, v in inputs.items()
-            },
-        }
-        answer = self._ask(f"{self._url}:predict", body)["outputs"]
-        outputs = self._signatures[signature]["outputs"]
-        if len(outputs) == 1:  # a single output comes unnamed
-            answer = {name: answer for name in outputs}
-        return {
-            name: values.to_array(name, answer[name], _dtype(info))
-            for name, info in outputs.items()
-        }
-
-    def _ask(self, url: str, body: dict[str, Any] | None = None) -> Any:
-        data = None if body is None else json_codec.dumps(body)
-        try:
-            with urllib.request.urlopen(url, data, timeout=600) as response:
-                return json_codec.loads(response.read())
-        except urllib.error.HTTPError as error:
-            message = error.read().decode(errors="replace")
-            with contextlib.suppress(ValueError, LookupError, TypeError):
-                message = refusals.reason(json_codec.loads(message)["error"])
-            raise ValueError(f"{url}: {message}") from error
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            raise ValueError(f"{url} cannot be asked: {error}") from error
 
 
 class LocalModel:
@@ -198,13 +119,17 @@ def classify(
     """
     name = "adapt_and_predict_uint8"
     signature = model.metadata().get(name)
-    if signature is None or "probabilities" not in signature["outputs"]:
+    with described("the model"):
+        outputs = {} if signature is None else signature["outputs"]
+        found = outputs.get("probabilities")
+    if signature is None or found is None:
         raise ValueError(
             f"the model does not classify pictures: it has no {name} that "
             "answers with probabilities"
         )
-    preparation = _preparation(model, signature)
-    [ways] = _shape(signature["outputs"]["probabilities"])
+    with described("the model"):
+        preparation = _preparation(model, signature)
+        [ways] = _shape(found)
     if len(classes) > ways:
         raise ValueError(
             f"there are {len(classes)} classes; the model tells {ways} apart "
@@ -221,7 +146,14 @@ def classify(
             "steps": np.int32(steps),
         },
     )
-    return answer["probabilities"][:, : len(classes)]
+    probabilities = answer["probabilities"]
+    if probabilities.shape != (len(queries), ways):
+        raise ValueError(
+            f"the model answers with probabilities of shape "
+            f"{list(probabilities.shape)}; of {len(queries)} pictures and "
+            f"{ways} classes it must be {[len(queries), ways]}"
+        )
+    return probabilities[:, : len(classes)]
 
 
 def _preparation(model: Model, signature: Mapping[str, Any]) -> Preparation:
@@ -295,9 +227,3 @@ def _named(prefix: str, x: Any) -> dict[str, Any]:
 def _shape(info: Mapping[str, Any]) -> list[int]:
     """Returns the shape of one example of a signature's input or output."""
     return [int(dim["size"]) for dim in info["tensor_shape"]["dim"][1:]]
-
-
-def _dtype(info: Mapping[str, Any]) -> np.dtype:
-    """Returns the dtype of the arrays of a signature's input or output."""
-    number = types_pb2.DataType.Value(info["dtype"])
-    return np.dtype(tf.as_dtype(number).as_numpy_dtype)

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import pathlib
 import signal
 from typing import Any
 
@@ -160,7 +161,7 @@ class Checkpoint(keras.callbacks.Callback):
             return
         self._learner.save(self._folder / f"iteration-{iteration:08d}.zip")
         self._saved = iteration
-        for old in sorted(self._folder.glob(_PATTERN))[: -self._keep]:
+        for old in _saved(self._folder)[: -self._keep]:
             old.unlink()
 
 
@@ -170,8 +171,8 @@ def newest_iteration(folder: str | os.PathLike) -> int:
     Args:
         folder: that a `Checkpoint` wrote to.
     """
-    names = [path.stem for path in local("folder", folder).glob(_PATTERN)]
-    return int(max(names).partition("-")[2]) if names else 0
+    paths = _saved(folder)
+    return int(paths[-1].stem.partition("-")[2]) if paths else 0
 
 
 def newest(
@@ -188,8 +189,8 @@ def newest(
     Raises:
         DamagedFileError: there are checkpoints, and all are damaged.
     """
-    paths = sorted(local("folder", folder).glob(_PATTERN), reverse=True)
-    for path in paths:
+    paths = _saved(folder)
+    for path in reversed(paths):
         try:
             return MetaLearner.load(path, custom_objects)
         except DamagedFileError as error:
@@ -200,3 +201,10 @@ def newest(
             "them to start again"
         )
     return None
+
+
+def _saved(folder: str | os.PathLike) -> list[pathlib.Path]:
+    """Returns the checkpoints in a folder, the newest last."""
+    paths = sorted(local("folder", folder).glob(_PATTERN))
+    # What is named otherwise is somebody else's.
+    return [p for p in paths if p.stem.partition("-")[2].isdecimal()]

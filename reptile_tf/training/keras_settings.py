@@ -6,6 +6,7 @@ ask Keras whenever they compute, so a file says what Keras would have answered.
 """
 
 import os
+import reprlib
 from typing import Any
 
 import keras
@@ -56,8 +57,14 @@ def require_same(then: dict[str, Any], path: str | os.PathLike) -> None:
         path: of the file.
 
     Raises:
-        ValueError: names the settings that differ, then and now.
+        ValueError: names the settings that differ, then and now; or it is
+            nothing that `recorded` returned.
     """
+    if not isinstance(then, dict) or not then.keys() <= _SETTINGS.keys():
+        raise ValueError(
+            f"{path}: keras of its learner.json must say no more than "
+            f"{', '.join(_SETTINGS)}; received {reprlib.repr(then)}"
+        )
     now = {name: _SETTINGS[name]() for name in then}
     others = [name for name in then if then[name] != now[name]]
     if others:

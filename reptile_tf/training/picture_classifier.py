@@ -8,15 +8,18 @@ pictures become its input.
 
 import json
 import os
+import textwrap
 import zipfile
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
 from reptile_tf.data import image_files
 from reptile_tf.data.image_files import Preparation
+from reptile_tf.training import keras_archive
+from reptile_tf.utils import archives, json_file
 from reptile_tf.utils.files import whole_file
 from reptile_tf.utils.paths import local
 
@@ -74,17 +77,40 @@ class PictureClassifier(NamedTuple):
         path = local("path", path)
         try:
             with zipfile.ZipFile(path) as archive:
-                about = json.loads(archive.read(_ENTRY))
-            model = keras.saving.load_model(path, compile=False)
+                archives.require_stored(archive)
+                about = json_file.loads(archives.read(archive, _ENTRY))
+            model = keras_archive.load_model(path)
             preparation = Preparation.of_dict(about["preparation"])
-            return cls(model, about["class_names"], preparation)
+            names = _class_names(about["class_names"])
+            _require_between(model, preparation.shape, len(names))
+            return cls(model, names, preparation)
         except FileNotFoundError as error:
             raise ValueError(f"there is no file {path}") from error
         # Whatever is wrong with a file, it is not what `save` wrote.
         except Exception as error:
             raise ValueError(
-                f"{path} is no model that reptile-tf adapt wrote: {error}"
+                f"{path} is no model that reptile-tf adapt wrote: "
+                + textwrap.shorten(str(error), 300, placeholder=" ...")
             ) from error
+
+
+def _class_names(names: Any) -> list[str]:
+    if type(names) is not list or not all(type(name) is str for name in names):
+        raise ValueError(f"class_names of {_ENTRY} must be a list of texts")
+    return names
+
+
+def _require_between(
+    model: keras.Model, picture: tuple[int, int, int], classes: int
+) -> None:
+    """Refuses a model that takes or returns something else."""
+    shapes = model.input_shape, model.output_shape
+    if shapes != ((None, *picture), (None, classes)):
+        raise ValueError(
+            f"its model takes {shapes[0]} and returns {shapes[1]}; {_ENTRY} "
+            f"says that it takes {(None, *picture)} and returns "
+            f"{(None, classes)}"
+        )
 
 
 def of_adapted(

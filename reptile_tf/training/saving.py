@@ -11,8 +11,8 @@ import dataclasses
 import io
 import json
 import os
+import reprlib
 import zipfile
-import zlib
 from typing import Any
 
 import keras
@@ -22,31 +22,20 @@ import tensorflow as tf
 from reptile_tf import algorithms
 from reptile_tf.algorithms.optimizers import INNER_OPTIMIZERS
 from reptile_tf.models import keras_internals
-from reptile_tf.training import keras_settings
-from reptile_tf.utils.fields import values_of
+from reptile_tf.training import keras_archive, keras_settings, learner_file
+from reptile_tf.training.learner_file import DamagedFileError, LearnerFile
+from reptile_tf.training.settings import Settings
+from reptile_tf.utils.fields import kinds_of, values_of
 from reptile_tf.utils.files import temporary_folder, whole_file
-from reptile_tf.utils.precision import from_file
+from reptile_tf.utils.validation import require_at_least
 
-_FORMAT = 2
-_KNOWN_FORMATS = (1, 2)
 _OBJECTS = ("meta_optimizer", "loss", "metric")
-
-
-# What reading a zip archive raises, depending on where it is damaged; a
-# RuntimeError says that it uses what no archive of ours uses.
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    KeyError,
-    OSError,
-    RuntimeError,
-    ValueError,
+# The settings that files of every version say.
+_SINCE_ALWAYS = (
+    *("inner_steps", "inner_batch_size", "meta_batch_size"),
+    *("meta_batch_mode", "loss_reduction"),
+    *("eval_inner_steps", "eval_inner_batch_size"),
 )
-
-
-class DamagedFileError(ValueError):
-    """A file is not a whole saved learner."""
 
 
 def require_saveable(learner: Any) -> None:
@@ -79,7 +68,7 @@ def _config(learner: Any) -> dict[str, Any]:
                     "keras.saving.register_keras_serializable"
                 )
     return {
-        "format": _FORMAT,
+        "format": learner_file.FORMAT,
         "iteration": learner.iteration,
         **values_of(learner.settings),
         "algorithm": _algorithm_config(learner.algorithm),
@@ -120,9 +109,10 @@ def to_bytes(learner: Any) -> bytes:
         model = folder / "model.keras"
         learner.model.save(model)
         with zipfile.ZipFile(content, "w") as archive:
-            archive.writestr("learner.json", json.dumps(config, indent=2))
-            archive.write(model, "model.keras")
-            archive.writestr("state.npz", arrays.getvalue())
+            text = json.dumps(config, indent=2)
+            archive.writestr(learner_file.CONFIG, text)
+            archive.write(model, learner_file.MODEL)
+            archive.writestr(learner_file.STATE, arrays.getvalue())
     return content.getvalue()
 
 
@@ -143,60 +133,69 @@ def load(
     Raises:
         DamagedFileError: it is not whole.
     """
-    config, model, state = _read(content, path)
-    keras_settings.require_same(config.pop("keras", {}), path)
-    iteration = config.pop("iteration")
-    for name in _OBJECTS:
-        config[name] = keras.saving.deserialize_keras_object(
-            config[name], custom_objects
+    file = LearnerFile.of(content, path)
+    keras_settings.require_same(file.config.pop("keras", {}), path)
+    iteration = file.take("iteration", int)
+    with file.explained(f"the learner of {learner_file.CONFIG}"):
+        require_at_least(0, iteration=iteration)
+    parts = _parts(file, custom_objects)
+    settings = {
+        name: file.take(name, kind)
+        for name, kind in kinds_of(Settings).items()
+        if name in _SINCE_ALWAYS or name in file.config
+    }
+    if file.config:
+        raise DamagedFileError(
+            f"{path} is not a whole saved learner: {learner_file.CONFIG} has "
+            f"what no learner has: {reprlib.repr(list(file.config))}"
         )
-    # Files of format 1 say "meta_gradient", and the first of them nothing.
-    algorithm = config.pop("meta_gradient", "reptile")
-    algorithm = config.pop("algorithm", algorithm)
-    if isinstance(algorithm, dict):
-        algorithm = _own_object(algorithm, "algorithm", custom_objects)
-    inner = config.pop("inner_optimizer")
-    if "class" in inner:
-        inner = _own_object(inner, "inner_optimizer", custom_objects)
-    else:
-        inner = INNER_OPTIMIZERS[inner.pop("name")](**inner)
-    with temporary_folder() as folder:
-        file = folder / "model.keras"
-        file.write_bytes(model)
-        model = keras.saving.load_model(file, custom_objects, compile=False)
-    learner = cls(model, inner_optimizer=inner, algorithm=algorithm, **config)
+    with temporary_folder() as folder, file.explained(learner_file.MODEL):
+        place = folder / learner_file.MODEL
+        place.write_bytes(file.model)
+        model = keras_archive.load_model(place, custom_objects)
+    with file.explained(f"the learner of {learner_file.CONFIG}"):
+        learner = cls(model, **parts, **settings)
     learner.iteration = iteration
     learner.inner_state = tf.nest.pack_sequence_as(
         learner.inner_state,
         [
-            from_file(state[f"inner/{i}"], tensor.dtype)
+            file.tensor(f"inner/{i}", tensor)
             for i, tensor in enumerate(tf.nest.flatten(learner.inner_state))
         ],
     )
     for i, variable in enumerate(learner.meta_optimizer.variables):
-        variable.assign(from_file(state[f"meta/{i}"], variable.dtype))
+        variable.assign(file.tensor(f"meta/{i}", variable.value))
     return learner
 
 
-def _read(content: bytes, path: str | os.PathLike) -> tuple[dict, bytes, dict]:
-    """Returns a file's settings, its model's file, and its arrays."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entries = {n: archive.read(n) for n in archive.namelist()}
-        config = json.loads(entries["learner.json"])
-        with np.load(io.BytesIO(entries["state.npz"])) as arrays:
-            state = dict(arrays)
-        model = entries["model.keras"]
-    except _DAMAGE as error:
-        raise DamagedFileError(
-            f"{path} is not a whole saved learner: {error!r}"
-        ) from error
-    if (found := config.pop("format")) not in _KNOWN_FORMATS:
-        raise ValueError(
-            f"{path} was written by another version of reptile_tf, in format "
-            f"{found}; this one knows {', '.join(map(str, _KNOWN_FORMATS))}"
-        )
-    return config, model, state
+def _parts(
+    file: LearnerFile, custom_objects: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Returns the objects that a learner is made of, by name."""
+    parts = {}
+    for name in _OBJECTS:
+        config = file.take(name)
+        with file.explained(f"{name} of {learner_file.CONFIG}"):
+            parts[name] = keras.saving.deserialize_keras_object(
+                config, custom_objects
+            )
+    # Files of format 1 say "meta_gradient", and the first of them nothing.
+    old = file.config.pop("meta_gradient", "reptile")
+    algorithm = file.config.pop("algorithm", old)
+    with file.explained(f"algorithm of {learner_file.CONFIG}"):
+        if isinstance(algorithm, str):
+            parts["algorithm"] = algorithms.from_name(algorithm)
+        else:
+            parts["algorithm"] = _own_object(
+                algorithm, "algorithm", custom_objects
+            )
+    inner = file.take("inner_optimizer", dict)
+    with file.explained(f"inner_optimizer of {learner_file.CONFIG}"):
+        if "class" in inner:
+            inner = _own_object(inner, "inner_optimizer", custom_objects)
+        else:
+            inner = INNER_OPTIMIZERS[inner.pop("name")](**inner)
+    return parts | {"inner_optimizer": inner}
 
 
 def _algorithm_config(algorithm: algorithms.Algorithm) -> str | dict:

@@ -1,7 +1,6 @@
 """What an evaluation found: a mean over tasks, and its 95% interval."""
 
 import dataclasses
-import json
 import math
 import os
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reptile_tf.utils.paths import local
+from reptile_tf.utils import json_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +120,7 @@ def read_entries(path: str | os.PathLike) -> list[dict[str, Any]]:
         ValueError: the file is damaged.
     """
     try:
-        entries = json.loads(local("path", path).read_text())
+        entries = json_file.read(path)
         _take_old_names(entries)
         if not entries or not all("num_tasks" in entry for entry in entries):
             raise TypeError("it must hold a list of evaluations")

@@ -5,6 +5,7 @@ Commands make their flags of them, so nothing here needs TensorFlow.
 
 import dataclasses
 import operator
+import reprlib
 import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,6 +15,9 @@ from reptile_tf.utils.validation import (
     require_choice,
     require_positive,
 )
+
+# Of whole numbers, as TensorFlow has them where nothing else is said.
+_END = 1 << 31
 
 
 def setting(
@@ -51,6 +55,15 @@ def values_of(instance: Any) -> dict[str, Any]:
     return {
         field.name: getattr(instance, field.name)
         for field in dataclasses.fields(instance)
+    }
+
+
+def kinds_of(settings: type) -> dict[str, type]:
+    """Returns the types of a dataclass's fields: name -> type."""
+    return {
+        field.name: field.type
+        for field in dataclasses.fields(settings)
+        if isinstance(field.type, type)
     }
 
 
@@ -129,6 +142,11 @@ def require_valid(settings: Any) -> None:
         limits, value = field.metadata, getattr(settings, field.name)
         if value is None and field.default is None:
             continue
+        if limits and field.type is int and value >= _END:
+            raise ValueError(
+                f"{field.name} must be below {_END:,}; received "
+                f"{reprlib.repr(value)}"
+            )
         if limits.get("least") is not None:
             require_at_least(limits["least"], **{field.name: value})
         if limits.get("above_zero"):

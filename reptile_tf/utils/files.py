@@ -29,16 +29,18 @@ def whole_file(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     path = local("path", path)
     # Hidden, and with the whole name at the end, for formats told by suffix.
     part = path.with_name(f".part-{uuid.uuid4().hex[:8]}-{path.name}")
-    try:
-        with named_if_not_written(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+    with named_if_not_written(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Never one that is there, such as a link to a file of somebody else.
+        part.touch(exist_ok=False)
+        try:
             yield part
             with part.open("rb") as file:
                 os.fsync(file.fileno())
             part.replace(path)
-    finally:
-        with contextlib.suppress(OSError):  # its folder may be a file
-            part.unlink(missing_ok=True)
+        finally:
+            with contextlib.suppress(OSError):  # its folder may be gone
+                part.unlink(missing_ok=True)
 
 
 class NotWrittenError(OSError):
@@ -53,7 +55,10 @@ class NotWrittenError(OSError):
         if isinstance(error, FileExistsError | NotADirectoryError):
             above = pathlib.Path(path).absolute().parents
             there = next(folder for folder in above if folder.exists())
-            reason = f"{there} is no folder"
+            if there.is_dir():  # and what is to be written first is taken
+                reason, remedy = f"{error.filename} is in the way", "remove it"
+            else:
+                reason = f"{there} is no folder"
         super().__init__(f"{path} cannot be written: {reason}; {remedy}")
         self.errno = error.errno
 

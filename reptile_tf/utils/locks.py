@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import filelock
 
-from reptile_tf.utils.files import named_if_not_written
+from reptile_tf.utils.files import named_if_not_written, whole_file
 
 
 @contextlib.contextmanager
@@ -42,8 +42,11 @@ def held(
                 f"{_who(holder)} holds {path}{waited}; {remedy}"
             ) from error
     try:
-        with contextlib.suppress(OSError):  # a full disk; it is held
-            holder.write_text(f"process {os.getpid()} on {platform.node()}")
+        with (
+            contextlib.suppress(OSError),  # a full disk; it is held
+            whole_file(holder) as part,
+        ):
+            part.write_text(f"process {os.getpid()} on {platform.node()}")
         yield
     finally:
         with contextlib.suppress(OSError):

@@ -1,5 +1,7 @@
 """Meta-gradients: by hand, by each other, and by numerical derivatives."""
 
+import time
+
 import keras
 import numpy as np
 import pytest
@@ -596,6 +598,30 @@ def test_evaluation_refuses_tasks_without_queries():
 def test_names_refused(text):
     with pytest.raises(ValueError, match=r"algorithm|weights"):
         algorithms.from_name(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("1e999999999", "1,1e-999999999", "1E1_000_0", "1e400", "9" * 10_000),
+        *("1/" + "3" * 10_000, "1" * 5_000 + "," + "x" * 10_000, "e" * 1000),
+    ],
+    ids=lambda text: text[:12],
+)
+def test_weights_that_would_take_for_ever_are_refused_at_once(text):
+    """And the message is short, however long they are."""
+    began = time.monotonic()
+    with pytest.raises(ValueError, match="algorithm .* such as 1/2,1/2") as no:
+        algorithms.from_name(text)
+    assert time.monotonic() - began < 1
+    assert len(str(no.value)) < 300
+    for weights in ((1.0,) * 9999, (0.0,) * 9999):
+        with pytest.raises(ValueError, match="weights") as no:
+            GradientCombination(weights).require(5, Adam(0.1))
+        assert len(str(no.value)) < 300
+
+
+def test_names_of_batches_refused():
     with pytest.raises(ValueError, match="last_batch"):
         FOMAML("tail")
 
@@ -603,3 +629,6 @@ def test_names_refused(text):
 def test_fractions_are_read():
     third = GradientCombination((1 / 3, 1 / 3, 1 / 3))
     assert algorithms.from_name("1/3,1/3,1/3") == third
+    small = GradientCombination((1e-300, 2.5e-7, 1 / 3))
+    assert algorithms.from_name(str(small)) == small
+    assert algorithms.from_name(" +1e-300,25e-8 , 1/3") == small

@@ -2,12 +2,13 @@
 
 import io
 import json
+import os
 import struct
 import warnings
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageFile
 
 from reptile_tf.data import images, picture
 from reptile_tf.data.picture import (
@@ -63,6 +64,7 @@ def test_a_preparation_comes_back_from_json():
         ((0, 8, 3, "crop"), "height must be a whole .* received 0"),
         ((8, 2.0, 3, "crop"), "width must be a whole .* received 2.0"),
         ((None, 8, 3, "crop"), "height must be a whole .* received None"),
+        ((8, 4097, 3, "crop"), "width must be .* 1 to 4096; received 4097"),
         ((8, 8, 4, "crop"), "channels must be one of 1, 3; received 4"),
         ((8, 8, 3, "cut"), "resize must be one of crop.*received 'cut'"),
     ],
@@ -433,6 +435,9 @@ def test_files_that_are_no_pictures_are_refused(tmp_path):
     path.mkdir()
     assert "x.png cannot be read: Is a directory" in refused(str(path))
     assert "the picture cannot be read" in refused(io.BytesIO(b"no"))
+    path = tmp_path / "pipe.png"  # which would be waited for
+    os.mkfifo(path)
+    assert refused(path) == f"{path} cannot be read: it is no file"
     path = tmp_path / "loop.png"
     path.symlink_to(path)
     assert "loop.png cannot be read: Too many levels" in refused(path)
@@ -447,6 +452,40 @@ def test_a_picture_too_large_to_unpack_is_refused(monkeypatch):
     # What Pillow only warns of is read.
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 8000)
     assert squash(file, 2, 2).max() == 0
+
+
+@pytest.mark.parametrize("bits, side", [(1, 7_072), (1, 13_000), (16, 9_000)])
+def test_it_is_refused_before_it_is_unpacked(monkeypatch, bits, side):
+    """A file of a few bytes, whose header says that it has 50 megapixels."""
+
+    def unpack(*_):
+        raise AssertionError("it was unpacked")
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", unpack)
+    message = refused(png(bits, 0, side, side, [b"\0"]))
+    assert message == (
+        f"the picture cannot be read: it has {side:,} x {side:,} pixels; "
+        "pictures of 1 to 50,000,000 pixels are read"
+    )
+    assert "unpacked" in refused(png(bits, 0, 7_071, 7_071, [b"\0"]))
+
+
+def test_a_jpeg_file_that_is_unpacked_smaller_may_be_larger(monkeypatch):
+    file = saved(smooth(160, 160), "jpeg")
+    monkeypatch.setattr(picture, "MOST_PIXELS", 1000)
+    assert squash(file, 4, 4).shape == (4, 4, 3)
+    with pytest.raises(UnreadablePictureError, match="160 x 160"):
+        decode(file, Preparation(4, 4, 3, "nearest"))
+
+
+def test_a_file_too_large_to_be_a_picture_is_refused(tmp_path):
+    path = tmp_path / "x.webp"
+    with path.open("wb") as file:
+        file.truncate((1 << 29) + 1)  # takes no room on the disk
+    assert refused(path) == (
+        f"{path} cannot be read: it has 536,870,913 bytes; at most 536,870,912 "
+        "are read"
+    )
 
 
 def test_any_fault_of_a_decoder_is_the_files_fault(monkeypatch):

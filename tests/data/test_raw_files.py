@@ -134,6 +134,52 @@ def test_an_error_in_reading_is_not_the_caches(folder):
     assert len(calls) == 1
 
 
+@pytest.mark.parametrize(
+    "about",
+    [
+        *("[]", "5", "null", "[" * 200_000, "{}", "\\0"),
+        '{"offsets": 5, "names": ["a", "b", "c"], "info": {}}',
+        '{"offsets": [0, 2, 3, 4.0], "names": ["a", "b", "c"], "info": {}}',
+        '{"offsets": [0, 2, 3, "4"], "names": ["a", "b", "c"], "info": {}}',
+        '{"offsets": [0, 2, 3, 4], "names": ["a", "b", 5], "info": {}}',
+        '{"offsets": [0, 2, 3, 4], "names": 3, "info": {}}',
+        '{"offsets": [4, 3, 4], "names": ["a", "b"], "info": {}}',
+        '{"offsets": [0, 2, 3, 4], "names": ["a", "b", "c"], "info": []}',
+        '{"offsets": [0, 2, 3, 4], "names": ["a", "b", "c"], "info": {}}',
+    ],
+    ids=lambda about: about[:50],
+)
+def test_what_is_not_ours_is_written_again(folder, about):
+    def load():
+        return raw_files.load_or_write(
+            *("some", "key", SHAPE, labels, fill),
+            known=lambda info: info["told"] == 1,
+        )
+
+    load()
+    [path] = folder.glob("*.json")
+    path.write_text(about)
+    classes, info = load()
+    assert classes[1].ravel().tolist() == [4, 5]
+    assert classes.names == ("a", "b", "c") and info == {"told": 1}
+    assert path.read_text() != about
+
+
+def test_what_is_no_file_is_named_or_written_again(folder, capsys):
+    load()
+    [raw], [about] = folder.glob("*.raw"), folder.glob("*.json")
+    about.unlink()
+    os.mkfifo(about)  # which would be waited for
+    folder.joinpath(f".part-00000000-{raw.name}").mkdir()
+    classes, _ = load()
+    assert classes[1].ravel().tolist() == [4, 5]
+    raw.unlink()
+    raw.mkdir()
+    load()
+    told = capsys.readouterr().out
+    assert re.search(f"not kept in the cache, .*: {raw} cannot be wri", told)
+
+
 @pytest.mark.parametrize("harm", ["cut", "no json", "empty json"])
 def test_what_is_not_whole_is_written_again(folder, harm):
     load()

@@ -8,7 +8,7 @@ from reptile_tf.experiments import trained
 
 
 def test_an_export_says_how_many_steps_it_takes(tmp_path):
-    for version, steps in (("2", 7), ("10", 9), ("x", 1)):
+    for version, steps in (("2", 7), ("10", 9), ("x", 1), ("\u00b2", 1)):
         extra = tmp_path / version / "assets.extra"
         extra.mkdir(parents=True)
         (extra / "learner.json").write_text(json.dumps({"steps": steps}))

@@ -70,7 +70,7 @@ def test_urls_that_are_none_are_refused_in_one_sentence(url, reason):
     [
         (b"garbage\r\n\r\n", "cannot be asked"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", "cannot be asked"),
-        (b"HTTP/1.1 200 OK\r\n\r\n<html>", "cannot be asked"),
+        (b"HTTP/1.1 200 OK\r\n\r\n<html>", "is no model of .* '<html>'"),
         (b"HTTP/1.1 200 OK\r\n\r\n{}", "is no model of TF Serving's REST"),
         (b"HTTP/1.1 200 OK\r\n\r\n[1]", "is no model of TF Serving's REST"),
         (b"HTTP/1.1 500 Oh\r\n\r\nbroken", "metadata: broken$"),

@@ -276,6 +276,18 @@ def test_the_checkpoint_before_a_damaged_one_is_used(saved, tmp_path, caplog):
         checkpoints.newest(tmp_path)
 
 
+def test_a_file_of_another_name_is_no_checkpoint(saved, tmp_path):
+    (tmp_path / "iteration-00000007.zip").write_bytes(saved)
+    for name in (
+        "iteration-best.zip",
+        "iteration-\u00b2.zip",
+        "iteration-.zip",
+    ):
+        (tmp_path / name).write_bytes(b"")
+    assert checkpoints.newest_iteration(tmp_path) == 7
+    assert weight(checkpoints.newest(tmp_path).model) == 0.5
+
+
 def test_no_checkpoint_is_no_error(tmp_path):
     assert checkpoints.newest(tmp_path) is None
     assert checkpoints.newest(tmp_path / "none") is None

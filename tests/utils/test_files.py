@@ -3,9 +3,11 @@
 import errno
 import os
 import pathlib
+import uuid
 
 import pytest
 
+from reptile_tf.utils import locks
 from reptile_tf.utils.files import NotWrittenError, whole_file, write_json
 
 
@@ -42,3 +44,38 @@ def test_an_error_of_another_file_stays_what_it_is(tmp_path):
         with whole_file(tmp_path / "x"):
             open("/nowhere/elsewhere")
     assert not isinstance(told.value, NotWrittenError)
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "folder", "pipe"])
+def test_what_lies_where_a_part_is_to_be_is_left_alone(
+    tmp_path, monkeypatch, kind
+):
+    """Though nobody can know the name of a part before."""
+    own, folder = tmp_path / "own", tmp_path / "folder"
+    folder.mkdir()
+    own.write_text("mine")
+    monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=0))
+    part = folder / ".part-00000000-x.json"
+    if kind == "folder":
+        part.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(part)
+    else:
+        part.symlink_to(own if kind == "link" else tmp_path / "new")
+    with pytest.raises(NotWrittenError) as told:
+        write_json(folder / "x.json", 1)
+    assert str(told.value) == (
+        f"{folder}/x.json cannot be written: {part} is in the way; remove it"
+    )
+    assert own.read_text() == "mine" and os.path.lexists(part)
+    assert sorted(os.listdir(tmp_path)) == ["folder", "own"]
+
+
+def test_the_holder_of_a_lock_is_not_written_through_a_link(tmp_path):
+    own, lock = tmp_path / "own", tmp_path / "x.lock"
+    own.write_text("mine")
+    (tmp_path / "x.holder").symlink_to(own)
+    with locks.held(lock):
+        assert (tmp_path / "x.holder").read_text().startswith("process")
+    assert own.read_text() == "mine"
+    assert not (tmp_path / "x.holder").exists()

@@ -147,7 +147,8 @@ def load(
     with contextlib.ExitStack() as stack:
         try:
             folder = cache_folder() / "tfds"
-            builder = Glyphs(data_dir=folder)
+            with tfds_preparation.named_if_damaged(folder, Glyphs.name):
+                builder = Glyphs(data_dir=folder)
             if not builder.is_prepared():
                 require_writable(REPTILE_TF_CACHE=folder)
                 _prepare(builder)

@@ -198,6 +198,11 @@ def _decoded(
         ],
     ]
 
+    def known(info: dict) -> bool:
+        numbers = info["unreadable"] + info["digests"]
+        whole = len(info["digests"]) == len(paths)
+        return whole and {*map(type, numbers)} == {int}
+
     def fill(rows: np.ndarray) -> dict:
         print(f"Decoding {len(paths):,} pictures of {folder}, once", flush=True)
         digests, unreadable = image_files.decode_all(paths, preparation, rows)
@@ -213,6 +218,7 @@ def _decoded(
         preparation.shape,
         lambda: (np.repeat(np.arange(len(names)), sizes), names),
         fill,
+        known=known,
     )
     if info["unreadable"]:
         print(f"{folder}: {_left_out(len(info['unreadable']))}")

@@ -194,7 +194,8 @@ def prepare(
     """
     config = "partial" if allow_partial else "whole"
     data_dir = tfds_preparation.folder(data_dir)
-    builder = MiniImagenet(data_dir=data_dir, config=config)
+    with tfds_preparation.named_if_damaged(data_dir, MiniImagenet.name):
+        builder = MiniImagenet(data_dir=data_dir, config=config)
     if builder.is_prepared():
         return builder
     # It is written on this machine, and can be copied to where TFDS reads it.

@@ -12,7 +12,13 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from reptile_tf.data.picture import FORMATS, area_means, orientation, upright
+from reptile_tf.data.picture import (
+    FORMATS,
+    area_means,
+    orientation,
+    require_pixels,
+    upright,
+)
 from reptile_tf.data.sources import plain_pickle
 from reptile_tf.data.sources.picture_archives import (
     ARCHIVES,
@@ -219,8 +225,8 @@ def encode(content: bytes | np.ndarray, name: str) -> bytes:
         with warnings.catch_warnings():
             # Odd notes of a camera in a picture are no news.
             warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+                require_pixels(image)
                 fits = image.size == (SIZE, SIZE)
                 plain = image.format == "JPEG" and image.mode in _JPEGS
                 if fits and plain and orientation(image) in (None, 1):

@@ -35,7 +35,8 @@ def load(
         ValueError: the data are not Omniglot's 1623 characters of 20 drawings.
     """
     data_dir = tfds_preparation.existing(data_dir)
-    builder = tfds.builder("omniglot", data_dir=data_dir)
+    with tfds_preparation.named_if_damaged(data_dir, "omniglot"):
+        builder = tfds.builder("omniglot", data_dir=data_dir)
     tfds_preparation.prepare(builder)
     if settings.omniglot_split == "alphabets":
         train, test = (

@@ -5,6 +5,7 @@ stands in one.
 """
 
 import abc
+import gzip
 import os
 import pathlib
 import tarfile
@@ -13,7 +14,7 @@ import weakref
 import zipfile
 import zlib
 from collections.abc import Iterable
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -24,6 +25,11 @@ ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 
 # No picture of ImageNet has a quarter of this; what has more is an attack.
 _MOST_BYTES = 1 << 26
+# Entries of a tar archive: Mini-ImageNet has 60,000 pictures.
+_MOST_ENTRIES = 1 << 18
+# Pictures are packed already: a .tar.gz unpacks to little more than it is.
+_MOST_GROWTH, _ALWAYS = 10, 1 << 28
+_METHODS = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 _DAMAGES = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError),
     # Of zipfile: a password, or a compression that it does not know.
@@ -122,9 +128,29 @@ class _Zip(Pictures):
         super().__init__(path, self._file.namelist())
 
     def _read(self, name: str) -> bytes:
-        size = self._file.getinfo(name).file_size
+        entry, where = self._file.getinfo(name), f"{self.path}: {name}"
+        if entry.compress_type not in _METHODS:  # unpacked all at once
+            raise ValueError(
+                f"{where} is packed by another method than zip's own, which "
+                "may unpack to any size; pack it again by deflate"
+            )
         with self._file.open(name) as file:
-            return read_bounded(file, f"{self.path}: {name}", size)
+            return read_bounded(file, where, entry.file_size)
+
+
+class _Bounded:
+    """A file of which no more is read at once than a picture has.
+
+    A header of a tar archive may say that its next one has gigabytes.
+    """
+
+    def __init__(self, file: Any, path: pathlib.Path):
+        self._file, self._path = file, path
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int) -> bytes:
+        _require_sane(size, f"{self._path}: a header")
+        return self._file.read(size)
 
 
 class _Tar(Pictures):
@@ -134,6 +160,7 @@ class _Tar(Pictures):
     """
 
     def __init__(self, path: pathlib.Path):
+        self.path = path
         # name -> place and size in the file that they are read from
         self._places: dict[str, tuple[int, int]] = {}
         self._file: IO[bytes] = path.open("rb")
@@ -142,19 +169,38 @@ class _Tar(Pictures):
         if packed:
             self._file = tempfile.TemporaryFile()
             weakref.finalize(self, self._file.close)
-        with tarfile.open(path, "r:gz" if packed else "r:") as archive:
-            for member in archive:
-                where = f"{path}: {member.name}"
-                _require_sane(member.size, where)
-                stream = archive.extractfile(member) if member.isreg() else None
-                if not stream or not _is_picture(member.name):
-                    continue
-                at = member.offset_data
-                if packed:
-                    at = self._file.tell()
-                    self._file.write(read_bounded(stream, where, member.size))
-                self._places[member.name] = at, member.size
+        opened = gzip.open(path) if packed else path.open("rb")
+        bounded: Any = _Bounded(opened, path)
+        with opened, tarfile.open(fileobj=bounded, mode="r:") as archive:
+            for number, member in enumerate(archive):
+                if number == _MOST_ENTRIES:
+                    raise ValueError(
+                        f"{path} has more than {_MOST_ENTRIES:,} entries; pack "
+                        "the pictures of mini-ImageNet alone"
+                    )
+                self._add(archive, member, packed)
         super().__init__(path, self._places)
+
+    def _add(
+        self, archive: tarfile.TarFile, member: tarfile.TarInfo, packed: bool
+    ) -> None:
+        where = f"{self.path}: {member.name}"
+        _require_sane(member.size, where)
+        stream = archive.extractfile(member) if member.isreg() else None
+        if not stream or not _is_picture(member.name):
+            return
+        at = member.offset_data
+        if packed:
+            at = self._file.tell()
+            most = max(_MOST_GROWTH * self.path.stat().st_size, _ALWAYS)
+            if at + member.size > most:
+                raise ValueError(
+                    f"{where}: with those before it, the pictures have more "
+                    f"than {most:,} bytes, far more than the archive; pictures "
+                    "do not grow so when they are unpacked"
+                )
+            self._file.write(read_bounded(stream, where, member.size))
+        self._places[member.name] = at, member.size
 
     def _read(self, name: str) -> bytes:
         at, size = self._places[name]

@@ -61,6 +61,9 @@ def load(
         found = features["image"]
         return convert(found if size is None else nearest(found, *shape[:2]))
 
+    def unlabelled(info: dict[str, Any]) -> dict[str, int]:
+        return info.get("unlabelled", {})
+
     def fill(rows: np.ndarray) -> dict[str, Any]:
         first, places = 0, reading.places()
         for batch in reading.batches("image", image):
@@ -75,8 +78,9 @@ def load(
         converted,
         reading.classes,
         fill,
+        known=lambda info: {*map(type, unlabelled(info).values())} <= {int},
     )
-    for split, count in info.get("unlabelled", {}).items():
+    for split, count in unlabelled(info).items():
         print(
             f"{builder.info.full_name}: {count:,} examples of {split} have no "
             "label (-1) and are left out"
@@ -223,7 +227,8 @@ def load_named(
         )
     name, splits = match[1], match[2]
     try:
-        builder = tfds.builder(name, data_dir=data_dir)
+        with tfds_preparation.named_if_damaged(data_dir, name):
+            builder = tfds.builder(name, data_dir=data_dir)
     except tfds.core.DatasetNotFoundError as error:
         raise ValueError(
             f"dataset=tfds:{name} is not a data set of TensorFlow Datasets, "

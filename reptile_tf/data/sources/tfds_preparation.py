@@ -2,11 +2,13 @@
 
 import contextlib
 import io
+import json
 import os
 import sys
 from collections.abc import Iterator
 
 import tensorflow_datasets as tfds
+from google.protobuf import json_format
 
 from reptile_tf.utils import bars
 from reptile_tf.utils.paths import of_tfds
@@ -32,6 +34,27 @@ def existing(data_dir: str | os.PathLike | None) -> str | None:
             "TFDS's data sets, or make it, for TFDS to download to"
         )
     return known
+
+
+@contextlib.contextmanager
+def named_if_damaged(data_dir: object, name: str) -> Iterator[None]:
+    """Says which data set it is whose description TFDS cannot read.
+
+    Args:
+        data_dir: the folder that TFDS looks into, None for its default.
+        name: of the data set.
+
+    Raises:
+        ValueError: a file of it is cut, or another's.
+    """
+    try:
+        yield
+    except (json_format.ParseError, json.JSONDecodeError) as error:
+        place = data_dir or tfds.core.constants.DATA_DIR
+        raise ValueError(
+            f"data_dir={place} is damaged: in its folder {name}, {error}; "
+            "remove that folder and prepare it again"
+        ) from error
 
 
 def prepare(builder: tfds.core.DatasetBuilder) -> None:

@@ -214,14 +214,14 @@ def test_builder_writes_every_drawing(tmp_path, monkeypatch, file_format):
     )
 
 
-@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("cause", ["file", "full", "damaged"])
 def test_without_a_cache_they_are_drawn_each_time(
-    tmp_path, monkeypatch, capsys, full
+    tmp_path, monkeypatch, capsys, cause
 ):
     monkeypatch.setattr(glyphs, "CHARACTERS", "ABCDE")
     cache = tmp_path / "cache"
     monkeypatch.setenv("REPTILE_TF_CACHE", str(cache))
-    if full:
+    if cause == "full":
         prepare = glyphs._prepare
 
         def no_room(builder):
@@ -230,6 +230,10 @@ def test_without_a_cache_they_are_drawn_each_time(
             prepare(builder)
 
         monkeypatch.setattr(glyphs, "_prepare", no_room)
+    elif cause == "damaged":
+        about = glyphs.Glyphs(data_dir=cache / "tfds").data_path
+        about.mkdir(parents=True)
+        (about / "dataset_info.json").write_text('{"cut')
     else:
         cache.touch()
     train, _, _ = load_classes("glyphs")

@@ -67,6 +67,26 @@ def test_classes_are_divided_and_every_picture_is_of_its_class(folder, capsys):
     assert "Decoding" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "info",
+    [
+        *({}, {"unreadable": []}, {"unreadable": [], "digests": [1]}),
+        {"unreadable": [], "digests": [*range(79), "79"]},
+        {"unreadable": "no", "digests": [*range(80)]},
+    ],
+    ids=str,
+)
+def test_what_is_not_ours_is_decoded_again(folder, capsys, info):
+    load(folder)
+    [about] = (folder.parent / "cache").glob("*.json")
+    content = json.loads(about.read_text())
+    about.write_text(json.dumps(content | {"info": info}))
+    capsys.readouterr()
+    load(folder)
+    assert "Decoding 80 pictures" in capsys.readouterr().out
+    assert json.loads(about.read_text()) == content
+
+
 @pytest.mark.parametrize("change", ["size", "time", "path", "settings"])
 def test_what_has_changed_is_decoded_again(folder, capsys, change):
     load(folder)

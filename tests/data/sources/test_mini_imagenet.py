@@ -435,7 +435,7 @@ def with_sides(pixels):
 
 def test_a_bomb_is_not_decoded():
     for pixels in (10_000, 60_000):
-        with pytest.raises(ValueError, match="it .*decompression bomb"):
+        with pytest.raises(ValueError, match="it .*(50,000,000|bomb)"):
             mini_imagenet_files.encode(with_sides(pixels), "it")
 
 

@@ -298,3 +298,14 @@ def test_a_half_written_folder_is_refused(
 def test_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(ValueError, match="data_dir=.*nowhere is not a folder"):
         load_classes("tfds:tiny_images", tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("content", ["", "[5]", '{"name": "tiny'])
+def test_a_damaged_description_is_named(tmp_path, content):
+    tfds.builder("tiny_images", data_dir=tmp_path).download_and_prepare()
+    [about] = tmp_path.rglob("dataset_info.json")
+    about.write_text(content)
+    with pytest.raises(
+        ValueError, match=f"data_dir={tmp_path} is damaged: .*tiny_images.*rem"
+    ):
+        load_classes("tfds:tiny_images", data_dir=tmp_path)
