@@ -12,7 +12,7 @@ from reptile_tf.utils import log
 # Imports every module, draws with each, and tells what is another after it.
 CODE = """
 import importlib, logging, os, pkgutil, sys, warnings
-import absl.logging, keras, matplotlib, numpy as np, tensorflow as tf
+import absl.logging, grpc, keras, matplotlib, numpy as np, tensorflow as tf
 from absl import flags
 
 def state():

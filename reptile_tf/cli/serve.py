@@ -98,13 +98,8 @@ def main() -> None:
     grpc_place = None
     if GRPC_PORT.value is not None:
         grpc_place = listening.bind(HOST.value, GRPC_PORT.value)
-    models = ServedModels(source)
+    models = ServedModels(source, _tell)
     models.refresh(at_once=True)
-    for folder, reason in (source.left_out() | models.broken()).items():
-        print(
-            f"reptile-tf serve: {folder!r} is left out: {reason}",
-            file=sys.stderr,
-        )
     if not (names := models.names()):
         raise ValueError(
             f"{_given()} holds no NAME/VERSION that can be "
@@ -129,6 +124,11 @@ def main() -> None:
             log_level="info",
             use_colors=False,
         ).run([place])
+
+
+def _tell(folder: str, why: str) -> None:
+    """Says that a folder is not served."""
+    print(f"reptile-tf serve: {folder!r} is left out: {why}", file=sys.stderr)
 
 
 def _given() -> str:

@@ -72,8 +72,8 @@ def expected(learner, task, steps=7):
     return tf.nn.softmax(model(task.query_x, training=False))
 
 
-def close(a, b):
-    np.testing.assert_allclose(a, b, atol=1e-4)
+def close(a, b, atol=1e-4):
+    np.testing.assert_allclose(a, b, atol=atol)
 
 
 def without_python(folder, served, signature, inputs, tmp_path):

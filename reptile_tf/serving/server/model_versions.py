@@ -71,7 +71,7 @@ class Version:
             model = SavedModel(folder)
             model.warm_up()
         except Exception as error:  # whatever a stranger's file brings about
-            self._fail(folder, error)
+            self._fail(error)
         else:
             self.model, self.state = model, "AVAILABLE"
             _log.info("%s is loaded", folder)
@@ -84,14 +84,13 @@ class Version:
         self._tried = None  # it may come back
         _log.info("%s is unloaded", folder)
 
-    def _fail(self, folder: pathlib.Path, error: Exception) -> None:
+    def _fail(self, error: Exception) -> None:
         self.error_code = error_codes_pb2.UNKNOWN
         if isinstance(error, tf.errors.OpError):
             self.error_code = error.error_code
         said = " ".join(str(error).split())[:500]
         self.error_message = f"{type(error).__name__}: {said}"
         self.state = "END"
-        _log.error("%s cannot be loaded: %s", folder, self.error_message)
 
 
 def _files(folder: pathlib.Path) -> list[tuple[str, int, int]]:

@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
-from reptile_tf.serving.server.model_config import ModelConfig
+from reptile_tf.serving.server.model_config import ModelConfig, Source
 from reptile_tf.serving.server.model_versions import (
     ModelVersions,
     NotFound,
@@ -23,11 +23,20 @@ class ServedModels:
     """All models that are served.
 
     Args:
-        source: returns the models that there are now.
+        source: says which models there are.
+        tell: is called with the folder of what cannot be served, and why,
+            once for each.
     """
 
-    def __init__(self, source: Callable[[], Sequence[ModelConfig]]):
-        self._source = source
+    def __init__(
+        self,
+        source: Source,
+        tell: Callable[[str, str], None] = lambda folder, why: _log.warning(
+            "%s is left out: %s", folder, why
+        ),
+    ):
+        self._source, self._tell = source, tell
+        self._told: dict[str, str] = {}
         self._models: dict[str, ModelVersions] = {}
         self._one_at_a_time = threading.Lock()
         self._stopped = threading.Event()
@@ -40,8 +49,9 @@ class ServedModels:
         """
         # Where a folder is gone, what is loaded goes on answering.
         configs: Sequence[ModelConfig] = []
+        left_out: dict[str, str] = {}
         with contextlib.suppress(OSError):
-            configs = self._source()
+            configs, left_out = self._source(), self._source.left_out()
         with self._one_at_a_time:
             changed = False
             for config in configs:
@@ -51,6 +61,11 @@ class ServedModels:
                     changed |= model.refresh(at_once)
             if changed:
                 _settle()
+            left_out |= self._broken()
+            for folder, why in left_out.items():
+                if self._told.get(folder) != why:
+                    self._tell(folder, why)
+            self._told = left_out
 
     @contextlib.contextmanager
     def watched(self, seconds: float) -> Iterator[None]:
@@ -112,7 +127,7 @@ class ServedModels:
             raise no_version(name, number)
         return self._models[name].asked(number, label)
 
-    def broken(self) -> dict[str, str]:
+    def _broken(self) -> dict[str, str]:
         """Returns folder -> what is wrong, of versions that did not load."""
         return {
             str(model.config.folder / str(version.number)): (

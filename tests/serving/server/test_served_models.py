@@ -53,8 +53,21 @@ def write(tmp_path, monkeypatch):
     return write
 
 
+class Source:
+    """The one model `it` below a folder."""
+
+    def __init__(self, folder, **which):
+        self._config = ModelConfig("it", folder / "it", **which)
+
+    def __call__(self):
+        return [self._config]
+
+    def left_out(self):
+        return {}
+
+
 def served(folder, **which):
-    models = ServedModels(lambda: [ModelConfig("it", folder / "it", **which)])
+    models = ServedModels(Source(folder, **which))
     models.refresh(at_once=True)
     return models
 
@@ -195,13 +208,14 @@ def test_the_background_looks_again_whatever_went_wrong(write, tmp_path):
     failures = iter([OSError, RuntimeError])
     seen = threading.Event()
 
-    def source():
-        for error in failures:
-            raise error
-        seen.set()
-        return [ModelConfig("it", tmp_path / "it")]
+    class Failing(Source):
+        def left_out(self):
+            for error in failures:
+                raise error
+            seen.set()
+            return {}
 
-    models = ServedModels(source)
+    models = ServedModels(Failing(tmp_path))
     with models.watched(0.01):
         assert seen.wait(10)
         models.refresh()
@@ -263,3 +277,26 @@ def test_the_warm_up_is_made_before_a_model_answers(
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(ValueError, match="model_base_path=.*missing"):
         ModelFolder(tmp_path / "missing")
+
+
+def test_what_cannot_be_served_is_told_once(write, tmp_path):
+    told = []
+    models = ServedModels(
+        ModelFolder(tmp_path), lambda *about: told.append(about)
+    )
+    write(1)
+    write(2, "KeyError")
+    for _ in range(3):
+        models.refresh(at_once=True)
+    [(folder, why)] = told
+    assert folder == str(tmp_path / "it" / "2")
+    assert why.startswith("it cannot be loaded: KeyError: 'no such operation'")
+    # While it is served, too: names that are no versions, and no models.
+    for name in ("it/newest", "it/01", "a:b/1"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "saved_model.pb").touch()
+    for _ in range(3):
+        models.refresh()
+    names = {folder.removeprefix(f"{tmp_path}/") for folder, _ in told[1:]}
+    assert (names, len(told)) == ({"it/newest", "it/01", "a:b"}, 4)
+    assert models.get("it").version == 1
