@@ -14,6 +14,7 @@ from reptile_tf.serving.server.cancellable import Cancellation
 from reptile_tf.serving.server.saved_models import SavedModel
 
 _LONG = 1.0  # seconds from which on a request is a long one
+_GIVES_WAY = 2.0  # seconds that a long one waits for short ones at most
 
 T = TypeVar("T")
 
@@ -23,6 +24,7 @@ class Computing:
 
     As many short ones as there are cores are computed at a time, and half as
     many long ones beside them; others wait for one of their own kind to end.
+    A long one begins when a core is free, or two seconds later.
     """
 
     def __init__(self) -> None:
@@ -46,6 +48,12 @@ class Computing:
         is_long = model.pace.expect(signature, inputs) > _LONG
         lane = self._long if is_long else self._short
         await lane.acquire()
+        try:
+            if is_long:
+                await self._give_way()
+        except asyncio.CancelledError:
+            lane.release()
+            raise
         cancellation, start = Cancellation(), time.monotonic()
 
         def end(running: asyncio.Future) -> None:
@@ -66,6 +74,12 @@ class Computing:
         except asyncio.CancelledError:
             cancellation.cancel()
             raise
+
+    async def _give_way(self) -> None:
+        """Waits until a core is free, but not for long."""
+        end = time.monotonic() + _GIVES_WAY
+        while self._short.locked() and time.monotonic() < end:
+            await asyncio.sleep(0.05)
 
 
 async def within(seconds: float, work: Awaitable[T]) -> T:

@@ -19,7 +19,7 @@ with extra("serve"):
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _MOST = 1000  # connections at a time
-_PIECES = 1000  # of a body, however short they are
+_PIECES = 200  # of a body, however short they are
 _PIECE = 1024  # bytes of the body for each piece more
 
 

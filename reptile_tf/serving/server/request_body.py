@@ -11,7 +11,7 @@ with extra("serve"):
     from starlette.exceptions import HTTPException
     from starlette.requests import Request
 
-_SHORT_BODY = 2 << 20  # bytes; as many of these as there are requests
+_SHORT_BODY = 1 << 18  # bytes; as many of these as there are requests
 _LONG_BODIES = 4  # of the longest kind, together in memory
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import http.client
 import json
+import os
 import socket
 import threading
 import time
@@ -13,6 +14,7 @@ import pytest
 import running
 import tensorflow as tf
 
+from reptile_tf.serving.server import computing as computing_module
 from reptile_tf.serving.server.computing import Computing
 from reptile_tf.serving.server.pace import Pace
 
@@ -116,6 +118,37 @@ def test_short_requests_do_not_wait_for_long_ones():
         return await asyncio.gather(*long)
 
     assert asyncio.run(both()) == ["long"] * 20
+
+
+def test_a_long_request_gives_way_for_a_while(monkeypatch):
+    model, computing = Blocked(), Computing()
+    model.go_on.set()  # its long ones end at once
+    never = threading.Event()
+
+    class Busy(Blocked):
+        def predict(self, signature, inputs, cancellation):
+            never.wait()
+
+    async def both():
+        short = [
+            asyncio.ensure_future(computing.predict(Busy(), "short", {}))
+            for _ in range(os.cpu_count())
+        ]
+        await asyncio.sleep(0.1)
+        long = asyncio.ensure_future(computing.predict(model, "long", {}))
+        await asyncio.sleep(0.2)
+        assert not long.done()
+        left = asyncio.ensure_future(computing.predict(model, "long", {}))
+        await asyncio.sleep(0)
+        left.cancel()  # which takes no place with it
+        monkeypatch.setattr(computing_module, "_GIVES_WAY", 0.1)
+        again = asyncio.ensure_future(computing.predict(model, "long", {}))
+        async with asyncio.timeout(30):
+            assert await asyncio.gather(long, again) == ["long"] * 2
+        never.set()
+        await asyncio.gather(*short)
+
+    asyncio.run(both())
 
 
 def test_an_error_teaches_nothing_and_ends_the_turn():

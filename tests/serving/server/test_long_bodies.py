@@ -1,7 +1,10 @@
 """The process that reads long bodies."""
 
+import asyncio
 import subprocess
 import sys
+
+from reptile_tf.serving.server.long_bodies import _Turns
 
 SERVER = """
 import asyncio, os
@@ -29,3 +32,25 @@ def test_it_ends_with_its_server_however_that_ends(tmp_path):
     # Both have the pipe, which ends when both have ended.
     said, _ = process.communicate(timeout=60)
     assert (process.returncode, said) == (-9, "[1.0, 2.0]\n")
+
+
+def test_the_shortest_is_read_next_and_who_left_is_passed_over():
+    async def several():
+        turns, order = _Turns(), []
+
+        async def one(size):
+            async with turns.turn(size):
+                order.append(size)
+                await asyncio.sleep(0)
+
+        async with turns.turn(9):
+            tasks = [asyncio.create_task(one(n)) for n in (8, 3, 5, 1, 4)]
+            await asyncio.sleep(0)
+            tasks[3].cancel()
+            await asyncio.sleep(0)
+        tasks[1].cancel()  # whose turn has just come
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await one(7)
+        return order
+
+    assert asyncio.run(several()) == [4, 5, 8, 7]
