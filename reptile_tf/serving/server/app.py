@@ -65,36 +65,26 @@ def application(
             allow_methods=["GET", "POST"],
             allow_headers=["*"],
         )
-    return _Door(app, parts.most_requests)
+    return _AsAProxyIsAsked(app)
 
 
-class _Door:
-    """What every request comes through: no more at a time than there may be.
+class _AsAProxyIsAsked:
+    """Takes requests in absolute form, "GET http://HOST/PATH", too.
 
     Args:
         app: what answers.
-        most: requests at a time.
     """
 
-    def __init__(self, app: Any, most: int):
-        self._app, self._most, self._inside = app, most, 0
+    def __init__(self, app: Any):
+        self._app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        # As a proxy is asked: "GET http://HOST/PATH".
-        if re.match("https?://", scope["path"]):
-            path = urllib.parse.urlsplit(scope["path"]).path or "/"
-            scope = scope | {"path": path, "raw_path": path.encode()}
-        app = self._app
-        if self._inside >= self._most:
-            app = error_answers.too_many()
-        self._inside += 1
-        try:
-            await app(scope, receive, send)
-        finally:
-            self._inside -= 1
+        raw = scope.get("raw_path") or b""
+        if re.match(rb"https?://", raw):
+            raw = re.sub(rb"https?://[^/]*", b"", raw, count=1) or b"/"
+            path = urllib.parse.unquote(raw.decode("ascii"))
+            scope = scope | {"path": path, "raw_path": raw}
+        await self._app(scope, receive, send)
 
 
 class _Endpoints:
@@ -142,10 +132,11 @@ class _Endpoints:
             numbers = model.most_numbers
             most = _BYTES_BESIDE + _BYTES_OF_A_NUMBER * (numbers or 1 << 40)
             async with self._bodies.read(request, most) as body:
-                content = await unless(
-                    _gone(request),
-                    within(self._parts.timeout, self._answer(model, body)),
-                )
+                with self._parts.requests.one_more():
+                    content = await unless(
+                        _gone(request),
+                        within(self._parts.timeout, self._answer(model, body)),
+                    )
             if content is None:
                 raise ClientDisconnect
         return Response(content, media_type="application/json")

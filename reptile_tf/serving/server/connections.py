@@ -20,7 +20,7 @@ with extra("serve"):
 
 _MOST = 1000  # connections at a time
 _PIECES = 200  # of a body, however short they are
-_PIECE = 1024  # bytes of the body for each piece more
+_PIECE = 256  # bytes of the body for each piece more
 
 
 def protocol(timeout: float, most: int | None = None) -> type[H11Protocol]:
@@ -67,13 +67,14 @@ class _Impatient(H11Protocol):
             self._await_head()
         else:  # it is there; the application minds the body
             self._stop_awaiting_head()
-            self.crowd.busy(self)
+            self._note_request()
 
     def on_response_complete(self) -> None:
         self.crowd.idle(self)
         super().on_response_complete()
-        if not self.cycle.response_complete:  # the next was there already
-            self.crowd.busy(self)
+        self._note_request()  # the next may have been there already
+        if self.transport.is_closing():
+            self._close_soon()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.crowd.leave(self)
@@ -110,8 +111,21 @@ class _Impatient(H11Protocol):
             for event in events:
                 self.transport.write(self.conn.send(event) or b"")
             self.transport.close()
+            self._close_soon()
         except h11.LocalProtocolError:  # an answer has begun
             self.transport.abort()
+        if self.cycle is not None:  # nobody waits for its answer
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+
+    def _note_request(self) -> None:
+        cycle = self.cycle
+        if not cycle.response_complete and not cycle.more_body:
+            self.crowd.busy(self)
+
+    def _close_soon(self) -> None:
+        """Closes it, also if the client does not read what was sent."""
+        self.loop.call_later(self.timeout, self.transport.abort)
 
     def _await_head(self) -> None:
         if self._head is None:
@@ -150,8 +164,7 @@ class _Counting(h11.Connection):
             if self._pieces > _PIECES + self._bytes // _PIECE:
                 self.refusal = (
                     f"The body comes in {self._pieces} pieces for "
-                    f"{self._bytes} bytes; send it in pieces of {_PIECE} bytes "
-                    "or more"
+                    f"{self._bytes} bytes; send it in pieces of 4 KiB or more"
                 )
                 raise h11.RemoteProtocolError(self.refusal)
         return event

@@ -6,8 +6,8 @@ from typing import Any
 class Crowd:
     """The connections that are open; the longest idle makes room.
 
-    A connection is idle until the head of a request is there, and again when
-    the request is answered.
+    A connection is idle until a request is there as a whole, and again when
+    that is answered.
 
     Args:
         most: connections that may be open at a time.
@@ -28,7 +28,7 @@ class Crowd:
             longest.transport.abort()
 
     def busy(self, connection: Any) -> None:
-        """Takes note that the head of a request is there."""
+        """Takes note that a request is there."""
         self._idle.pop(connection, None)
 
     def idle(self, connection: Any) -> None:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from reptile_tf.serving.server import failures
 from reptile_tf.serving.server.model_versions import NotFound
+from reptile_tf.serving.server.requests import TooManyError
 from reptile_tf.utils.extras import extra
 
 with extra("serve"):
@@ -22,13 +23,6 @@ with extra("serve"):
 def malformed(request: Request) -> str:
     """Returns the message about a request that is none of the API."""
     return f"Malformed request: {request.method} {request.url.path}"
-
-
-def too_many() -> Response:
-    """Returns the answer to a request that there is no room for."""
-    answer = _answer(503, "Too many requests at a time; try again")
-    answer.headers["retry-after"] = "1"
-    return answer
 
 
 async def answer(request: Request, error: Exception) -> Response:
@@ -48,6 +42,7 @@ async def answer_http_error(request: Request, error: HTTPException) -> Response:
 HANDLERS: dict[type[Exception], Any] = {
     HTTPException: answer_http_error,
     NotFound: answer,
+    TooManyError: answer,
     TimeoutError: answer,
     ValueError: answer,
     ClientDisconnect: answer,  # which nobody reads

@@ -8,6 +8,7 @@ from tensorflow.core.protobuf import error_codes_pb2 as codes
 
 from reptile_tf.serving.server import refusals
 from reptile_tf.serving.server.model_versions import NotFound
+from reptile_tf.serving.server.requests import TooManyError
 from reptile_tf.utils.extras import extra
 
 with extra("serve"):
@@ -69,6 +70,8 @@ def of(error: BaseException) -> Failure:
             code = codes.CANCELLED
         case tf.errors.OpError():
             code, message = error.error_code, refusals.reason(error.message)
+        case TooManyError():
+            code = codes.RESOURCE_EXHAUSTED
         case MemoryError():
             code = codes.RESOURCE_EXHAUSTED
             message = "There is not enough memory for the request"

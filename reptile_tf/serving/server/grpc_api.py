@@ -1,5 +1,6 @@
 """TF Serving's gRPC API: Predict, GetModelMetadata and GetModelStatus."""
 
+import asyncio
 import math
 import socket
 from collections.abc import Mapping
@@ -25,6 +26,11 @@ with extra("serve"):
         prediction_service_pb2_grpc,
     )
 
+_STREAMS = 100  # of a connection, at a time
+_IDLE_MS = 75_000  # that a connection may have no stream
+_AGE_MS = 600_000  # after which a client connects anew, by itself
+_CONNECTIONS = 200
+
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _STATES = get_model_status_pb2.ModelVersionStatus.State
 
@@ -40,11 +46,17 @@ async def start(
         max_bytes: longest request, and longest answer.
     """
     server = grpc.aio.server(
-        maximum_concurrent_rpcs=parts.most_requests,
         options=[
             ("grpc.max_receive_message_length", max_bytes),
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", 0),
+            # Of what a client opens and sends nothing on: requests are
+            # counted when they are there.
+            ("grpc.max_concurrent_streams", _STREAMS),
+            ("grpc.max_connection_idle_ms", _IDLE_MS),
+            ("grpc.max_connection_age_ms", _AGE_MS),
+            ("grpc.max_connection_age_grace_ms", round(1000 * parts.timeout)),
+            ("grpc.max_allowed_incoming_connections", _CONNECTIONS),
         ],
     )
     services = _Services(parts, max_bytes)
@@ -82,9 +94,10 @@ class _Services(
             model = self._asked(request.model_spec)
             with self._parts.metrics.request(request.model_spec.name, "GRPC"):
                 # It is cancelled when the client goes, or its deadline passes.
-                return await within(
-                    self._parts.timeout, self._predict(request, model)
-                )
+                with self._parts.requests.one_more():
+                    return await within(
+                        self._parts.timeout, self._predict(request, model)
+                    )
         except Exception as error:
             await _refuse(context, error)
 
@@ -138,10 +151,9 @@ class _Services(
         )
         dtypes = model.dtypes[signature]
         json_codec.require_inputs(request.inputs, dtypes, "the request")
-        inputs = {
-            name: _array(name, tensor, dtypes[name], self._max_bytes)
-            for name, tensor in request.inputs.items()
-        }
+        most = model.most_numbers or self._max_bytes // 8
+        _require_sizes(request.inputs, most)
+        inputs = await asyncio.to_thread(_arrays, request.inputs, dtypes)
         outputs = await self._parts.computing.predict(model, signature, inputs)
         answer = predict_pb2.PredictResponse()
         answer.model_spec.CopyFrom(_spec(request.model_spec, model))
@@ -166,32 +178,38 @@ def _spec(asked: model_pb2.ModelSpec, model: SavedModel) -> model_pb2.ModelSpec:
     return spec
 
 
-def _array(
-    name: str, tensor: Any, dtype: np.dtype, max_bytes: int
-) -> np.ndarray:
-    """Returns the array that a tensor is.
+def _require_sizes(inputs: Mapping[str, Any], most: int) -> None:
+    """Refuses tensors that are larger together than requests may be.
 
-    Raises:
-        ValueError: it is of another type, or larger than requests may be: one
-            number stands for any number of equal ones.
+    One number of a tensor stands for any number of equal ones.
     """
-    sizes = [dim.size for dim in tensor.tensor_shape.dim]
-    count = math.prod(sizes)
-    if min(sizes, default=0) < 0 or count * dtype.itemsize > max_bytes:
-        raise ValueError(
-            f"{name} must be a tensor of at most {max_bytes} bytes; received "
-            f"shape {sizes}"[:300]
-        )
-    try:
-        received = tf.as_dtype(tensor.dtype).as_numpy_dtype
-        array = tf.make_ndarray(tensor)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} is no tensor: {error}") from error
-    if np.dtype(received) != dtype:
-        raise ValueError(
-            f"{name} must be of type {dtype}; received {np.dtype(received)}"
-        )
-    return array
+    count = 0
+    for name, tensor in inputs.items():
+        sizes = [dim.size for dim in tensor.tensor_shape.dim]
+        count += math.prod(sizes)
+        if min(sizes, default=0) < 0 or count > most:
+            raise ValueError(
+                f"{name} is too large: a request has at most {most} numbers; "
+                f"received shape {sizes}"[:300]
+            )
+
+
+def _arrays(
+    inputs: Mapping[str, Any], dtypes: Mapping[str, np.dtype]
+) -> dict[str, np.ndarray]:
+    """Returns the arrays that tensors are."""
+    arrays = {}
+    for name, tensor in inputs.items():
+        try:
+            received = np.dtype(tf.as_dtype(tensor.dtype).as_numpy_dtype)
+            arrays[name] = tf.make_ndarray(tensor)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name} is no tensor: {error}") from error
+        if received != dtypes[name]:
+            raise ValueError(
+                f"{name} must be of type {dtypes[name]}; received {received}"
+            )
+    return arrays
 
 
 def _filtered(

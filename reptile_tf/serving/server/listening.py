@@ -4,7 +4,9 @@ import socket
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Returns a socket that has a port, but takes no connections yet.
+    """Returns a socket that has a port, where clients wait until it answers.
+
+    A port without anybody who listens could be another's, too.
 
     Args:
         host: the address to listen at.
@@ -24,6 +26,7 @@ def bind(host: str, port: int) -> socket.socket:
     place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         place.bind((host, port))
+        place.listen()
     except OSError as error:
         place.close()
         raise ValueError(

@@ -6,13 +6,14 @@ parsed here, others are answered.
 
 import asyncio
 import concurrent.futures
-import contextlib
+import gc
 import heapq
 import itertools
 import multiprocessing
 import os
+import signal
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -22,7 +23,6 @@ from reptile_tf.utils.extras import extra
 with extra("serve"):
     from starlette.exceptions import HTTPException
 
-_BODIES = 100  # that a process reads before another takes its place
 _NICE = 10  # what computes goes first
 
 
@@ -34,26 +34,22 @@ class _Turns:
         self._waiting: list[tuple[int, int, asyncio.Future]] = []
         self._numbers = itertools.count()
 
-    @contextlib.asynccontextmanager
-    async def turn(self, size: int) -> AsyncIterator[None]:
-        """Waits for a turn, which ends with the block."""
-        if self._taken:
-            waiting = asyncio.get_running_loop().create_future()
-            entry = size, next(self._numbers), waiting
-            heapq.heappush(self._waiting, entry)
-            try:
-                await waiting
-            except asyncio.CancelledError:
-                if waiting.done() and not waiting.cancelled():
-                    self._pass_on()  # it had come
-                raise
-        self._taken = True
+    async def take(self, size: int) -> None:
+        """Waits for a turn, which ends with `pass_on`."""
+        if not self._taken:
+            self._taken = True
+            return
+        waiting = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (size, next(self._numbers), waiting))
         try:
-            yield
-        finally:
-            self._pass_on()
+            await waiting
+        except asyncio.CancelledError:
+            if waiting.done() and not waiting.cancelled():
+                self.pass_on()  # it had come
+            raise
 
-    def _pass_on(self) -> None:
+    def pass_on(self) -> None:
+        """Ends a turn."""
         while self._waiting:
             *_, waiting = heapq.heappop(self._waiting)
             if not waiting.done():
@@ -65,6 +61,9 @@ class _Turns:
 def _begin() -> None:
     """Is run in the process when it starts."""
     os.nice(_NICE)
+    # JSON has no cycles; to look for them takes most of the time to read it.
+    gc.disable()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server
     threading.Thread(target=_end_with_server, daemon=True).start()
 
 
@@ -93,35 +92,44 @@ class LongBodies:
         Raises:
             HTTPException: it could not be read (status 503).
         """
-        async with self._turns.turn(len(body)):
-            try:
-                return await self._read(bytes(body), signatures)
-            except concurrent.futures.BrokenExecutor as error:
-                self._pool = None
-                message = "The request could not be read; try again"
-                raise HTTPException(503, message) from error
-
-    async def _read(
-        self, body: bytes, signatures: Mapping[str, Mapping[str, np.dtype]]
-    ) -> json_codec.Request:
-        if self._pool is None:
-            self._pool = concurrent.futures.ProcessPoolExecutor(
-                1,
-                multiprocessing.get_context("spawn"),
-                _begin,
-                max_tasks_per_child=_BODIES,
-            )
-        running = asyncio.get_running_loop().run_in_executor(
-            self._pool, json_codec.read, body, signatures
-        )
+        await self._turns.take(len(body))
+        try:
+            running = self._begin(bytes(body), signatures)
+        except BaseException:
+            self._turns.pass_on()
+            raise
+        # The process is busy until then, whoever waits for it.
+        running.add_done_callback(self._ended)
         try:
             return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            with contextlib.suppress(Exception):
-                await running  # which keeps the process busy
-            raise
+        except concurrent.futures.BrokenExecutor as error:
+            raise _again() from error
+
+    def _begin(
+        self, body: bytes, signatures: Mapping[str, Mapping[str, np.dtype]]
+    ) -> asyncio.Future[json_codec.Request]:
+        if self._pool is None:
+            self._pool = concurrent.futures.ProcessPoolExecutor(
+                1, multiprocessing.get_context("spawn"), _begin
+            )
+        try:
+            return asyncio.get_running_loop().run_in_executor(
+                self._pool, json_codec.read, body, signatures
+            )
+        except concurrent.futures.BrokenExecutor as error:
+            self._pool = None
+            raise _again() from error
+
+    def _ended(self, running: asyncio.Future) -> None:
+        if isinstance(running.exception(), concurrent.futures.BrokenExecutor):
+            self._pool = None
+        self._turns.pass_on()
 
     def close(self) -> None:
         """Ends the process."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _again() -> HTTPException:
+    return HTTPException(503, "The request could not be read; try again")

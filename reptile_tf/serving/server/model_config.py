@@ -32,14 +32,14 @@ class ModelConfig:
         name: of the model.
         folder: that holds its versions.
         newest: how many of the newest versions; None for all.
-        only: the versions that are served; any if empty.
+        only: the versions that are served; None for any.
         labels: label -> version, for URLs.
     """
 
     name: str
     folder: pathlib.Path
     newest: int | None = 1
-    only: tuple[int, ...] = ()
+    only: tuple[int, ...] | None = None
     labels: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def candidates(self) -> list[int]:
@@ -49,7 +49,7 @@ class ModelConfig:
         after those are for where one cannot be loaded.
         """
         found = find_versions(self.folder)
-        return [v for v in found if not self.only or v in self.only]
+        return [v for v in found if self.only is None or v in self.only]
 
 
 class Source(Protocol):
@@ -179,7 +179,9 @@ class ConfigFile:
             one.name,
             local("base_path", one.base_path),
             newest,
-            tuple(policy.specific.versions),
+            tuple(policy.specific.versions)
+            if policy.HasField("specific")
+            else None,
             dict(one.version_labels),
         )
 

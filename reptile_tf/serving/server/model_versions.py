@@ -129,7 +129,7 @@ class ModelVersions:
             Whether a version was loaded or unloaded.
         """
         candidates = self.config.candidates()
-        before = self._answering()
+        before = self.loaded()
         chosen: list[int] = []
         for number in candidates:
             if len(chosen) == self.config.newest:
@@ -143,7 +143,7 @@ class ModelVersions:
         for number, version in list(self._versions.items()):
             if number not in candidates and version.model is None:
                 del self._versions[number]
-        return before != self._answering()
+        return before != self.loaded()
 
     def get(self, number: int | None, label: str | None) -> SavedModel:
         """Returns a version that answers.
@@ -181,6 +181,10 @@ class ModelVersions:
             raise no_version(self.config.name, number)
         return found
 
+    def loaded(self) -> set[int]:
+        """Returns the versions that answer."""
+        return {v.number for v in self.states() if v.model is not None}
+
     def _number(self, number: int | None, label: str | None) -> int | None:
         if label is None:
             return number
@@ -196,9 +200,6 @@ class ModelVersions:
         """Returns the versions, highest first."""
         known = list(self._versions.values())
         return sorted(known, key=lambda v: v.number, reverse=True)
-
-    def _answering(self) -> set[int]:
-        return {v.number for v in self.states() if v.model is not None}
 
     def _folder(self, number: int) -> pathlib.Path:
         return self.config.folder / str(number)

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 _WEIGHT = 0.5  # of the newest request in what is remembered
+_STEP = 20  # examples that an inner step takes as long as, about
+_LITTLE = 200  # work of which most of the time is none of it
 
 
 class Pace:
@@ -33,22 +35,19 @@ class Pace:
             seconds: that it took.
             ended: whether it came to its end; if not, it would have taken more.
         """
-        pace = seconds / _work(inputs)
+        work = _work(inputs)
+        if work < _LITTLE and signature in self._seconds:
+            return
+        pace = seconds / work
         before = self._seconds.get(signature, pace)
         mean = before + _WEIGHT * (pace - before)
         self._seconds[signature] = mean if ended else max(before, pace)
 
 
 def _work(inputs: Mapping[str, Any]) -> float:
-    """Returns the inner steps of a request and its examples, together.
-
-    A step takes longer than an example, but a request of much work takes
-    longer than one of little.
-    """
+    """Returns the examples of a request, and its inner steps as examples."""
     sizes = [np.shape(value) for value in inputs.values()]
     rows = max((size[0] for size in sizes if size), default=1)
-    steps = inputs.get("steps", 0)
-    whole = np.issubdtype(np.asarray(steps).dtype, np.integer)
-    return (
-        1 + rows + (max(int(steps), 0) if np.size(steps) == 1 and whole else 0)
-    )
+    steps = np.asarray(inputs.get("steps", 0))
+    counted = steps.ndim == 0 and np.issubdtype(steps.dtype, np.integer)
+    return 1 + rows + (_STEP * max(steps.item(), 0) if counted else 0)

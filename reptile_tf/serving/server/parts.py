@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from reptile_tf.serving.server.computing import Computing
 from reptile_tf.serving.server.metrics import Metrics
+from reptile_tf.serving.server.requests import Requests
 from reptile_tf.serving.server.served_models import ServedModels
 
 
@@ -15,11 +16,11 @@ class Parts(NamedTuple):
         computing: what computes.
         metrics: what is counted.
         timeout: seconds that a request may take, once it is received.
-        most_requests: of each API, that are under way at a time.
+        requests: those that are under way.
     """
 
     models: ServedModels
     computing: Computing
     metrics: Metrics
     timeout: float
-    most_requests: int
+    requests: Requests

@@ -57,7 +57,8 @@ class BodyReader:
         try:
             await self._receive(request, received, most)
             body: bytes | bytearray = received
-            if coding := request.headers.get("content-encoding"):
+            coding = request.headers.get("content-encoding", "identity")
+            if coding.strip().lower() != "identity":
                 body = await asyncio.to_thread(
                     _inflated, received, coding, most
                 )
@@ -104,6 +105,7 @@ def _inflated(body: bytearray, coding: str, most: int) -> bytes:
         raise HTTPException(400, f"The body is no gzip: {error}") from error
     if len(content) > most:
         raise _too_long(most)
-    if not inflater.eof:
-        raise HTTPException(400, "The body is no gzip: it ends too early")
+    if not inflater.eof or inflater.unused_data:
+        what = "goes on behind its end" if inflater.eof else "ends too early"
+        raise HTTPException(400, f"The body is no gzip: it {what}")
     return content

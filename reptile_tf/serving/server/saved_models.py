@@ -6,6 +6,7 @@ import math
 import os
 import pathlib
 import re
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +20,8 @@ from reptile_tf.serving import warmup
 from reptile_tf.serving.server import refusals
 from reptile_tf.serving.server.cancellable import Cancellation
 from reptile_tf.serving.server.pace import Pace
+
+_WARM_UP = 120.0  # seconds that all requests of a warm-up may take
 
 _VERSION = "0|[1-9][0-9]{0,17}"
 
@@ -101,15 +104,29 @@ class SavedModel:
 
         Raises:
             ValueError: one of them is refused.
-            tf.errors.OpError: one of them fails, or the file is not whole.
+            tf.errors.OpError: one of them fails, or the file is not whole, or
+            they take too long.
         """
         requests = list(warmup.read(self._folder / warmup.PLACE))
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(lambda asked: self.predict(*asked), requests))
-        for signature, inputs in requests:
-            start = time.monotonic()
-            self.predict(signature, inputs)
-            self.pace.note(signature, inputs, time.monotonic() - start)
+        cancellation = Cancellation()
+        timer = threading.Timer(_WARM_UP, cancellation.cancel)
+        timer.start()
+        try:
+            with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+                list(
+                    pool.map(
+                        lambda asked: self.predict(
+                            asked[0], asked[1], cancellation
+                        ),
+                        requests,
+                    )
+                )
+            for signature, inputs in requests:
+                start = time.monotonic()
+                self.predict(signature, inputs, cancellation)
+                self.pace.note(signature, inputs, time.monotonic() - start)
+        finally:
+            timer.cancel()
 
     @functools.cached_property
     def dtypes(self) -> dict[str, dict[str, np.dtype]]:

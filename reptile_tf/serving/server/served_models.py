@@ -59,6 +59,10 @@ class ServedModels:
                 self._models[config.name] = model
                 with contextlib.suppress(OSError):
                     changed |= model.refresh(at_once)
+            known = {config.name for config in configs}
+            for name in set(self._models) - known if configs else ():
+                if not self._models[name].loaded():
+                    del self._models[name]
             if changed:
                 _settle()
             left_out |= self._broken()
@@ -90,7 +94,7 @@ class ServedModels:
         return [
             name
             for name, model in sorted(self._models.items())
-            if any(version.model for version in model.states())
+            if model.loaded()
         ]
 
     def get(

@@ -16,6 +16,7 @@ from reptile_tf.serving.server.long_bodies import LongBodies
 from reptile_tf.serving.server.metrics import Metrics
 from reptile_tf.serving.server.parts import Parts
 from reptile_tf.serving.server.request_body import BodyReader
+from reptile_tf.serving.server.requests import Requests
 from reptile_tf.serving.server.served_models import ServedModels
 from reptile_tf.utils.extras import extra
 
@@ -40,7 +41,8 @@ class Server(uvicorn.Server):
         cors: whether pages from other origins may ask.
         grpc_place: where gRPC is answered, of `listening.bind`; None for
             nowhere.
-        most_requests: at a time, of each API; one more gets status 503.
+        most_requests: that are received and not answered; one more gets
+            status 503.
         most_connections: at a time, of which the longest idle is closed for one
             more; None for as many as the process can have, up to a thousand.
         announce: is called once it answers.
@@ -62,7 +64,11 @@ class Server(uvicorn.Server):
         **settings: Any,
     ):
         self._parts = Parts(
-            models, Computing(), Metrics(models), timeout, most_requests
+            models,
+            Computing(),
+            Metrics(models),
+            timeout,
+            Requests(most_requests),
         )
         self._long_bodies = LongBodies()
         self._max_body_bytes, self._grpc_place = max_body_bytes, grpc_place

@@ -152,8 +152,11 @@ def _whole_numbers(
 def _numbers(name: str, elements: Sequence[Any], dtype: np.dtype) -> np.ndarray:
     what = f"finite numbers, such as 0.5, of type {dtype}"
     _require_types(name, elements, {int, float}, what)
-    with np.errstate(over="ignore"):
-        array = np.array(elements, dtype)
+    try:
+        with np.errstate(over="ignore"):
+            array = np.array(elements, dtype)
+    except OverflowError:  # a whole number of hundreds of digits
+        raise ValueError(f"{name} must be {what}, up to 1.8e308") from None
     # As TF Serving, which takes no whole number that may not be exact, and
     # none that becomes infinite.
     exact = 2 ** (np.finfo(dtype).nmant + 1)

@@ -5,6 +5,7 @@ import contextlib
 import http.client
 import json
 import shutil
+import socket
 import time
 
 import numpy as np
@@ -160,7 +161,11 @@ def test_a_url_as_a_proxy_is_asked(ask, port):
         assert status == 200 and "model_version_status" in answer
     path = f"http://127.0.0.1:{port}/v1/models/line:predict"
     assert ask("POST", path, {"inputs": GIVEN})[0] == 200
-    assert ask("GET", "http://")[0] == 400
+    for path in ("http://", "https://x?y"):
+        assert ask("GET", path)[0] == 400
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(b"GET http://[ HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b" 400 " in connection.recv(100)
 
 
 def test_a_connection_outlasts_a_pause(port, ask):

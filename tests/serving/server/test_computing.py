@@ -9,12 +9,15 @@ import socket
 import threading
 import time
 
+import grpc
 import numpy as np
 import pytest
 import running
 import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from reptile_tf.serving.server import computing as computing_module
+from reptile_tf.serving.server import listening
 from reptile_tf.serving.server.computing import Computing
 from reptile_tf.serving.server.pace import Pace
 
@@ -43,8 +46,20 @@ def models(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def port(models):
-    with running.serving(models, timeout=TIMEOUT) as port:
+def grpc_place():
+    return listening.bind("127.0.0.1", 0)
+
+
+@pytest.fixture(scope="module")
+def address(grpc_place):
+    return listening.address(grpc_place)
+
+
+@pytest.fixture(scope="module")
+def port(models, grpc_place, address):
+    with running.serving(
+        models, timeout=TIMEOUT, grpc_place=grpc_place
+    ) as port:
         yield port
 
 
@@ -70,6 +85,25 @@ def test_a_request_that_takes_too_long_is_ended(port, models):
     while model.pace.expect("serving_default", given) < TIMEOUT / 2:
         assert time.monotonic() - start < 10 * TIMEOUT
         time.sleep(0.01)
+
+
+def test_over_grpc_it_ends_too(port, address, models):
+    """At the server's deadline, and when the client goes."""
+    asked = predict_pb2.PredictRequest()
+    asked.model_spec.name = "loop"
+    asked.inputs["steps"].CopyFrom(tf.make_tensor_proto(ENDLESS))
+    with grpc.insecure_channel(address) as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.Predict(asked)
+        assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        assert "longer than the 0.5 seconds" in caught.value.details()
+        for _ in range(8):
+            with pytest.raises(grpc.RpcError):
+                stub.Predict(asked, timeout=0.05)
+        asked.inputs["steps"].CopyFrom(tf.make_tensor_proto(3))
+        answer = stub.Predict(asked)
+        assert tf.make_ndarray(answer.outputs["made"]) == 3
 
 
 def test_what_is_computed_ends_when_the_client_goes(models):
@@ -169,18 +203,29 @@ def test_an_error_teaches_nothing_and_ends_the_turn():
     assert Refusing.pace.expect("it", {"steps": 10**6}) == 0
 
 
-def test_the_pace_is_of_steps_and_examples_together():
+def test_the_pace_is_of_examples_and_of_steps_as_twenty():
     pace = Pace()
-    given = {"steps": np.int32(7), "x": np.zeros([2, 3]), "y": np.zeros(1)}
+    given = {"steps": np.int32(50), "x": np.zeros([99, 3]), "y": np.zeros(1)}
     assert pace.expect("it", given) == 0  # of which nothing is known
-    pace.note("it", given, 1.0)
-    assert pace.expect("it", given) == pytest.approx(1)
-    assert pace.expect("it", {"x": np.zeros(4)}) == pytest.approx(0.5)
+    pace.note("it", given, 1.1)
+    assert pace.expect("it", given) == pytest.approx(1.1)
+    assert pace.expect("it", {"x": np.zeros(99)}) == pytest.approx(0.1)
     assert pace.expect("other", given) == 0
-    pace.note("it", given, 2.0)
-    assert pace.expect("it", given) == pytest.approx(1.5)
+    pace.note("it", given, 2.2)
+    assert pace.expect("it", given) == pytest.approx(1.65)
     # What was ended early would have taken more; it does not make it less.
-    pace.note("it", given, 1.0, ended=False)
-    assert pace.expect("it", given) == pytest.approx(1.5)
-    pace.note("it", given, 3.0, ended=False)
-    assert pace.expect("it", given) == pytest.approx(3)
+    pace.note("it", given, 1.1, ended=False)
+    assert pace.expect("it", given) == pytest.approx(1.65)
+    pace.note("it", given, 3.3, ended=False)
+    assert pace.expect("it", given) == pytest.approx(3.3)
+    # Of a request of little, most of the time is none of its work.
+    pace.note("it", {"steps": np.int32(0), "x": np.zeros(1)}, 1.0)
+    assert pace.expect("it", given) == pytest.approx(3.3)
+
+
+@pytest.mark.parametrize("steps", [[1], [[2]], "a", 1.5, -3, True, None])
+def test_steps_that_are_none_are_none(steps):
+    """The graph refuses them, after it was reckoned how long that takes."""
+    pace = Pace()
+    pace.note("it", {"steps": np.asarray(steps), "x": np.zeros(199)}, 1.0)
+    assert pace.expect("it", {"x": np.zeros(199)}) == pytest.approx(1)

@@ -6,10 +6,12 @@ import http.client
 import json
 import logging
 import socket
+import time
 import types
 
 import pytest
 import running
+from rest_requests import GIVEN
 
 from reptile_tf.serving.server import connections
 from reptile_tf.serving.server.crowd import Crowd
@@ -80,27 +82,46 @@ def test_idle_clients_keep_nobody_out(crowded):
             assert idle[0].recv(10) == b""  # closed
 
 
+def test_heads_without_a_body_keep_nobody_out(crowded):
+    with contextlib.ExitStack() as stack:
+        for _ in range(50):
+            connection = stack.enter_context(connect(crowded))
+            connection.sendall(POST + b"Content-Length: 100\r\n\r\n{")
+        asking = stack.enter_context(connect(crowded))
+        asking.sendall(STATUS)
+        assert answer(asking)[0] == 200
+
+
 def test_requests_are_limited_and_told_so(served_models):
-    """In JSON, and not by the number of connections."""
-    with (
-        running.serving(served_models, most_requests=2) as port,
-        contextlib.ExitStack() as stack,
-    ):
-        several = [stack.enter_context(connect(port)) for _ in range(5)]
-        for connection in several:
-            connection.sendall(STATUS)
+    """In JSON, and not by the number of connections, or of their heads."""
+    body = json.dumps({"inputs": GIVEN}).encode()
+    with running.serving(served_models, most_requests=0) as port:
+        with connect(port) as connection:
+            for _ in range(2):
+                connection.sendall(
+                    POST + f"Content-Length: {len(body)}\r\n\r\n".encode()
+                )
+                connection.sendall(body)
+                status, _, told = answer(connection)
+                told = json.loads(told)
+                assert status == 503
+                message = "Too many requests at a time; try again"
+                assert told == {"error": message}
+            connection.sendall(STATUS)  # which computes nothing
             assert answer(connection)[0] == 200
-        for connection in several[:2]:
-            connection.sendall(POST + b"Content-Length: 9\r\n\r\n")
-        several[2].sendall(STATUS)
-        status, headers, told = answer(several[2])
-        assert (status, headers["retry-after"]) == (503, "1")
-        told = json.loads(told)
-        assert told == {"error": "Too many requests at a time; try again"}
-        several[0].sendall(b"{'nothing")  # which is answered
-        assert answer(several[0])[0] == 400
-        several[3].sendall(STATUS)
-        assert answer(several[3])[0] == 200
+
+
+def test_who_reads_no_answer_is_closed(port):
+    """Though the system takes in what is sent, and the body is refused."""
+    head = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+    ask = b"GET /v1/models/line/metadata HTTP/1.1\r\nHost: x\r\n\r\n"
+    with connect(port) as connection:
+        connection.sendall(ask * 100 + head + chunked(b" " * 1100, 1))
+        start = time.monotonic()
+        with pytest.raises(OSError):
+            while time.monotonic() - start < 20:
+                connection.sendall(b" ")
+                time.sleep(0.1)
 
 
 def chunked(content, size):

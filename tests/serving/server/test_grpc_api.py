@@ -1,7 +1,7 @@
 """gRPC, by the public stubs of TF Serving; and REST beside it."""
 
 import contextlib
-import time
+import threading
 
 import grpc
 import numpy as np
@@ -158,7 +158,7 @@ def test_what_does_not_fit_is_refused_with_its_name(predictions):
 
 
 @pytest.mark.parametrize(
-    "sizes", [[10**12, 1], [-1, 1], [2**62, 2**62], [3] * 300]
+    "sizes", [[10**12, 1], [-1, 1], [2**62, 2**62], [3] * 200]
 )
 def test_a_tensor_does_not_become_larger_than_it_was_sent(predictions, sizes):
     """One number stands for as many as the shape says."""
@@ -167,7 +167,16 @@ def test_a_tensor_does_not_become_larger_than_it_was_sent(predictions, sizes):
     del shape.dim[:]
     for size in sizes:
         shape.dim.add(size=size)
-    with refused(grpc.StatusCode.INVALID_ARGUMENT, "query_inputs"):
+    with refused(grpc.StatusCode.INVALID_ARGUMENT, "query_inputs is too large"):
+        predictions.Predict(asked)
+
+
+def test_a_request_has_no_more_numbers_than_its_model_can_need(predictions):
+    """Of three inputs of up to a thousand, and the steps."""
+    asked = request()
+    for name in ("support_inputs", "query_inputs"):
+        asked.inputs[name].tensor_shape.dim[0].size = 1600
+    with refused(grpc.StatusCode.INVALID_ARGUMENT, "at most 3001 numbers"):
         predictions.Predict(asked)
 
 
@@ -183,14 +192,26 @@ def test_versions_and_labels(places, predictions):
         predictions.Predict(asked)
 
 
-def test_a_deadline_of_the_client(predictions):
-    start = time.monotonic()
-    with refused(grpc.StatusCode.DEADLINE_EXCEEDED, ""):
-        predictions.Predict(
-            request(inputs=INPUTS | {"steps": np.int32(1000)}), timeout=1e-4
+def test_streams_without_a_message_keep_nobody_out(places, predictions):
+    own = [("grpc.use_local_subchannel_pool", 1)]  # a connection of its own
+    with grpc.insecure_channel(places[0], own) as other:
+        call = other.stream_unary(
+            "/tensorflow.serving.PredictionService/Predict",
+            request_serializer=predict_pb2.PredictRequest.SerializeToString,
         )
-    assert time.monotonic() - start < 10
-    assert arrays(predictions.Predict(request()))["predictions"].shape == (2, 1)
+        over, held = threading.Event(), []
+
+        def nothing():
+            over.wait()
+            yield from ()
+
+        for _ in range(300):
+            held.append(call.future(nothing()))
+        answer = predictions.Predict(request(), timeout=30)
+        assert arrays(answer)["predictions"].shape == (2, 1)
+        for one in held:
+            one.cancel()
+        over.set()
 
 
 def test_a_port_of_grpc_that_is_taken(places):

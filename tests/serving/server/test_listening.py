@@ -95,6 +95,14 @@ def test_a_port_in_use_is_one_line(folders):
             listening.bind("127.0.0.1", port)
 
 
+def test_a_port_is_taken_from_the_start():
+    """Before anybody answers there, so that two do not load for one port."""
+    with listening.bind("127.0.0.1", 0) as place:
+        port = place.getsockname()[1]
+        with pytest.raises(ValueError, match="Address already in use"):
+            listening.bind("127.0.0.1", port)
+
+
 def test_addresses_that_are_not_here_and_those_of_two_kinds():
     with pytest.raises(ValueError, match="cannot listen at 192.0.2.1"):
         listening.bind("192.0.2.1", 0)

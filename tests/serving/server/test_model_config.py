@@ -27,10 +27,11 @@ model_config_list {{
 @pytest.mark.parametrize(
     "policy, newest, only",
     [
-        ("", 1, ()),
-        ("latest { num_versions: 2 }", 2, ()),
-        ("latest { }", 1, ()),
-        ("all { }", None, ()),
+        ("", 1, None),
+        ("latest { num_versions: 2 }", 2, None),
+        ("latest { }", 1, None),
+        ("all { }", None, None),
+        ("specific { }", None, ()),
         ("specific { versions: 3 versions: 1 }", None, (3, 1)),
     ],
 )

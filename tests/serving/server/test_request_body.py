@@ -90,6 +90,8 @@ def test_a_body_in_gzip_is_inflated_within_the_limit(port):
             (body, "gzip", 400, "no gzip"),
             (whole[:-9], "gzip", 400, "too early"),
             (gzip.compress(b" " * 10**8), "gzip", 413, "longer than 20000"),
+            (whole + whole, "gzip", 400, "goes on behind its end"),
+            (body, "identity", 200, "outputs"),
             (body, "br", 400, "must be gzip; received 'br'"),
         ):
             connection.request(

@@ -300,3 +300,15 @@ def test_what_cannot_be_served_is_told_once(write, tmp_path):
     names = {folder.removeprefix(f"{tmp_path}/") for folder, _ in told[1:]}
     assert (names, len(told)) == ({"it/newest", "it/01", "a:b"}, 4)
     assert models.get("it").version == 1
+
+
+def test_a_model_that_never_answered_and_is_gone_is_forgotten(tmp_path, write):
+    write(1)
+    (tmp_path / "bad" / "1").mkdir(parents=True)
+    (tmp_path / "bad" / "1" / "saved_model.pb").write_text("KeyError")
+    models = ServedModels(ModelFolder(tmp_path), lambda *_: None)
+    models.refresh(at_once=True)
+    assert list(models.all_states()) == ["bad", "it"]
+    shutil.rmtree(tmp_path / "bad")
+    models.refresh()
+    assert list(models.all_states()) == ["it"]
