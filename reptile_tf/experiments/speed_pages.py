@@ -159,7 +159,7 @@ def attack(results: pathlib.Path) -> list[str]:
         [
             name,
             f"{found['requests']:,}",
-            found["wrong_answers"],
+            str(found["wrong_answers"]),
             f"{found['median_ms']:,.0f}",
             f"{found['p99_ms']:,.0f}",
             f"{found['requests_per_s']:.1f}",
