@@ -4,6 +4,8 @@ import contextlib
 import threading
 import time
 
+import tensorflow as tf
+
 from reptile_tf.serving.server.model_config import ModelFolder
 from reptile_tf.serving.server.served_models import ServedModels
 from reptile_tf.serving.server.server import Server
@@ -27,3 +29,18 @@ def serving(models, **settings):
     yield server.servers[0].sockets[0].getsockname()[1]
     server.should_exit = True
     thread.join()
+
+
+class _Loop(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec([], tf.int32, "steps")])
+    def count(self, steps):
+        i = tf.constant(0)
+        while i < steps:
+            i += 1
+        return {"made": i}
+
+
+def save_loop(folder) -> None:
+    """Writes a model that takes as long as a request says, by its `steps`."""
+    module = _Loop()
+    tf.saved_model.save(module, str(folder), {"serving_default": module.count})

@@ -25,23 +25,10 @@ TIMEOUT = 0.5
 ENDLESS = 100_000_000
 
 
-class Loop(tf.Module):
-    """What takes as long as a request says."""
-
-    @tf.function(input_signature=[tf.TensorSpec([], tf.int32, "steps")])
-    def count(self, steps):
-        i = tf.constant(0)
-        while i < steps:
-            i += 1
-        return {"made": i}
-
-
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    base, module = tmp_path_factory.mktemp("endless"), Loop()
-    tf.saved_model.save(
-        module, str(base / "loop" / "1"), {"serving_default": module.count}
-    )
+    base = tmp_path_factory.mktemp("endless")
+    running.save_loop(base / "loop" / "1")
     return running.load(base)
 
 

@@ -12,24 +12,12 @@ import time
 import types
 
 import pytest
-import tensorflow as tf
+import running
 from rest_requests import GIVEN
 
 from reptile_tf.serving import client
 from reptile_tf.serving.server import listening
 from reptile_tf.serving.server.model_config import ModelFolder
-
-
-class Endless(tf.Module):
-    """What takes as long as a request says."""
-
-    @tf.function(input_signature=[tf.TensorSpec([], tf.int32, "steps")])
-    def wait(self, steps):
-        i = tf.constant(0)
-        while i < steps:
-            i += 1
-        return {"made": i}
-
 
 SCRIPT = pathlib.Path(__file__).parents[3] / "scripts" / "serve.py"
 
@@ -120,12 +108,7 @@ def test_a_models_own_folder_has_no_models(line_folder):
 
 def test_the_second_interrupt_ends_at_once(tmp_path):
     """Whatever is being computed, and cannot be ended otherwise."""
-    module = Endless()
-    tf.saved_model.save(
-        module,
-        str(tmp_path / "endless" / "1"),
-        {"serving_default": module.wait},
-    )
+    running.save_loop(tmp_path / "endless" / "1")
     process = serve(tmp_path, 0)
     try:
         url = process.stdout.readline().split()[-1]
