@@ -196,7 +196,7 @@ def many_pieces(connect: Callable, stop) -> None:
 
 
 def large_bodies(connect: Callable, stop) -> None:
-    """Sends bodies of 31 megabytes, one after another."""
+    """Sends bodies of 35 megabytes, one after another."""
     numbers = json.dumps([0.1234567] * 3_200_000)
     body = f'{{"inputs": {{"support_images": {numbers}}}}}'.encode()
     while not stop.wait(0.1):

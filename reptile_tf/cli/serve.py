@@ -110,10 +110,9 @@ def main() -> None:
     # A body of JSON is tens of thousands of lists, which are soon gone: to look
     # for garbage at every seven hundredth takes a third of the time to read it.
     gc.set_threshold(100_000, 20, 100)
-    url = listening.url(place)
-    ports = f"{url}" + (
-        f" and gRPC at {listening.address(grpc_place)}" if grpc_place else ""
-    )
+    ports = listening.url(place)
+    if grpc_place is not None:
+        ports += f" and gRPC at {listening.address(grpc_place)}"
     with models.watched(POLL_SECONDS.value):
         server.Server(
             models,

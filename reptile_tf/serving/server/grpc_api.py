@@ -43,7 +43,7 @@ async def start(
     Args:
         parts: what requests are answered with.
         place: where it is to listen; is closed.
-        max_bytes: longest request, and longest answer.
+        max_bytes: longest request.
     """
     server = grpc.aio.server(
         options=[
@@ -79,7 +79,7 @@ class _Services(
 
     Args:
         parts: what requests are answered with.
-        max_bytes: that an input may have.
+        max_bytes: longest request.
     """
 
     def __init__(self, parts: Parts, max_bytes: int):
