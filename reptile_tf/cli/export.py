@@ -8,6 +8,7 @@ Writes OUTPUT/VERSION in TF Serving's layout, under a new number each time,
 whole or not at all. docs/serving.md describes what can be asked of it.
 """
 
+import dataclasses
 import pathlib
 import re
 
@@ -36,6 +37,15 @@ MAX_EXAMPLES = flags.DEFINE_integer(
     "examples.",
     1,
 )
+INK = flags.DEFINE_enum(
+    "ink",
+    None,
+    ["dark", "light"],
+    "What the drawings look like that the run was trained on: dark ink on "
+    "light paper, or light ink on dark paper. It lets people draw for the "
+    "model on the page of reptile-tf page, where a model without it takes "
+    "photos. It is known of omniglot and glyphs.",
+)
 
 
 def main() -> None:
@@ -47,6 +57,13 @@ def main() -> None:
     require_writable(output=OUTPUT.value)
     run = Run.open(RUN_DIR.value)
     pictures = trained.preparation_of(run)
+    if INK.value is not None:
+        if pictures is None:
+            raise ValueError(
+                f"ink={INK.value} has no use: the run was trained on "
+                f"{run.preset.dataset}, which has no pictures"
+            )
+        pictures = dataclasses.replace(pictures, ink=INK.value)
     version = run.learner().export(
         OUTPUT.value,
         uint8_images=pictures is not None,

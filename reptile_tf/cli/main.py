@@ -26,6 +26,7 @@ COMMANDS = {
     "export": "Export a run as a SavedModel that adapts inside the server.",
     "evaluate_export": "Evaluate an exported model as a client would.",
     "serve": "Serve exported models over TF Serving's REST API.",
+    "page": "Draw characters in a browser, and see a model learn them.",
     "adapt": "Learn your classes from a few pictures; write a Keras model.",
     "classify": "Classify pictures of yours.",
     "sine": "Measure and draw how sine waves are learned (Figure 1).",

@@ -9,7 +9,6 @@ against TF Serving, which is what to use where many depend on it. Flags that
 TF Serving has, too, have its names.
 """
 
-import gc
 import math
 import sys
 
@@ -107,9 +106,6 @@ def main() -> None:
             "served, as reptile-tf export makes; of a model's own folder, give "
             "the one above"
         )
-    # A body of JSON is tens of thousands of lists, which are soon gone: to look
-    # for garbage at every seven hundredth takes a third of the time to read it.
-    gc.set_threshold(100_000, 20, 100)
     ports = listening.url(place)
     if grpc_place is not None:
         ports += f" and gRPC at {listening.address(grpc_place)}"

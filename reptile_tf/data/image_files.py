@@ -11,20 +11,17 @@ import numpy as np
 
 from reptile_tf.data import visible_files
 from reptile_tf.data.picture import (
-    RESIZES,
-    Preparation,
     UnreadablePictureError,
     decode,
     decode_in_thread,
     without_warnings,
 )
+from reptile_tf.data.preparation import Preparation
 from reptile_tf.utils.bars import Bar
 from reptile_tf.utils.paths import local
 
 __all__ = [
-    "RESIZES",
     "SUFFIXES",
-    "Preparation",
     "UnreadablePictureError",
     "decode",
     "decode_all",

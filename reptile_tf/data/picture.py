@@ -1,29 +1,22 @@
 """One picture, in any format that people have, as an array a model takes."""
 
 import contextlib
-import dataclasses
-import numbers
 import os
 import pathlib
-import reprlib
 import stat
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import IO, Any
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from reptile_tf.data.preparation import Preparation
 from reptile_tf.utils.paths import PathError, local
-from reptile_tf.utils.validation import require_choice
-
-RESIZES = ("crop", "squash", "nearest")
 
 # Those that Pillow may try: some of its others start programs.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
 
-# Of an array that a picture becomes, in pixels.
-_LONGEST_SIDE = 4096
 # Of a picture that is unpacked whole, which takes up to 16 bytes for each.
 MOST_PIXELS = 50_000_000
 _MOST_BYTES = 1 << 29
@@ -42,72 +35,6 @@ _TURNS = {
 
 class UnreadablePictureError(ValueError):
     """A file is no picture that can be read."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Preparation:
-    """How a picture becomes an array.
-
-    Attributes:
-        height: of the array.
-        width: of the array.
-        channels: 1 for grey, 3 for colours.
-        resize: "squash" makes a pixel the average of what it covers, whatever
-            the picture's proportions are; "crop" does the same with the middle
-            of the picture, as much of it as has the array's proportions;
-            "nearest" takes the nearest pixels, as with the drawings of
-            Omniglot, whatever the proportions are.
-
-    Raises:
-        ValueError: one of them is not what it may be.
-    """
-
-    height: int
-    width: int
-    channels: int
-    resize: str
-
-    def __post_init__(self) -> None:
-        for name in ("height", "width"):
-            value = getattr(self, name)
-            whole = isinstance(value, numbers.Integral)
-            if not whole or not 1 <= value <= _LONGEST_SIDE:
-                raise ValueError(
-                    f"{name} must be a whole number of pixels, 1 to "
-                    f"{_LONGEST_SIDE}; received {reprlib.repr(value)}"
-                )
-        require_choice((1, 3), channels=self.channels)
-        require_choice(RESIZES, resize=self.resize)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """The shape of the array: height, width, channels."""
-        return int(self.height), int(self.width), int(self.channels)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Returns what `of_dict` takes, as JSON can hold it."""
-        height, width, channels = self.shape  # which may have been NumPy's
-        return {
-            "height": height,
-            "width": width,
-            "channels": channels,
-            "resize": self.resize,
-        }
-
-    @classmethod
-    def of_dict(cls, values: Mapping[str, Any]) -> "Preparation":
-        """Returns the preparation of which `as_dict` returned `values`.
-
-        Raises:
-            ValueError: `as_dict` returned no such thing.
-        """
-        names = [field.name for field in dataclasses.fields(cls)]
-        if not isinstance(values, Mapping) or set(values) != set(names):
-            raise ValueError(
-                f"a preparation must have {', '.join(names)}; received "
-                f"{values!r}"
-            )
-        return cls(**values)
 
 
 def decode(

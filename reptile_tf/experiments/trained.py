@@ -6,7 +6,7 @@ import reprlib
 from typing import Any, NamedTuple
 
 from reptile_tf.data import sources
-from reptile_tf.data.image_files import Preparation
+from reptile_tf.data.preparation import Preparation
 from reptile_tf.experiments.run import Run
 from reptile_tf.training.learner import MetaLearner
 from reptile_tf.training.outputs import Outputs
@@ -113,7 +113,8 @@ def preparation_of(run: Run) -> Preparation | None:
     if len(shape) != 3 or shape[-1] not in (1, 3):
         return None
     height, width, channels = shape
-    return Preparation(height, width, channels, source.resize(run.preset))
+    resize = source.resize(run.preset)
+    return Preparation(height, width, channels, resize, source.ink)
 
 
 def _of_run(run: Run) -> Trained:

@@ -3,8 +3,6 @@
 The server is one with TF Serving's REST API: TF Serving, or `reptile-tf serve`.
 """
 
-import base64
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -14,9 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from reptile_tf.data import image_files
-from reptile_tf.data.image_files import Preparation
 from reptile_tf.data.task import Tasks
-from reptile_tf.serving.remote_model import RemoteModel, described
+from reptile_tf.serving.picture_model import SIGNATURE, PictureModel
+from reptile_tf.serving.remote_model import RemoteModel
 from reptile_tf.serving.server import json_codec, values
 from reptile_tf.serving.server.saved_models import SavedModel, find_versions
 from reptile_tf.training.score import Score
@@ -117,19 +115,8 @@ def classify(
         ValueError: the model does not classify pictures, or tells fewer
             classes apart, or refuses the request.
     """
-    name = "adapt_and_predict_uint8"
-    signature = model.metadata().get(name)
-    with described("the model"):
-        outputs = {} if signature is None else signature["outputs"]
-        found = outputs.get("probabilities")
-    if signature is None or found is None:
-        raise ValueError(
-            f"the model does not classify pictures: it has no {name} that "
-            "answers with probabilities"
-        )
-    with described("the model"):
-        preparation = _preparation(model, signature)
-        [ways] = _shape(found)
+    about = PictureModel.of(model.metadata())
+    ways, preparation = about.ways, about.preparation
     if len(classes) > ways:
         raise ValueError(
             f"there are {len(classes)} classes; the model tells {ways} apart "
@@ -138,7 +125,7 @@ def classify(
     shown = [path for paths in classes.values() for path in paths]
     labels = [i for i, paths in enumerate(classes.values()) for _ in paths]
     answer = model.predict(
-        name,
+        SIGNATURE,
         {
             "support_images": image_files.load(shown, preparation),
             "support_labels": np.array(labels, np.int32),
@@ -154,17 +141,6 @@ def classify(
             f"{ways} classes it must be {[len(queries), ways]}"
         )
     return probabilities[:, : len(classes)]
-
-
-def _preparation(model: Model, signature: Mapping[str, Any]) -> Preparation:
-    """Returns how a picture becomes an input, as in the model's training."""
-    defaults = model.metadata()["limits"].get("defaults", {})
-    if "pictures" in defaults:
-        [told] = defaults["pictures"]["string_val"]
-        return Preparation.of_dict(json.loads(base64.b64decode(told)))
-    # Models exported until version 0.2 were trained on drawings.
-    height, width, channels = _shape(signature["inputs"]["query_images"])
-    return Preparation(height, width, channels, "nearest")
 
 
 # The evaluation modes that can be asked for, and the signatures that have them.
@@ -222,8 +198,3 @@ def _named(prefix: str, x: Any) -> dict[str, Any]:
     if isinstance(x, list | tuple):
         return {f"{prefix}_{index}": each for index, each in enumerate(x)}
     return {f"{prefix}_images": x}
-
-
-def _shape(info: Mapping[str, Any]) -> list[int]:
-    """Returns the shape of one example of a signature's input or output."""
-    return [int(dim["size"]) for dim in info["tensor_shape"]["dim"][1:]]

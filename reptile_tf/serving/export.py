@@ -17,7 +17,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from reptile_tf.data.image_files import Preparation
+from reptile_tf.data.preparation import Preparation
 from reptile_tf.serving import warmup
 from reptile_tf.serving.learner_graph import ServedLearner
 from reptile_tf.serving.signatures import Limits, Signature, make_signatures

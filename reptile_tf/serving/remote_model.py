@@ -83,25 +83,42 @@ class RemoteModel:
                 for name, dtype in dtypes.items()
             }
 
+    def answer(self, body: bytes) -> tuple[int, bytes]:
+        """Returns the status and the body of what a request is answered with.
+
+        Args:
+            body: of a request to `:predict`, in JSON.
+
+        Raises:
+            ValueError: the server does not answer.
+        """
+        return _answer(f"{self._url}:predict", body)
+
     def _ask(self, url: str, body: dict[str, Any] | None = None) -> Any:
         data = None if body is None else json_codec.dumps(body)
-        try:
-            with _opened(url, data) as response:
-                status, content = response.status, _content(response)
-                to = response.headers.get("Location", "")[:_SHOWN]
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            raise ValueError(f"{url} cannot be asked: {error}") from error
-        if 300 <= status < 400:
-            raise ValueError(
-                f"{url} sends on to {to!r}, which is not followed; give the "
-                "URL that the model itself has"
-            )
+        status, content = _answer(url, data)
         if status != 200:
             raise ValueError(f"{url}: {_refusal(status, content)}")
         try:
             return json_codec.loads(content)
         except ValueError as error:
             raise _foreign(url, f"it answers {_shown(content)!r}") from error
+
+
+def _answer(url: str, data: bytes | None) -> tuple[int, bytes]:
+    """Returns the status and the body of an answer, also of a refusal."""
+    try:
+        with _opened(url, data) as response:
+            status, content = response.status, _content(response)
+            to = response.headers.get("Location", "")[:_SHOWN]
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise ValueError(f"{url} cannot be asked: {error}") from error
+    if 300 <= status < 400:
+        raise ValueError(
+            f"{url} sends on to {to!r}, which is not followed; give the "
+            "URL that the model itself has"
+        )
+    return status, content
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from reptile_tf.data import image_files
-from reptile_tf.data.image_files import Preparation
+from reptile_tf.data.preparation import Preparation
 from reptile_tf.training import keras_archive
 from reptile_tf.utils import archives, json_file
 from reptile_tf.utils.files import whole_file

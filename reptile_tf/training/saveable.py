@@ -3,14 +3,12 @@
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+from reptile_tf.data.preparation import Preparation
 from reptile_tf.training import saving
 from reptile_tf.training.own_objects import own_objects
 from reptile_tf.utils.paths import local
-
-if TYPE_CHECKING:  # it needs Pillow, and is for pictures alone
-    from reptile_tf.data.picture import Preparation
 
 
 class Saveable:
@@ -21,7 +19,7 @@ class Saveable:
         folder: str | os.PathLike,
         *,
         uint8_images: bool = False,
-        pictures: "Preparation | None" = None,
+        pictures: Preparation | None = None,
         class_names: Sequence[str] = (),
         max_steps: int = 1000,
         max_examples: int = 1000,

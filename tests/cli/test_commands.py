@@ -186,6 +186,8 @@ def test_glyphs_from_training_to_tables(tmp_path, capsys):
     assert f"Exported to {model / '1'}" in capsys.readouterr().out
     saved = (model / "1" / "saved_model.pb").read_bytes()
     assert b"adapt_and_predict_uint8" in saved
+    about = (model / "1" / "assets.extra" / "learner.json").read_text()
+    assert json.loads(about)["pictures"]["ink"] == "dark"
 
     run_command(
         "evaluate_export",
@@ -312,10 +314,12 @@ def test_pictures_of_a_folder_from_training_to_an_answer(tmp_path, capsys):
     )
     run_command("evaluate", f"--run_dir={run}", "--num_tasks=2")
     assert "6 test classes: thing" in capsys.readouterr().out
-    run_command("export", f"--run_dir={run}", f"--output={model}")
+    export = "export", f"--run_dir={run}", f"--output={model}"
+    run_command(*export, "--ink=light")
     about = (model / "1" / "assets.extra" / "learner.json").read_text()
     assert json.loads(about)["pictures"] == {
-        **{"height": 16, "width": 16, "channels": 3, "resize": "squash"}
+        **{"height": 16, "width": 16, "channels": 3, "resize": "squash"},
+        "ink": "light",
     }
     assert len(json.loads(about)["trained_on"]) == 18
     few = tmp_path / "few"

@@ -13,7 +13,7 @@ from PIL import Image
 from terminal import Terminal
 
 from reptile_tf.data import image_files
-from reptile_tf.data.image_files import Preparation
+from reptile_tf.data.preparation import RESIZES, Preparation
 from reptile_tf.data.sources import folder_listing
 
 SMALL = Preparation(2, 2, 1, "nearest")
@@ -185,7 +185,7 @@ def test_all_kinds_of_pictures_become_grey_or_coloured(tmp_path):
     for name, (mode, colour, expected) in kinds.items():
         path = tmp_path / name
         Image.new(mode, (3, 5), colour).save(path)
-        for resize in image_files.RESIZES:
+        for resize in RESIZES:
             given = Preparation(5, 3, 3, resize)
             images = image_files.load([path], given)
             assert images.shape == (1, 5, 3, 3)

@@ -11,11 +11,8 @@ import pytest
 from PIL import ExifTags, Image, ImageFile
 
 from reptile_tf.data import images, picture
-from reptile_tf.data.picture import (
-    Preparation,
-    UnreadablePictureError,
-    decode,
-)
+from reptile_tf.data.picture import UnreadablePictureError, decode
+from reptile_tf.data.preparation import Preparation
 
 RANDOM = np.random.default_rng(0)
 
@@ -67,6 +64,7 @@ def test_a_preparation_comes_back_from_json():
         ((8, 4097, 3, "crop"), "width must be .* 1 to 4096; received 4097"),
         ((8, 8, 4, "crop"), "channels must be one of 1, 3; received 4"),
         ((8, 8, 3, "cut"), "resize must be one of crop.*received 'cut'"),
+        ((8, 8, 1, "crop", "red"), "ink must be one of dark, light; received"),
     ],
 )
 def test_what_is_no_preparation_is_refused(values, message):
@@ -81,6 +79,8 @@ def test_what_as_dict_never_returned_is_refused():
             Preparation.of_dict(told)
     with pytest.raises(ValueError, match="resize"):
         Preparation.of_dict(known | {"resize": "cut"})
+    del known["ink"]  # as until version 0.2
+    assert Preparation.of_dict(known) == Preparation(8, 8, 3, "crop")
 
 
 # Sizes

@@ -10,7 +10,7 @@ from reptile_tf.algorithms import NAMED
 from reptile_tf.algorithms.inner_loop import REDUCTIONS
 from reptile_tf.algorithms.optimizers import INNER_OPTIMIZERS
 from reptile_tf.data.augmentation import NAMED as AUGMENTATIONS
-from reptile_tf.data.picture import RESIZES
+from reptile_tf.data.preparation import RESIZES
 from reptile_tf.experiments import build
 from reptile_tf.experiments.preset import SETTINGS, Preset
 from reptile_tf.experiments.presets import PRESETS

@@ -21,7 +21,16 @@ def load(base) -> ServedModels:
 @contextlib.contextmanager
 def serving(models, **settings):
     """Yields the port of a server of models."""
-    server = Server(models, port=0, log_level="critical", **settings)
+    settings.setdefault("port", 0)
+    server = Server(models, log_level="critical", **settings)
+    with answering(server) as port:
+        yield port
+
+
+@contextlib.contextmanager
+def answering(server, port=0):
+    """Yields the port of a server, which answers while the block runs."""
+    server.config.port = port or server.config.port
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

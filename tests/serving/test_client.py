@@ -15,7 +15,7 @@ from terminal import Terminal
 
 from reptile_tf import Episodes
 from reptile_tf.data import image_files
-from reptile_tf.data.picture import Preparation
+from reptile_tf.data.preparation import Preparation
 from reptile_tf.data.sources import image_folder
 from reptile_tf.serving import client
 

@@ -8,7 +8,7 @@ from exported import BareSession, close, without_python
 
 from reptile_tf import MetaLearner
 from reptile_tf.data import image_files
-from reptile_tf.data.picture import Preparation
+from reptile_tf.data.preparation import Preparation
 from reptile_tf.data.sources import image_folder
 from reptile_tf.experiments.trained import Trained
 from reptile_tf.serving import client
@@ -25,7 +25,7 @@ def test_the_model_in_the_repository(tmp_path):
     classes = image_folder.support_classes(examples / "support")
     queries = image_files.find(examples / "query")
     prepared = Trained.open(folder.parent).preparation
-    assert prepared == Preparation(28, 28, 1, "nearest")
+    assert prepared == Preparation(28, 28, 1, "nearest", "dark")
     x = image_files.load([p for ps in classes.values() for p in ps], prepared)
     y = np.repeat(np.arange(5, dtype=np.int32), [*map(len, classes.values())])
     query_x = image_files.load(queries, prepared)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import reptile_tf as rt
-from reptile_tf.data.image_files import Preparation
+from reptile_tf.data.preparation import Preparation
 from reptile_tf.training import cross_validation, picture_classifier
 from reptile_tf.training.picture_classifier import PictureClassifier
 from reptile_tf.training.score import Share

@@ -8,7 +8,8 @@ from toys import regression
 
 import reptile_tf as rt
 from reptile_tf.data import image_files
-from reptile_tf.data.picture import Preparation, decode
+from reptile_tf.data.picture import decode
+from reptile_tf.data.preparation import Preparation
 from reptile_tf.data.sources import mini_imagenet
 from reptile_tf.experiments import plots
 from reptile_tf.experiments.presets import PRESETS

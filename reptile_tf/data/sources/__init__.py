@@ -73,6 +73,7 @@ register(
     ClassSource(
         "omniglot",
         load=_loader("omniglot"),
+        ink="dark",
         holds_out=False,  # as in the paper
         without_effect=_SPECIAL - _OMNIGLOT,
     )
@@ -85,7 +86,11 @@ register(
         without_effect=_SPECIAL - _MINI_IMAGENET,
     )
 )
-register(ClassSource("glyphs", load=_loader("glyphs"), without_effect=_SPECIAL))
+register(
+    ClassSource(
+        "glyphs", load=_loader("glyphs"), ink="dark", without_effect=_SPECIAL
+    )
+)
 register(
     TaskSource(
         "sine",

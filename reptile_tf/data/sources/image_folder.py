@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from reptile_tf.data import image_files, raw_files
-from reptile_tf.data.image_files import Preparation
 from reptile_tf.data.labelled_examples import LabelledExamples
+from reptile_tf.data.preparation import Preparation
 from reptile_tf.data.sources import folder_division, folder_listing
 from reptile_tf.data.sources.folder_listing import Classes
 from reptile_tf.data.splits import ClassSplits

@@ -35,6 +35,8 @@ class Source(abc.ABC):
             accuracy.
         uint8_images: whether the examples were uint8 images, so that an
             exported model is to take such images too.
+        ink: of its drawings, as `reptile_tf.data.picture.Preparation` has it;
+            None if its examples are no drawings.
         without_effect: the names of settings that it does not look at, and
             that are refused where they are given all the same.
     """
@@ -43,6 +45,7 @@ class Source(abc.ABC):
     loss: str | None = None
     metric: str | None = None
     uint8_images: bool = False
+    ink: str | None = None
     without_effect: frozenset[str] = frozenset()
 
     @abc.abstractmethod
@@ -91,7 +94,7 @@ class Source(abc.ABC):
     def resize(self, settings: TaskSettings) -> str:
         """Returns how pictures were brought to the size of its images.
 
-        One of `reptile_tf.data.image_files.RESIZES`; users' own pictures are
+        One of `reptile_tf.data.preparation.RESIZES`; users' own pictures are
         then prepared in the same way.
         """
         return "nearest"
@@ -108,7 +111,7 @@ class ClassSource(Source):
         holds_out: whether it holds classes out for validation where the setting
             `validation_classes` is not given.
         resized: settings -> how its pictures were resized, a word of
-            `reptile_tf.data.image_files.RESIZES`; nearest neighbour if None.
+            `reptile_tf.data.preparation.RESIZES`; nearest neighbour if None.
     """
 
     load: Callable[

@@ -1,7 +1,7 @@
 """Which models are served, and which of their versions.
 
-All models below a folder, each in its newest version; or those that a file
-names, as TF Serving's --model_config_file does.
+All models below a folder, each in its newest version; or one model; or those
+that a file names, as TF Serving's --model_config_file does.
 """
 
 import dataclasses
@@ -119,6 +119,41 @@ def _unnumbered(folder: pathlib.Path) -> Sequence[pathlib.Path]:
         return []
     known = {str(version) for version in find_versions(folder)}
     return sorted(p for p in folder.iterdir() if p.name not in known)
+
+
+class OneModel:
+    """One model, in its newest version or in a given one.
+
+    Args:
+        folder: of the model's versions, or of one of them.
+
+    Attributes:
+        name: of the model, which is that of the folder of its versions.
+
+    Raises:
+        ValueError: the folder holds no model that can be served.
+    """
+
+    def __init__(self, folder: str | os.PathLike):
+        path = local("model", folder).resolve()
+        only = None
+        if (path / "saved_model.pb").is_file() and path.name.isdecimal():
+            path, only = path.parent, (int(path.name),)
+        self.name = path.name
+        self._config = ModelConfig(path.name, path, only=only)
+        if not _NAME.fullmatch(path.name) or not self._config.candidates():
+            raise ValueError(
+                f"model={folder} holds no exported model; give a folder that "
+                "reptile-tf export wrote, such as saved_models/mine"
+            )
+
+    def __call__(self) -> list[ModelConfig]:
+        """Returns the model."""
+        return [self._config]
+
+    def left_out(self) -> dict[str, str]:
+        """Returns nothing: what cannot be served was refused."""
+        return {}
 
 
 class ConfigFile:

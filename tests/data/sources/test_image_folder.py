@@ -10,7 +10,7 @@ from PIL import Image
 
 import reptile_tf as rt
 from reptile_tf.data import image_files
-from reptile_tf.data.picture import Preparation
+from reptile_tf.data.preparation import Preparation
 from reptile_tf.data.sources import image_folder
 
 

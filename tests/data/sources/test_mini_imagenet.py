@@ -18,7 +18,8 @@ import tensorflow_datasets as tfds
 from PIL import ExifTags, Image
 
 from reptile_tf.data import picture
-from reptile_tf.data.picture import Preparation, decode
+from reptile_tf.data.picture import decode
+from reptile_tf.data.preparation import Preparation
 from reptile_tf.data.sources import (
     mini_imagenet,
     mini_imagenet_files,

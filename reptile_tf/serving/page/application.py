@@ -1,0 +1,96 @@
+"""What the page needs of its own server, besides the model.
+
+    GET  /            the page: its HTML, its style and its modules
+    GET  /model.json  where the model is asked, and which pictures it takes
+    POST /picture     the pixels that a picture file becomes
+
+A picture file is prepared here, and not by the browser, so that it is prepared
+as `reptile-tf classify` does it.
+"""
+
+import asyncio
+import io
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from reptile_tf.data.picture import decode
+from reptile_tf.data.preparation import Preparation
+from reptile_tf.serving.picture_model import SIGNATURE, PictureModel
+from reptile_tf.serving.server import error_answers
+from reptile_tf.serving.server.request_body import BodyReader
+from reptile_tf.utils.extras import extra
+
+with extra("serve"):
+    from starlette.applications import Starlette
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse, Response
+    from starlette.routing import BaseRoute, Mount, Route
+    from starlette.staticfiles import StaticFiles
+
+_STATIC = pathlib.Path(__file__).parent / "static"
+_MOST_BYTES = 32 << 20  # of a picture file
+_PATIENCE = 30.0  # seconds to send one
+
+
+def application(
+    name: str,
+    predict: str,
+    about: PictureModel,
+    more: Sequence[BaseRoute] = (),
+    api: Any = None,
+) -> Any:
+    """Returns the ASGI application.
+
+    Args:
+        name: of the model, to be shown.
+        predict: the path at which the page asks the model.
+        about: what the model says of itself.
+        more: other routes.
+        api: an ASGI application that has everything below /v1/.
+    """
+    known = {
+        "name": name,
+        "predict": predict,
+        "signature": SIGNATURE,
+        "ways": about.ways,
+        "max_steps": about.max_steps,
+        "max_examples": about.max_examples,
+        "pictures": about.preparation.as_dict(),
+    }
+
+    async def model(request: Request) -> Response:
+        return JSONResponse(known)
+
+    page = Starlette(
+        routes=[
+            Route("/model.json", model),
+            Route("/picture", _picture(about.preparation), methods=["POST"]),
+            *more,
+            Mount("/", StaticFiles(directory=_STATIC, html=True)),
+        ],
+        exception_handlers=error_answers.HANDLERS,
+    )
+
+    async def both(scope: Any, receive: Any, send: Any) -> None:
+        asked = api is not None and scope["path"].startswith("/v1/")
+        await (api if asked else page)(scope, receive, send)
+
+    # A page of another site could have its own name lead to this machine, and
+    # a browser would take the two for one site.
+    return TrustedHostMiddleware(both, allowed_hosts=["127.0.0.1", "localhost"])
+
+
+def _picture(preparation: Preparation) -> Any:
+    """Returns what answers with the pixels of the file in a request's body."""
+    bodies = BodyReader(_MOST_BYTES, _PATIENCE)
+
+    async def picture(request: Request) -> Response:
+        async with bodies.read(request, _MOST_BYTES) as body:
+            pixels = await asyncio.to_thread(
+                decode, io.BytesIO(body), preparation
+            )
+        return JSONResponse({"pixels": pixels.ravel().tolist()})
+
+    return picture

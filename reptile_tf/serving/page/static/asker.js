@@ -1,0 +1,70 @@
+// Asks the model: one request at a time, and always about what is there now.
+
+const PATIENCE = 60000; // milliseconds until a request is given up
+const PAUSE = 3000; // milliseconds until a server that is down is asked again
+
+export class Asker {
+  /**
+   * @param {string} url where the model is asked
+   * @param {Function} request returns what to ask, or null for nothing
+   * @param {Object} on what is told: `busy(whether)`,
+   *   `answered(outputs, request, seconds)` and `failed(message)`
+   */
+  constructor(url, request, on) {
+    this.url = url;
+    this.request = request;
+    this.on = on;
+    this.asked = false; // whether a request is under way
+    this.wanted = false; // whether something has changed since it was sent
+  }
+
+  /** Asks as soon as the request before is answered. */
+  async ask() {
+    clearTimeout(this.again);
+    this.wanted = true;
+    if (this.asked) return;
+    this.asked = true;
+    this.on.busy(true);
+    while (this.wanted) {
+      this.wanted = false;
+      const request = this.request();
+      if (request) await this.once(request);
+    }
+    this.asked = false;
+    this.on.busy(false);
+  }
+
+  async once(request) {
+    const start = performance.now();
+    let response, answer;
+    try {
+      response = await fetch(this.url, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(request.body),
+        signal: AbortSignal.timeout(PATIENCE),
+      });
+      answer = await response.json();
+    } catch (error) {
+      const why = error.name === "TimeoutError" ?
+        `The server has not answered for ${PATIENCE / 1000} seconds.` :
+        "The server does not answer.";
+      this.fail(`${why} It is asked again until it does.`, true);
+      return;
+    }
+    if (!response.ok) {
+      const again = response.status >= 500;
+      const then = again ? " It is asked again." : "";
+      const why = String(answer.error).replace(/\.$/, "");
+      this.fail(`The server refuses: ${why}.${then}`, again);
+      return;
+    }
+    const seconds = (performance.now() - start) / 1000;
+    this.on.answered(answer.outputs, request, seconds);
+  }
+
+  fail(message, again) {
+    this.on.failed(message);
+    if (again) this.again = setTimeout(() => this.ask(), PAUSE);
+  }
+}

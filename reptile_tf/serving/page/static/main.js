@@ -1,0 +1,313 @@
+// The page: what it shows, what it keeps, and what it asks the model.
+
+import { Asker } from "./asker.js";
+import { Pad } from "./pad.js";
+import { isEmpty, pixelsOf, show, toBase64 } from "./picture.js";
+
+const STEPS = [0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 40, 50, 75, 100, 200];
+const USUAL_STEPS = 50;
+
+const $ = (id) => document.getElementById(id);
+const model = await (await fetch("model.json")).json();
+const kind = model.pictures;
+const steps = STEPS.filter((n) => n <= model.max_steps);
+const place = `reptile_tf ${model.name} ${kind.height}x${kind.width}` +
+  `x${kind.channels} ${kind.ink} ${model.ways}`;
+const thing = kind.ink ? "drawing" : "picture";
+
+let state = restored();
+const cards = [];
+const query = new Pad(kind, "What is this?", {
+  changed: (drawing) => {
+    state.query = query.picture;
+    if (drawing) asker.ask();
+    else keep();
+  },
+  files: (files, troubles) => {
+    if (files.length) query.set(files.at(-1));
+    query.change(false);
+    warn(troubles);
+  },
+});
+const asker = new Asker(model.predict, request, {
+  busy: (whether) => $("answer").setAttribute("aria-busy", whether),
+  answered,
+  failed: fail,
+});
+
+function fresh() {
+  const classes = Array.from({ length: model.ways }, (_, i) => ({
+    name: `Class ${i + 1}`,
+    pad: { strokes: [] },
+    shelf: [],
+  }));
+  const usual = steps.filter((n) => n <= USUAL_STEPS).length - 1;
+  return { classes, query: { strokes: [] }, steps: usual };
+}
+
+function restored() {
+  const start = fresh();
+  try {
+    const kept = JSON.parse(localStorage.getItem(place));
+    if (kept?.classes.length === model.ways) return { ...start, ...kept };
+  } catch {
+    // A browser may forbid it, or hold what an older page kept.
+  }
+  return start;
+}
+
+/** Keeps what is on the page for the next time, and asks about it. */
+function keep() {
+  try {
+    localStorage.setItem(place, JSON.stringify(state));
+    warn([]);
+  } catch {
+    warn([`The browser has no room to keep these ${thing}s for the next time.`]);
+  }
+  asker.ask();
+}
+
+function pictures(one) {
+  return isEmpty(one.pad) ? one.shelf : [...one.shelf, one.pad];
+}
+
+/** Returns what to ask the model, or null if there is nothing to ask. */
+function request() {
+  const labels = [];
+  const support = [];
+  state.classes.forEach((one, label) => {
+    for (const picture of pictures(one)) {
+      support.push(picture);
+      labels.push(label);
+    }
+  });
+  const known = new Set(labels).size;
+  if (known < 2 || isEmpty(state.query)) {
+    showBars([]);
+    say(
+      known < 2 ?
+        `Give two classes a ${thing} each at least.` :
+        `Now give a ${thing} to recognize.`,
+    );
+    return null;
+  }
+  const most = model.max_examples;
+  if (support.length > most) {
+    fail(`There are ${support.length} ${thing}s; the model takes ${most}.`);
+    return null;
+  }
+  const count = steps[state.steps];
+  const images = (list) => list.map((picture) => nested(pixelsOf(picture, kind)));
+  return {
+    count,
+    examples: support.length,
+    body: {
+      signature_name: model.signature,
+      inputs: {
+        support_images: images(support),
+        support_labels: labels,
+        query_images: images([state.query]),
+        steps: count,
+      },
+    },
+  };
+}
+
+/** Returns bytes as lists of rows of pixels of channels. */
+function nested(pixels) {
+  let at = 0;
+  const list = (n, each) => Array.from({ length: n }, each);
+  return list(kind.height, () =>
+    list(kind.width, () => list(kind.channels, () => pixels[at++])));
+}
+
+function answered(outputs, asked, seconds) {
+  const [probabilities] = outputs.probabilities;
+  showBars(probabilities);
+  const best = probabilities.indexOf(Math.max(...probabilities));
+  const of = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
+  say(
+    `${state.classes[best].name}, ` +
+      `${(100 * probabilities[best]).toFixed(0)}% sure after ` +
+      `${of(asked.count, "step")} on ${of(asked.examples, thing)}; answered ` +
+      `in ${seconds.toFixed(2)} s.`,
+  );
+}
+
+function showBars(probabilities) {
+  const best = probabilities.indexOf(Math.max(...probabilities));
+  [...$("bars").children].forEach((bar, i) => {
+    const value = probabilities[i] ?? 0;
+    const { name } = state.classes[i];
+    bar.querySelector(".name").textContent = name;
+    const meter = bar.querySelector("meter");
+    meter.value = value;
+    const percent = probabilities.length ? `${(100 * value).toFixed(1)}%` : "";
+    bar.querySelector(".percent").textContent = percent;
+    meter.textContent = percent;
+    meter.setAttribute("aria-label", `${name}: ${percent || "not asked yet"}`);
+    bar.classList.toggle("best", i === best);
+    bar.classList.toggle("absent", !pictures(state.classes[i]).length);
+  });
+}
+
+function say(message) {
+  $("status").className = "";
+  $("status").textContent = message;
+}
+
+function warn(messages) {
+  $("trouble").textContent = messages.join(" ");
+}
+
+function fail(message) {
+  $("status").className = "failed";
+  $("status").textContent = message;
+}
+
+/** Makes the card of a class, with its pad and the shelf of its pictures. */
+function makeCard(index) {
+  const root = $("class").content.cloneNode(true);
+  const group = root.querySelector(".class");
+  const name = root.querySelector(".name");
+  const shelf = root.querySelector(".shelf");
+  const one = () => state.classes[index];
+  const pad = new Pad(kind, `Class ${index + 1}`, {
+    changed: (drawing) => {
+      one().pad = pad.picture;
+      if (!drawing) keep(); // half a drawing teaches the wrong thing
+    },
+    add: () => putAway(),
+    undo: () => {
+      if (one().shelf.length) {
+        pad.set(one().shelf.pop());
+        pad.change(false);
+        draw();
+      }
+    },
+    files: (files, troubles) => {
+      one().shelf.push(...files);
+      draw();
+      keep();
+      warn(troubles);
+    },
+  });
+
+  function putAway() {
+    one().shelf.push(pad.picture);
+    pad.clear();
+    draw();
+  }
+
+  function draw() {
+    name.value = one().name;
+    group.setAttribute("aria-label", one().name);
+    pad.name(one().name);
+    shelf.replaceChildren(
+      ...one().shelf.map((picture, i) => {
+        const canvas = document.createElement("canvas");
+        show(canvas, picture, kind);
+        const button = document.createElement("button");
+        button.type = "button";
+        button.title = "Remove";
+        button.setAttribute(
+          "aria-label", `Remove ${thing} ${i + 1} of ${one().name}`);
+        button.append(canvas);
+        button.addEventListener("click", () => {
+          one().shelf.splice(i, 1);
+          draw();
+          keep();
+        });
+        const item = document.createElement("li");
+        item.append(button);
+        return item;
+      }),
+    );
+  }
+
+  name.setAttribute("aria-label", `Name of class ${index + 1}`);
+  name.addEventListener("input", () => {
+    one().name = name.value || `Class ${index + 1}`;
+    pad.name(one().name);
+    keep();
+  });
+  root.querySelector(".input").append(pad.element);
+  $("classes").append(root);
+  return {
+    show() {
+      pad.set(one().pad);
+      draw();
+    },
+  };
+}
+
+function showAll() {
+  cards.forEach((card) => card.show());
+  query.set(state.query);
+  $("steps").value = state.steps;
+  showSteps();
+  showBars([]);
+}
+
+function showSteps() {
+  const count = steps[state.steps];
+  $("number").textContent = count;
+  $("steps").setAttribute("aria-valuetext", `${count} inner steps`);
+}
+
+async function loadExample() {
+  const example = await (await fetch("example.json")).json();
+  const prepared = async (png) => {
+    const bytes = Uint8Array.from(atob(png), (c) => c.charCodeAt(0));
+    const response = await fetch("picture", { method: "POST", body: bytes });
+    return { pixels: toBase64((await response.json()).pixels) };
+  };
+  state = fresh();
+  const names = Object.keys(example.support).slice(0, model.ways);
+  for (const [i, name] of names.entries()) {
+    state.classes[i].name = name;
+    const shelf = example.support[name].map(prepared);
+    state.classes[i].shelf = await Promise.all(shelf);
+  }
+  state.query = await prepared(example.query);
+}
+
+function start() {
+  document.title = `${model.name}: ${document.title}`;
+  document.body.classList.toggle("photos", !kind.ink);
+  $("introduction").textContent =
+    `Give up to ${model.ways} classes a ${thing} or a few of each, and then ` +
+    `one more ${thing}: ${model.name} learns the classes and says which it is.`;
+  for (let i = 0; i < model.ways; i++) {
+    cards.push(makeCard(i));
+    $("bars").append($("bar").content.cloneNode(true));
+  }
+  $("query").append(query.element);
+  $("steps").max = steps.length - 1;
+  $("steps").addEventListener("input", () => {
+    state.steps = Number($("steps").value);
+    showSteps();
+    keep();
+  });
+  const anew = (make) => async () => {
+    const any = !isEmpty(state.query) || state.classes.some(
+      (one) => pictures(one).length);
+    if (any && !confirm(`This removes all ${thing}s on the page.`)) return;
+    try {
+      await make();
+    } catch {
+      fail("The page's server does not answer.");
+      return;
+    }
+    showAll();
+    keep();
+  };
+  $("example").hidden = !kind.ink;
+  $("example").addEventListener("click", anew(loadExample));
+  $("restart").addEventListener("click", anew(() => (state = fresh())));
+  showAll();
+  document.querySelector("main").hidden = false;
+  asker.ask();
+}
+
+start();

@@ -1,0 +1,185 @@
+// A pad: where one draws a picture, or drops one.
+
+import { drawStrokes, isEmpty, ofFile, show } from "./picture.js";
+
+const SIZE = 336; // pixels of a pad's longer side, before the screen's own
+const COLOURS = { dark: ["#111111", "#ffffff"], light: ["#ffffff", "#111111"] };
+
+export class Pad {
+  /**
+   * @param {Object} kind which pictures the model takes
+   * @param {string} label what a screen reader calls the pad
+   * @param {Object} on what is told: `changed(drawing)` when the picture is
+   *   another one (and whether the pen is still down), `add()` when the button
+   *   is pressed, `undo()` when there is no stroke left to take back, and
+   *   `files(pictures, troubles)`
+   */
+  constructor(kind, label, on) {
+    this.kind = kind;
+    this.on = on;
+    this.picture = { strokes: [] };
+    const root = document.getElementById("pad").content.cloneNode(true);
+    this.element = root.querySelector(".pad");
+    this.canvas = root.querySelector("canvas");
+    for (const name of ["add", "undo", "clear"]) {
+      this[`${name}Button`] = root.querySelector(`.${name}`);
+    }
+    this.addButton.hidden = !on.add;
+    this.addButton.addEventListener("click", () => on.add());
+    this.undoButton.addEventListener("click", () => this.undo());
+    this.clearButton.addEventListener("click", () => this.clear());
+    this.takeFiles(root.querySelector("input"));
+    this.name(label);
+    if (kind.ink) this.takeStrokes();
+    this.draw();
+  }
+
+  name(label) {
+    const what = this.kind.ink ? "draw here, or drop a picture" :
+      "drop a picture here";
+    this.canvas.setAttribute("aria-label", `${label}: ${what}`);
+    for (const [button, text] of [
+      [this.addButton, "Add this drawing, and begin another"],
+      [this.undoButton, "Undo"],
+      [this.clearButton, "Clear"],
+    ]) {
+      button.setAttribute("aria-label", `${text}, ${label}`);
+    }
+    this.input.setAttribute("aria-label", `Choose a picture, ${label}`);
+  }
+
+  takeStrokes() {
+    const { canvas } = this;
+    let stroke = null;
+    const point = (event) => {
+      const box = canvas.getBoundingClientRect();
+      const part = (value) =>
+        Math.round(1e4 * Math.min(1, Math.max(0, value))) / 1e4;
+      return [
+        part((event.clientX - box.left) / box.width),
+        part((event.clientY - box.top) / box.height),
+      ];
+    };
+    canvas.addEventListener("pointerdown", (event) => {
+      if (stroke || event.button !== 0) return;
+      canvas.setPointerCapture(event.pointerId);
+      if (!this.picture.strokes) this.picture = { strokes: [] };
+      stroke = point(event);
+      this.picture = { strokes: [...this.picture.strokes, stroke] };
+      this.pointer = event.pointerId;
+      this.change(true);
+    });
+    canvas.addEventListener("pointermove", (event) => {
+      if (!stroke || event.pointerId !== this.pointer) return;
+      // All that came since the last frame, not the last of it alone.
+      const events = event.getCoalescedEvents?.() ?? [];
+      for (const each of events.length ? events : [event]) {
+        stroke.push(...point(each));
+      }
+      this.change(true);
+    });
+    const end = (event) => {
+      if (!stroke || event.pointerId !== this.pointer) return;
+      stroke = null;
+      this.change(false);
+    };
+    canvas.addEventListener("pointerup", end);
+    canvas.addEventListener("pointercancel", end);
+    canvas.addEventListener("keydown", (event) => {
+      if (event.key === "z" && (event.ctrlKey || event.metaKey)) this.undo();
+      else if (event.key === "Delete" || event.key === "Backspace") this.clear();
+      else return;
+      event.preventDefault();
+    });
+  }
+
+  takeFiles(input) {
+    this.input = input;
+    input.multiple = Boolean(this.on.add);
+    const take = async (files) => {
+      const pictures = [];
+      const troubles = [];
+      for (const file of files) {
+        try {
+          pictures.push(await ofFile(file));
+        } catch (error) {
+          troubles.push(error.message);
+        }
+      }
+      this.on.files(pictures, troubles);
+    };
+    input.addEventListener("change", () => {
+      take([...input.files]);
+      input.value = "";
+    });
+    const over = (is) => this.element.classList.toggle("over", is);
+    this.element.addEventListener("dragover", (event) => {
+      event.preventDefault();
+      over(true);
+    });
+    this.element.addEventListener("dragleave", () => over(false));
+    this.element.addEventListener("drop", (event) => {
+      event.preventDefault();
+      over(false);
+      take([...event.dataTransfer.files]);
+    });
+  }
+
+  set(picture) {
+    this.picture = picture ?? { strokes: [] };
+    this.draw();
+  }
+
+  undo() {
+    if (this.picture.strokes?.length) {
+      this.picture = { strokes: this.picture.strokes.slice(0, -1) };
+      this.change(false);
+    } else if (this.picture.pixels) {
+      this.clear();
+    } else {
+      this.on.undo?.();
+    }
+  }
+
+  clear() {
+    this.picture = { strokes: [] };
+    this.change(false);
+  }
+
+  change(drawing) {
+    this.draw();
+    this.on.changed(drawing);
+  }
+
+  draw() {
+    const { canvas, kind } = this;
+    const empty = isEmpty(this.picture);
+    this.addButton.disabled = this.clearButton.disabled = empty;
+    this.undoButton.disabled = empty && !this.on.undo;
+    if (this.picture.pixels) {
+      show(canvas, this.picture, kind);
+      return;
+    }
+    const scale =
+      (SIZE * window.devicePixelRatio) / Math.max(kind.width, kind.height);
+    canvas.width = Math.round(scale * kind.width);
+    canvas.height = Math.round(scale * kind.height);
+    const context = canvas.getContext("2d");
+    const [ink, paper] = COLOURS[kind.ink ?? "dark"];
+    context.fillStyle = paper;
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    drawStrokes(context, this.picture.strokes, ink);
+    if (empty) this.invite(context, ink);
+  }
+
+  invite(context, ink) {
+    const { width, height } = context.canvas;
+    context.fillStyle = ink;
+    context.globalAlpha = 0.5;
+    context.font = `${width / 14}px system-ui, sans-serif`;
+    context.textAlign = "center";
+    const text = this.kind.ink ? "draw here" : "drop a photo here";
+    context.fillText(text, width / 2, height / 2);
+    context.globalAlpha = 1;
+  }
+}

@@ -1,0 +1,3 @@
+from reptile_tf.cli.main import main
+
+main("page")

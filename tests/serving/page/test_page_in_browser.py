@@ -1,0 +1,302 @@
+"""The page in a real Chromium."""
+
+import base64
+
+import browser
+import numpy as np
+import pytest
+import running
+import uvicorn
+from browser import SHAPES, Visit
+from example import CHARACTERS, ROOT
+
+from reptile_tf.data import image_files
+from reptile_tf.data.preparation import Preparation
+from reptile_tf.serving.page import server
+from reptile_tf.serving.page.application import application
+from reptile_tf.serving.picture_model import PictureModel
+from reptile_tf.serving.server.model_config import OneModel
+from reptile_tf.serving.server.served_models import ServedModels
+
+pytestmark = browser.NEEDED
+COMMITTED = ROOT / "saved_models" / "omniglot_5shot_5way"
+
+
+def load(folder):
+    source = OneModel(folder)
+    models = ServedModels(source)
+    models.refresh(at_once=True)
+    return models, source.name
+
+
+def here(models, name):
+    return server.here(models, name, port=0)
+
+
+@pytest.fixture(scope="module")
+def found():
+    with browser.browser() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def models():
+    return load(COMMITTED)
+
+
+@pytest.fixture(scope="module")
+def url(models):
+    with running.answering(here(*models)) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def visit(found, url):
+    visit = Visit(found, url)
+    yield visit
+    visit.context.close()
+    assert not visit.complaints
+
+
+def draw_all(visit):
+    for index, shape in enumerate(SHAPES):
+        visit.draw(visit.pad(index), shape)
+
+
+def sent(visit, name="support_images"):
+    return np.array(visit.requests[-1]["inputs"][name])
+
+
+def test_what_is_drawn_is_learned(visit):
+    draw_all(visit)
+    for label, shape in enumerate(SHAPES):
+        visit.page.locator("#query .clear").click(force=True)
+        visit.draw(visit.query, shape, by=(0.05, -0.04))
+        percentages = visit.answered()
+        assert np.argmax(percentages) == label, (shape, percentages)
+        assert sum(percentages) == pytest.approx(100, abs=0.5)
+    # One request at a time, each of all that was drawn until then.
+    last = visit.requests[-1]
+    assert last["signature_name"] == "adapt_and_predict_uint8"
+    assert last["inputs"]["support_labels"] == [0, 1, 2, 3, 4]
+    assert last["inputs"]["steps"] == 50
+
+
+def test_paper_is_light_and_ink_is_dark_in_what_is_sent(visit):
+    """Turned round there would be no error, and nearly the same answers."""
+    draw_all(visit)
+    visit.draw(visit.query, "line")
+    visit.answered()
+    pixels = sent(visit)
+    assert pixels.shape == (5, 28, 28, 1)
+    assert set(np.unique(pixels)) == {0, 255}
+    line = sent(visit, "query_images")[0, ..., 0]
+    rows, columns = np.nonzero(line == 0)
+    # From 0.2 to 0.8 of the pad, in the middle of it; the rest is paper.
+    assert columns.min() in (5, 6) and columns.max() in (21, 22)
+    assert set(rows) <= {13, 14}
+    drawn = (pixels == 0).mean((1, 2, 3))
+    assert np.all((drawn > 0.01) & (drawn < 0.15))
+
+
+def test_steps_are_what_it_learns_by(visit):
+    visit.page.locator("#example").click()
+    visit.status("after 50 steps on 25 drawings")
+    assert np.argmax(visit.answered()) == 3  # a kite
+    steps = visit.page.locator("#steps")
+    steps.focus()
+    steps.press("Home")
+    ignorant = visit.answered()
+    visit.status("after 0 steps")
+    for _ in range(5):
+        steps.press("ArrowRight")
+    knowing = visit.answered()
+    visit.status("after 5 steps")
+    assert visit.requests[-1]["inputs"]["steps"] == 5
+    assert np.argmax(knowing) == 3
+    assert knowing[3] > 80 > 60 > max(ignorant)
+
+
+def test_the_example_is_what_classify_would_send(visit):
+    visit.page.locator("#example").click()
+    visit.status("on 25 drawings")
+    files = sorted((CHARACTERS / "support").glob("*/*.png"))
+    expected = image_files.load(files, Preparation(28, 28, 1, "nearest"))
+    np.testing.assert_array_equal(sent(visit), expected)
+
+
+def test_adding_taking_back_and_clearing(visit):
+    card = visit.page.locator(".class").first
+    visit.draw(visit.pad(0), "zig")
+    visit.draw(visit.pad(1), "box")
+    visit.draw(visit.query, "box")
+    visit.answered()
+    one = sent(visit)
+    card.get_by_text("Add", exact=True).click()
+    visit.draw(visit.pad(0), "cross")
+    visit.answered()
+    assert len(sent(visit)) == 3
+    np.testing.assert_array_equal(sent(visit)[[0, 2]], one)
+    undo = card.get_by_text("Undo")
+    undo.click()  # of the two strokes of the cross the second
+    visit.answered()
+    assert (sent(visit)[1] == 0).sum() < 25 < (sent(visit)[0] == 0).sum()
+    undo.click()  # the first
+    undo.click()  # and the drawing before is on the pad again
+    visit.answered()
+    np.testing.assert_array_equal(sent(visit), one)
+    assert not card.locator(".shelf li").count()
+    card.get_by_text("Add", exact=True).click()
+    card.get_by_label("Remove drawing 1").click()
+    visit.status("Give two classes a drawing each at least.")
+
+
+def test_nothing_is_lost_when_the_page_is_loaded_again(visit):
+    draw_all(visit)
+    visit.page.get_by_label("Name of class 2").fill("my cross")
+    visit.draw(visit.query, "cross")
+    visit.page.locator("#steps").press("ArrowRight")
+    before = visit.answered()
+    visit.status("my cross, ")
+    visit.page.reload()
+    visit.status("my cross, ")
+    assert visit.answered() == before
+    assert visit.requests[-1] == visit.requests[-2]
+    visit.page.get_by_text("Start over").click()
+    visit.status("Give two classes")
+    visit.page.reload()
+    visit.status("Give two classes")
+
+
+def test_pictures_of_files(visit, tmp_path):
+    files = [CHARACTERS / "support" / f"{c}/1.png" for c in ("fish", "gate")]
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    for index, path in enumerate(files):
+        card = visit.page.locator(".class").nth(index)
+        card.locator("input[type=file]").set_input_files([path, broken])
+        visit.page.locator("#trouble", has_text="broken.png").wait_for()
+    # Dropped on the pad, as from a folder.
+    dropped = CHARACTERS / "query" / "gate-2.png"
+    visit.query.evaluate(
+        """(pad, text) => {
+            const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File([bytes], "gate-2.png"));
+            const what = { dataTransfer, bubbles: true };
+            pad.dispatchEvent(new DragEvent("drop", what));
+        }""",
+        base64.b64encode(dropped.read_bytes()).decode(),
+    )
+    visit.status("on 2 drawings")
+    preparation = Preparation(28, 28, 1, "nearest")
+    expected = image_files.load(files, preparation)
+    np.testing.assert_array_equal(sent(visit), expected)
+    np.testing.assert_array_equal(
+        sent(visit, "query_images"), image_files.load([dropped], preparation)
+    )
+    # The browser itself says that the two were refused.
+    assert len(visit.complaints) == 2
+    assert all("400" in one for one in visit.complaints)
+    visit.complaints.clear()
+
+
+def test_a_server_that_is_down(found, models):
+    with running.answering(here(*models)) as port:
+        visit = Visit(found, f"http://127.0.0.1:{port}")
+        draw_all(visit)
+        visit.draw(visit.query, "zig")
+        visit.answered()
+    visit.page.locator("#steps").press("Home")
+    visit.status("The server does not answer. It is asked again until it does.")
+    with running.answering(here(*models), port):
+        visit.status("after 0 steps on 5 drawings")
+    visit.context.close()
+
+
+def test_what_the_server_says_is_shown(visit):
+    visit.page.route(
+        "**/*:predict",
+        lambda route: route.fulfill(
+            status=400, json={"error": "steps must be fewer."}
+        ),
+    )
+    draw_all(visit)
+    visit.draw(visit.query, "zig")
+    visit.status("The server refuses: steps must be fewer.")
+    visit.page.locator("#answer[aria-busy=false]").wait_for()
+    visit.complaints.clear()
+
+
+def test_a_phone(found, url):
+    """Nothing is cut off, and a finger draws."""
+    visit = Visit(
+        found,
+        url,
+        viewport={"width": 360, "height": 740},
+        has_touch=True,
+        is_mobile=True,
+        device_scale_factor=3,
+    )
+    width = visit.page.evaluate("document.documentElement.scrollWidth")
+    assert width == 360
+    for index in (0, 1):
+        visit.pad(index).tap()
+    visit.query.tap()
+    visit.status("on 2 drawings")
+    dot = sent(visit, "query_images")[0, ..., 0]
+    assert 1 <= (dot == 0).sum() <= 4
+    assert not visit.complaints
+    visit.context.close()
+
+
+def test_everything_has_a_name_and_is_reached_by_keys(visit):
+    draw_all(visit)
+    names = set()
+    for _ in range(80):
+        visit.page.keyboard.press("Tab")
+        name = visit.page.evaluate(
+            """() => {
+                const e = document.activeElement;
+                return e.getAttribute("aria-label") || e.labels?.[0]?.innerText
+                    || e.innerText;
+            }"""
+        )
+        names.add(name)
+    assert "" not in names
+    for expected in (
+        "Load an example",
+        "What is this?: draw here, or drop a picture",
+        "Inner steps",
+        "Name of class 5",
+        "Class 5: draw here, or drop a picture",
+        "Undo, Class 5",
+        "Choose a picture, Class 5",
+    ):
+        assert expected in names
+    visit.pad(0).focus()
+    visit.page.keyboard.press("Delete")
+    visit.draw(visit.query, "box")
+    visit.status("on 4 drawings")
+
+
+def test_a_model_of_photos(found):
+    """The page asks for pictures of its size and its colours."""
+    pictures = Preparation(6, 9, 3, "squash")
+    app = application("mine", "/predict", PictureModel(3, pictures, 9, 9))
+    with running.answering(uvicorn.Server(uvicorn.Config(app, port=0))) as port:
+        visit = Visit(found, f"http://127.0.0.1:{port}", answer=[0.2, 0.7, 0.1])
+        assert visit.page.locator(".class").count() == 3
+        assert not visit.page.locator("#example").is_visible()
+        visit.draw(visit.pad(0), "zig")  # which does nothing
+        assert not visit.requests
+        files = sorted((CHARACTERS / "query").glob("*.png"))[:3]
+        for index in (0, 1):
+            card = visit.page.locator(".class").nth(index)
+            card.locator("input[type=file]").set_input_files(files[index])
+        visit.page.locator("#query input").set_input_files(files[2])
+        visit.status("Class 2, 70% sure after 8 steps on 2 pictures")
+        expected = image_files.load(files[:2], pictures)
+        np.testing.assert_array_equal(sent(visit), expected)
+        assert not visit.complaints
+        visit.context.close()
