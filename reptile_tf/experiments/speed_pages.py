@@ -170,7 +170,25 @@ def attack(results: pathlib.Path) -> list[str]:
     return table_of([*head.split(", "), "answers a second"], rows)
 
 
+def page(results: pathlib.Path) -> list[str]:
+    """Returns how soon the drawing page answers, and how often it is right."""
+    measured = _read(results, "page.json")
+    if not measured:
+        return []
+    right = f"{measured['shapes_recognized']} of {measured['shapes']}"
+    row = [
+        f"{measured['median_ms']:,.0f}",
+        f"{measured['p90_ms']:,.0f}",
+        f"{measured['requests']}",
+        right,
+        _machine(measured),
+    ]
+    head = "Median ms to an answer, 90% within ms, Answers, Shapes recognized"
+    return table_of([*head.split(", "), "Processor"], [row])
+
+
 TABLES = {
+    "page": page,
     "attack": attack,
     "speed": speed,
     "times_faster": times_faster,
