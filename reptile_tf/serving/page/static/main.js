@@ -179,11 +179,10 @@ function makeCard(index) {
     },
     add: () => putAway(),
     undo: () => {
-      if (one().shelf.length) {
-        pad.set(one().shelf.pop());
-        pad.change(false);
-        draw();
-      }
+      const last = one().shelf.pop();
+      if (last && kind.ink) pad.set(last); // to be gone on with
+      pad.change(false);
+      draw();
     },
     files: (files, troubles) => {
       one().shelf.push(...files);

@@ -165,7 +165,11 @@ export class Pad {
     canvas.width = Math.round(scale * kind.width);
     canvas.height = Math.round(scale * kind.height);
     const context = canvas.getContext("2d");
-    const [ink, paper] = COLOURS[kind.ink ?? "dark"];
+    if (!kind.ink) {
+      this.invite(context, getComputedStyle(canvas).color);
+      return;
+    }
+    const [ink, paper] = COLOURS[kind.ink];
     context.fillStyle = paper;
     context.fillRect(0, 0, canvas.width, canvas.height);
     drawStrokes(context, this.picture.strokes, ink);
@@ -175,7 +179,7 @@ export class Pad {
   invite(context, ink) {
     const { width, height } = context.canvas;
     context.fillStyle = ink;
-    context.globalAlpha = 0.5;
+    context.globalAlpha = 0.6;
     context.font = `${width / 14}px system-ui, sans-serif`;
     context.textAlign = "center";
     const text = this.kind.ink ? "draw here" : "drop a photo here";
