@@ -19,19 +19,19 @@ def load(base) -> ServedModels:
 
 
 @contextlib.contextmanager
-def serving(models, **settings):
-    """Yields the port of a server of models."""
+def serving(models, place=None, **settings):
+    """Yields the port of a server of models, at a place if it is given."""
     settings.setdefault("port", 0)
     server = Server(models, log_level="critical", **settings)
-    with answering(server) as port:
+    with answering(server, place=place) as port:
         yield port
 
 
 @contextlib.contextmanager
-def answering(server, port=0):
+def answering(server, port=0, place=None):
     """Yields the port of a server, which answers while the block runs."""
     server.config.port = port or server.config.port
-    thread = threading.Thread(target=server.run)
+    thread = threading.Thread(target=server.run, args=(place and [place],))
     thread.start()
     while not server.started:
         time.sleep(0.01)

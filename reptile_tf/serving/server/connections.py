@@ -11,6 +11,7 @@ import resource
 import time
 from typing import Any
 
+from reptile_tf.serving.server import request_body
 from reptile_tf.serving.server.crowd import Crowd
 from reptile_tf.utils.extras import extra
 
@@ -23,18 +24,25 @@ _PIECES = 200  # of a body, however short they are
 _PIECE = 256  # bytes of the body for each piece more
 
 
-def protocol(timeout: float, most: int | None = None) -> type[H11Protocol]:
+def protocol(
+    timeout: float, max_bytes: int = 64 << 20, most: int | None = None
+) -> type[H11Protocol]:
     """Returns uvicorn's HTTP protocol, with limits.
 
     Args:
         timeout: seconds from a connection's start, or from the first byte of a
             later request, to the end of the request's head; and seconds that a
             client may leave an answer unread.
+        max_bytes: longest request body; four times as much may be unread of all
+            answers together.
         most: connections at a time; if None, half of the files that the process
             may open, and no more than a thousand.
     """
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    crowd = Crowd(most or min(_MOST, max(1, files // 2)))
+    crowd = Crowd(
+        most or min(_MOST, max(1, files // 2)),
+        request_body.LONG_BODIES * max_bytes,
+    )
     return type(
         "_Impatient", (_Impatient,), {"timeout": timeout, "crowd": crowd}
     )
@@ -52,6 +60,7 @@ class _Impatient(H11Protocol):
     crowd: Crowd
     _head: asyncio.TimerHandle | None = None
     _answer: asyncio.TimerHandle | None = None
+    _waits = False  # for its client to read, until the next request begins
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -63,6 +72,8 @@ class _Impatient(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if self._waits:
+            return
         if self.cycle is None or self.cycle.response_complete:
             self._await_head()
         else:  # it is there; the application minds the body
@@ -71,6 +82,10 @@ class _Impatient(H11Protocol):
 
     def on_response_complete(self) -> None:
         self.crowd.idle(self)
+        # Another answer would be kept in memory beside this one.
+        self._waits = self.flow.write_paused
+        if self._waits:
+            return
         super().on_response_complete()
         self._note_request()  # the next may have been there already
         if self.transport.is_closing():
@@ -86,10 +101,14 @@ class _Impatient(H11Protocol):
         super().pause_writing()
         # Not `close`, which waits for the client to read the rest.
         self._answer = self.loop.call_later(self.timeout, self.transport.abort)
+        self.crowd.hold(self, self.transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self._stop_awaiting_reader()
+        self.crowd.hold(self, 0)
+        if self._waits:
+            self.on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
         content = json.dumps(

@@ -1,6 +1,8 @@
-"""How many connections are open, and which one makes room."""
+"""How many connections are open, what they hold, and which makes room."""
 
 from typing import Any
+
+_MANY = 1 << 18  # bytes of a connection that are counted
 
 
 class Crowd:
@@ -11,21 +13,21 @@ class Crowd:
 
     Args:
         most: connections that may be open at a time.
+        most_bytes: that may be held in memory for them together.
     """
 
-    def __init__(self, most: int):
-        self._most = most
+    def __init__(self, most: int, most_bytes: int):
+        self._most, self._most_bytes = most, most_bytes
         self._open: set[Any] = set()
         self._idle: dict[Any, None] = {}  # the longest idle first
+        self._held: dict[Any, int] = {}  # bytes, where they are many
 
     def join(self, connection: Any) -> None:
         """Takes a connection in; where none is idle, it is closed at once."""
         self._open.add(connection)
         self.idle(connection)
         if len(self._open) > self._most:
-            longest = next(iter(self._idle))
-            self.leave(longest)
-            longest.transport.abort()
+            self._close(next(iter(self._idle)))
 
     def busy(self, connection: Any) -> None:
         """Takes note that a request is there."""
@@ -36,7 +38,25 @@ class Crowd:
         if connection in self._open:
             self._idle[connection] = None
 
+    def hold(self, connection: Any, size: int) -> None:
+        """Takes note of how many bytes are held for a connection.
+
+        Where they are too many together, the longest idle of those that hold
+        many is closed; if none is, this one.
+        """
+        self._held.pop(connection, None)
+        if connection in self._open and size > _MANY:
+            self._held[connection] = size
+        while sum(self._held.values()) > self._most_bytes:
+            idle = (one for one in self._idle if one in self._held)
+            self._close(next(idle, connection))
+
     def leave(self, connection: Any) -> None:
         """Takes note that a connection is closed."""
         self._open.discard(connection)
         self._idle.pop(connection, None)
+        self._held.pop(connection, None)
+
+    def _close(self, connection: Any) -> None:
+        self.leave(connection)
+        connection.transport.abort()

@@ -30,6 +30,7 @@ _STATUSES = {
 _CODES = {
     404: codes.NOT_FOUND,
     408: codes.DEADLINE_EXCEEDED,
+    413: codes.RESOURCE_EXHAUSTED,
     503: codes.UNAVAILABLE,
 }
 

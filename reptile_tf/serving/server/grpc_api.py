@@ -2,15 +2,19 @@
 
 import asyncio
 import math
+import resource
 import socket
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from reptile_tf.serving.server import failures, json_codec, listening
+from reptile_tf.serving.server import json_codec, request_body
 from reptile_tf.serving.server.computing import within
+from reptile_tf.serving.server.crowd import Crowd
+from reptile_tf.serving.server.grpc_calls import Calls
+from reptile_tf.serving.server.grpc_door import Door
 from reptile_tf.serving.server.parts import Parts
 from reptile_tf.serving.server.saved_models import SavedModel
 from reptile_tf.utils.extras import extra
@@ -21,60 +25,80 @@ with extra("serve"):
         get_model_metadata_pb2,
         get_model_status_pb2,
         model_pb2,
-        model_service_pb2_grpc,
         predict_pb2,
-        prediction_service_pb2_grpc,
     )
 
-_STREAMS = 100  # of a connection, at a time
+_STREAMS = 32  # of a connection, at a time
 _IDLE_MS = 75_000  # that a connection may have no stream
 _AGE_MS = 600_000  # after which a client connects anew, by itself
 _CONNECTIONS = 200
 
-_CODES = {code.value[0]: code for code in grpc.StatusCode}
 _STATES = get_model_status_pb2.ModelVersionStatus.State
 
 
-async def start(
-    parts: Parts, place: socket.socket, max_bytes: int
-) -> grpc.aio.Server:
-    """Returns a server that answers.
+class GrpcServer:
+    """Answers over gRPC.
 
     Args:
         parts: what requests are answered with.
-        place: where it is to listen; is closed.
         max_bytes: longest request.
+        client_timeout: seconds that a client may take to send a request, and to
+            read the answer.
+        most: connections at a time; if None, an eighth of the files that the
+            process may open, and no more than two hundred.
     """
-    server = grpc.aio.server(
-        options=[
-            ("grpc.max_receive_message_length", max_bytes),
-            ("grpc.max_send_message_length", -1),
-            ("grpc.so_reuseport", 0),
-            # Of what a client opens and sends nothing on: requests are
-            # counted when they are there.
-            ("grpc.max_concurrent_streams", _STREAMS),
-            ("grpc.max_connection_idle_ms", _IDLE_MS),
-            ("grpc.max_connection_age_ms", _AGE_MS),
-            ("grpc.max_connection_age_grace_ms", round(1000 * parts.timeout)),
-            ("grpc.max_allowed_incoming_connections", _CONNECTIONS),
-        ],
-    )
-    services = _Services(parts, max_bytes)
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        services, server
-    )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(services, server)
-    address = listening.address(place)
-    place.close()
-    server.add_insecure_port(address)
-    await server.start()
-    return server
+
+    def __init__(
+        self,
+        parts: Parts,
+        max_bytes: int,
+        client_timeout: float,
+        most: int | None,
+    ):
+        self._parts = parts
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        crowd = Crowd(
+            most or min(_CONNECTIONS, max(1, files // 8)),
+            request_body.LONG_BODIES * max_bytes,
+        )
+        self._door = Door(client_timeout, crowd)
+        patience_ms = round(1000 * (parts.timeout + 2 * client_timeout))
+        self._server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", max_bytes),
+                ("grpc.max_send_message_length", -1),
+                # A message that is packed becomes long when it is read.
+                ("grpc.per_message_decompression", 0),
+                ("grpc.max_concurrent_streams", _STREAMS),
+                ("grpc.max_connection_idle_ms", _IDLE_MS),
+                ("grpc.max_connection_age_ms", _AGE_MS),
+                ("grpc.max_connection_age_grace_ms", patience_ms),
+                ("grpc.server_handshake_timeout_ms", patience_ms),
+            ],
+        )
+        services = _Services(parts, max_bytes)
+        calls = Calls(self._door, parts.models, max_bytes, client_timeout)
+        for service, methods in services.methods().items():
+            handlers = {
+                method.__name__: calls.handler(method, kind)
+                for method, kind in methods.items()
+            }
+            self._server.add_registered_method_handlers(service, handlers)
+        self._server.add_insecure_port(self._door.address)
+
+    async def start(self, place: socket.socket) -> None:
+        """Begins to answer clients who come to a socket."""
+        await self._server.start()
+        await self._door.open(place)
+
+    async def stop(self) -> None:
+        """Ends when all that is being computed has been answered."""
+        self._door.shut()
+        await self._server.stop(self._parts.timeout)
+        await self._door.close()
 
 
-class _Services(
-    prediction_service_pb2_grpc.PredictionServiceServicer,
-    model_service_pb2_grpc.ModelServiceServicer,
-):
+class _Services:
     """What answers: a method for each kind of request, named as TF Serving's.
 
     Args:
@@ -85,37 +109,41 @@ class _Services(
     def __init__(self, parts: Parts, max_bytes: int):
         self._parts, self._max_bytes = parts, max_bytes
 
+    def methods(self) -> dict[str, dict[Any, Any]]:
+        """Returns service -> method -> the class of its requests."""
+        return {
+            "tensorflow.serving.PredictionService": {
+                self.Predict: predict_pb2.PredictRequest,
+                self.GetModelMetadata: (
+                    get_model_metadata_pb2.GetModelMetadataRequest
+                ),
+            },
+            "tensorflow.serving.ModelService": {
+                self.GetModelStatus: get_model_status_pb2.GetModelStatusRequest
+            },
+        }
+
     async def Predict(  # noqa: D102
-        self,
-        request: predict_pb2.PredictRequest,
-        context: grpc.aio.ServicerContext,
+        self, request: predict_pb2.PredictRequest
     ) -> predict_pb2.PredictResponse:
-        try:
-            model = self._asked(request.model_spec)
-            with self._parts.metrics.request(request.model_spec.name, "GRPC"):
-                # It is cancelled when the client goes, or its deadline passes.
-                with self._parts.requests.one_more():
-                    return await within(
-                        self._parts.timeout, self._predict(request, model)
-                    )
-        except Exception as error:
-            await _refuse(context, error)
+        model = self._asked(request.model_spec)
+        with self._parts.metrics.request(request.model_spec.name, "GRPC"):
+            # It is cancelled when the client goes, or its deadline passes.
+            with self._parts.requests.one_more():
+                return await within(
+                    self._parts.timeout, self._predict(request, model)
+                )
 
     async def GetModelMetadata(  # noqa: D102
-        self,
-        request: get_model_metadata_pb2.GetModelMetadataRequest,
-        context: grpc.aio.ServicerContext,
+        self, request: get_model_metadata_pb2.GetModelMetadataRequest
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
-        try:
-            model = self._asked(request.model_spec)
-            unknown = set(request.metadata_field) - {"signature_def"}
-            if unknown or not request.metadata_field:
-                raise ValueError(
-                    "metadata_field must be signature_def; received "
-                    f"{', '.join(sorted(unknown))[:100] or 'none'}"
-                )
-        except Exception as error:
-            await _refuse(context, error)
+        model = self._asked(request.model_spec)
+        unknown = set(request.metadata_field) - {"signature_def"}
+        if unknown or not request.metadata_field:
+            raise ValueError(
+                "metadata_field must be signature_def; received "
+                f"{', '.join(sorted(unknown))[:100] or 'none'}"
+            )
         signatures = get_model_metadata_pb2.SignatureDefMap()
         for name, definition in model.signatures.items():
             signatures.signature_def[name].CopyFrom(definition)
@@ -125,17 +153,11 @@ class _Services(
         return answer
 
     async def GetModelStatus(  # noqa: D102
-        self,
-        request: get_model_status_pb2.GetModelStatusRequest,
-        context: grpc.aio.ServicerContext,
+        self, request: get_model_status_pb2.GetModelStatusRequest
     ) -> get_model_status_pb2.GetModelStatusResponse:
         answer = get_model_status_pb2.GetModelStatusResponse()
         spec = request.model_spec
-        try:
-            versions = self._parts.models.versions(spec.name, *_which(spec))
-        except Exception as error:
-            await _refuse(context, error)
-        for version in versions:
+        for version in self._parts.models.versions(spec.name, *_which(spec)):
             told = answer.model_version_status.add()
             told.version = version.number
             told.state = _STATES.Value(version.state)
@@ -186,7 +208,8 @@ def _require_sizes(inputs: Mapping[str, Any], most: int) -> None:
     count = 0
     for name, tensor in inputs.items():
         sizes = [dim.size for dim in tensor.tensor_shape.dim]
-        count += math.prod(sizes)
+        lists = (v for f, v in tensor.ListFields() if f.is_repeated)
+        count += max(math.prod(sizes), *map(len, lists), 0)
         if min(sizes, default=0) < 0 or count > most:
             raise ValueError(
                 f"{name} is too large: a request has at most {most} numbers; "
@@ -223,12 +246,3 @@ def _filtered(
                 f"received {name[:100]}"
             )
     return {name: outputs[name] for name in names} if names else outputs
-
-
-async def _refuse(
-    context: grpc.aio.ServicerContext, error: Exception
-) -> NoReturn:
-    """Ends a request with what is told of an error."""
-    failure = failures.of(error)
-    await context.abort(_CODES[failure.code], failure.message)
-    raise error  # abort has raised

@@ -12,7 +12,7 @@ with extra("serve"):
     from starlette.requests import Request
 
 _SHORT_BODY = 1 << 18  # bytes; as many of these as there are requests
-_LONG_BODIES = 4  # of the longest kind, together in memory
+LONG_BODIES = 4  # of the longest kind, together in memory
 
 
 def is_long(body: bytes | bytearray) -> bool:
@@ -52,16 +52,15 @@ class BodyReader:
         most = min(most, self._max_bytes)
         told = request.headers.get("content-length", "")
         if told.isdecimal() and int(told[:20]) > most:
-            raise _too_long(most)
+            raise too_long(most)
         received = bytearray()
         try:
             await self._receive(request, received, most)
             body: bytes | bytearray = received
             coding = request.headers.get("content-encoding", "identity")
             if coding.strip().lower() != "identity":
-                body = await asyncio.to_thread(
-                    _inflated, received, coding, most
-                )
+                _require_gzip(coding)
+                body = await asyncio.to_thread(inflated, received, most)
                 self._require_room(received, len(body))
             yield body
         finally:
@@ -75,7 +74,7 @@ class BodyReader:
                 async for chunk in request.stream():
                     body.extend(chunk)
                     if len(body) > most:
-                        raise _too_long(most)
+                        raise too_long(most)
                     self._require_room(body, len(body))
         except TimeoutError:
             message = "The request body came too slowly"
@@ -84,27 +83,40 @@ class BodyReader:
     def _require_room(self, owner: bytearray, size: int) -> None:
         if size > _SHORT_BODY:
             self._in_memory[id(owner)] = size
-            if sum(self._in_memory.values()) > _LONG_BODIES * self._max_bytes:
+            if sum(self._in_memory.values()) > LONG_BODIES * self._max_bytes:
                 message = "Too many long requests at a time; try again"
                 raise HTTPException(503, message)
 
 
-def _too_long(most: int) -> HTTPException:
-    return HTTPException(413, f"The request body is longer than {most} bytes")
-
-
-def _inflated(body: bytearray, coding: str, most: int) -> bytes:
+def _require_gzip(coding: str) -> None:
     if coding.strip().lower() not in ("gzip", "x-gzip"):
         raise HTTPException(
             400, f"Content-Encoding must be gzip; received {coding[:40]!r}"
         )
-    inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)  # gzip's header
+
+
+def too_long(most: int) -> HTTPException:
+    """Returns what a body is refused with that is longer than it may be."""
+    return HTTPException(413, f"The request body is longer than {most} bytes")
+
+
+def inflated(body: bytes | bytearray, most: int) -> bytes:
+    """Returns what gzip or zlib made a body of.
+
+    Args:
+        body: that begins as one of the two does.
+        most: bytes that it may become.
+
+    Raises:
+        HTTPException: it becomes more (status 413), or is not whole (400).
+    """
+    inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)  # either's header
     try:
         content = inflater.decompress(body, most + 1)
     except zlib.error as error:
         raise HTTPException(400, f"The body is no gzip: {error}") from error
     if len(content) > most:
-        raise _too_long(most)
+        raise too_long(most)
     if not inflater.eof or inflater.unused_data:
         what = "goes on behind its end" if inflater.eof else "ends too early"
         raise HTTPException(400, f"The body is no gzip: it {what}")

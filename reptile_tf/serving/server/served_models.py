@@ -131,6 +131,20 @@ class ServedModels:
             raise no_version(name, number)
         return self._models[name].asked(number, label)
 
+    def most_numbers(self) -> int | None:
+        """Returns how many numbers a request to any of them can have.
+
+        None where one of them has no limit.
+        """
+        most = [
+            version.model.most_numbers
+            for versions in self.all_states().values()
+            for version in versions
+            if version.model is not None
+        ]
+        known = [numbers for numbers in most if numbers is not None]
+        return None if len(known) < len(most) else max(known, default=0)
+
     def _broken(self) -> dict[str, str]:
         """Returns folder -> what is wrong, of versions that did not load."""
         return {

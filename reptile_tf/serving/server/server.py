@@ -10,9 +10,10 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from reptile_tf.serving.server import connections, grpc_api
+from reptile_tf.serving.server import connections
 from reptile_tf.serving.server.app import application
 from reptile_tf.serving.server.computing import Computing
+from reptile_tf.serving.server.grpc_api import GrpcServer
 from reptile_tf.serving.server.long_bodies import LongBodies
 from reptile_tf.serving.server.metrics import Metrics
 from reptile_tf.serving.server.parts import Parts
@@ -44,8 +45,9 @@ class Server(uvicorn.Server):
             nowhere.
         most_requests: that are received and not answered; one more gets
             status 503.
-        most_connections: at a time, of which the longest idle is closed for one
-            more; None for as many as the process can have, up to a thousand.
+        most_connections: of each API at a time, of which the longest idle is
+            closed for one more; None for as many as the process can have, up to
+            a thousand over REST and two hundred over gRPC.
         around: the API's ASGI application -> that of the whole server.
         announce: is called once it answers.
         **settings: of `uvicorn.Config`, such as host and port.
@@ -74,7 +76,9 @@ class Server(uvicorn.Server):
             Requests(most_requests),
         )
         self._long_bodies = LongBodies()
-        self._max_body_bytes, self._grpc_place = max_body_bytes, grpc_place
+        self._grpc_place = grpc_place
+        self._grpc: GrpcServer | None = None
+        self._for_grpc = max_body_bytes, client_timeout, most_connections
         self._announce = announce
         app = application(
             self._parts,
@@ -85,7 +89,9 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 around(app),
-                http=connections.protocol(client_timeout, most_connections),
+                http=connections.protocol(
+                    client_timeout, max_body_bytes, most_connections
+                ),
                 ws="none",
                 lifespan="off",
                 backlog=_BACKLOG,
@@ -99,11 +105,9 @@ class Server(uvicorn.Server):
         """Begins to answer."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(connections.AcceptFailures())
-        self._grpc = None
         if self._grpc_place is not None:
-            self._grpc = await grpc_api.start(
-                self._parts, self._grpc_place, self._max_body_bytes
-            )
+            self._grpc = GrpcServer(self._parts, *self._for_grpc)
+            await self._grpc.start(self._grpc_place)
         await super().startup(sockets)
         # A body of JSON is tens of thousands of lists, which are soon gone: to
         # look for garbage at every seven hundredth takes a third of the time
@@ -117,7 +121,7 @@ class Server(uvicorn.Server):
         """Ends when all that is being computed has been answered."""
         ends = [super().shutdown(sockets)]
         if self._grpc is not None:
-            ends.append(self._grpc.stop(self._parts.timeout))
+            ends.append(self._grpc.stop())
         await asyncio.gather(*ends)
         self._long_bodies.close()
 

@@ -13,7 +13,7 @@ import pytest
 import running
 from rest_requests import GIVEN
 
-from reptile_tf.serving.server import connections
+from reptile_tf.serving.server import connections, listening
 from reptile_tf.serving.server.crowd import Crowd
 
 STATUS = b"GET /v1/models/line HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -32,7 +32,7 @@ class Fake:
 
 
 def test_the_longest_idle_makes_room():
-    crowd, several = Crowd(3), [Fake() for _ in range(5)]
+    crowd, several = Crowd(3, 10**9), [Fake() for _ in range(5)]
     for connection in several[:3]:
         crowd.join(connection)
     crowd.busy(several[0])
@@ -52,6 +52,24 @@ def test_the_longest_idle_makes_room():
     assert not last.closed
 
 
+def test_the_longest_idle_of_those_that_hold_much_makes_room():
+    crowd, several = Crowd(9, 3_000_000), [Fake() for _ in range(4)]
+    small, busy, idle, last = several
+    for connection in several:
+        crowd.join(connection)
+    crowd.busy(busy)
+    crowd.hold(small, 200_000)  # which is not counted
+    for connection in (busy, idle, last):
+        crowd.hold(connection, 1_000_000)
+    assert not any(c.closed for c in several)
+    crowd.hold(last, 1_000_001)
+    assert [c.closed for c in several] == [False, False, True, False]
+    crowd.hold(idle, 9_000_000)  # nothing is held for who has gone
+    crowd.busy(last)
+    crowd.hold(busy, 2_000_000)  # where none is idle, the one with more
+    assert [c.closed for c in several] == [False, True, True, False]
+
+
 @pytest.fixture
 def crowded(served_models):
     """The port of a server with room for eight connections."""
@@ -59,9 +77,12 @@ def crowded(served_models):
         yield port
 
 
-def connect(port):
-    connection = socket.create_connection(("127.0.0.1", port))
+def connect(port, room=None):
+    connection = socket.socket()
+    if room:  # of the system, for what is not read
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
     connection.settimeout(30)
+    connection.connect(("127.0.0.1", port))
     return connection
 
 
@@ -122,6 +143,50 @@ def test_who_reads_no_answer_is_closed(port):
             while time.monotonic() - start < 20:
                 connection.sendall(b" ")
                 time.sleep(0.1)
+
+
+@pytest.fixture
+def unread(served_models):
+    """Sends two hundred requests, of which the system takes few answers."""
+    ask = b"GET /v1/models/line/metadata HTTP/1.1\r\nHost: x\r\n\r\n"
+    place, room = listening.bind("127.0.0.1", 0), 4096
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
+    with contextlib.ExitStack() as stack:
+
+        def send(max_body_bytes):
+            serving = running.serving(
+                served_models, place, max_body_bytes=max_body_bytes
+            )
+            port = stack.enter_context(serving)
+            connection = stack.enter_context(connect(port, room))
+            connection.sendall(ask * 200)
+            return connection
+
+        yield send
+
+
+def test_who_reads_late_is_answered_in_full(unread):
+    connection = unread(20_000)
+    time.sleep(0.3)
+    with connection.makefile("rb") as file:
+        for _ in range(200):
+            assert file.readline() == b"HTTP/1.1 200 OK\r\n"
+            length = 0
+            while (line := file.readline()) != b"\r\n":
+                if line.startswith(b"content-length"):
+                    length = int(line.split()[1])
+            assert len(file.read(length)) == length > 0
+
+
+def test_answers_that_are_not_read_are_bounded_together(unread, monkeypatch):
+    monkeypatch.setattr("reptile_tf.serving.server.crowd._MANY", 1000)
+    connection = unread(10_000)
+    time.sleep(0.5)
+    received = b""
+    with contextlib.suppress(ConnectionResetError):
+        while more := connection.recv(1 << 16):
+            received += more
+    assert 0 < received.count(b"200 OK") < 100  # then it was closed
 
 
 def chunked(content, size):

@@ -180,6 +180,14 @@ def test_a_request_has_no_more_numbers_than_its_model_can_need(predictions):
         predictions.Predict(asked)
 
 
+def test_a_tensor_has_no_more_numbers_than_its_model_can_need(predictions):
+    """Whatever its shape says."""
+    asked = request()
+    asked.inputs["query_inputs"].float_val.extend([1.0] * 5000)
+    with refused(grpc.StatusCode.INVALID_ARGUMENT, "query_inputs is too large"):
+        predictions.Predict(asked)
+
+
 def test_versions_and_labels(places, predictions):
     asked = request()
     asked.model_spec.version.value = 1

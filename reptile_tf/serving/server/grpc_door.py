@@ -1,0 +1,206 @@
+"""The door to gRPC: how many connections there are, and what they hold.
+
+The library's own server takes as many connections and bytes as come, and has
+nothing that closes one to make room for another. So it listens at a Unix
+socket, and clients come in by a door before it, which passes on what they send.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+
+from reptile_tf.serving.server.computing import unless
+from reptile_tf.serving.server.crowd import Crowd
+
+_PIECE = 1 << 16  # bytes that are passed on at a time
+
+
+class Request:
+    """A request of a connection: which of its bytes are this one's.
+
+    Args:
+        connection: on which it came.
+    """
+
+    def __init__(self, connection: "Connection"):
+        self._connection, self.size = connection, 0
+
+    def came(self, size: int) -> None:
+        """Takes note of its message, which the door has seen."""
+        self.size += size
+
+    def hold(self, size: int) -> None:
+        """Takes note of what else is in memory for it."""
+        self.size += size
+        self._connection.hold(size)
+
+
+class Connection:
+    """A client's connection.
+
+    Args:
+        transport: to the client.
+        crowd: all connections.
+    """
+
+    def __init__(self, transport: asyncio.WriteTransport, crowd: Crowd):
+        self.transport, self._crowd = transport, crowd
+        self._bytes = self._requests = self._whole = 0
+        crowd.join(self)
+
+    def hold(self, size: int) -> None:
+        """Takes note of bytes in memory; if too many are, some are closed."""
+        self._bytes += size
+        self._crowd.hold(self, self._bytes)
+
+    @contextlib.contextmanager
+    def request(self) -> Iterator[Request]:
+        """Yields a request that has begun, and ends with the block."""
+        request = Request(self)
+        self._requests += 1
+        try:
+            yield request
+        finally:
+            self._requests -= 1
+            # What is not of messages, such as heads, goes with the last.
+            size = request.size if self._requests else self._bytes
+            self.hold(-min(size, self._bytes))
+
+    @contextlib.contextmanager
+    def busy(self) -> Iterator[None]:
+        """Says that a request is there as a whole, until the block ends."""
+        self._whole += 1
+        self._crowd.busy(self)
+        try:
+            yield
+        finally:
+            self._whole -= 1
+            if not self._whole:
+                self._crowd.idle(self)
+
+
+class Door:
+    """Lets clients in to a server that listens at `address`.
+
+    Args:
+        timeout: seconds that a client may take to begin, and leave unread what
+            is sent to it.
+        crowd: all connections.
+
+    Attributes:
+        address: as gRPC writes that of a Unix socket.
+    """
+
+    def __init__(self, timeout: float, crowd: Crowd):
+        self._timeout, self._crowd = timeout, crowd
+        # Its names tell the server which connection is which.
+        self._folder = tempfile.TemporaryDirectory(prefix="reptile")
+        self.address = f"unix:{self._folder.name}/grpc"
+        self._names = map(str, itertools.count())
+        self._connections: dict[str, Connection] = {}
+        self._tasks: set[asyncio.Task] = set()
+
+    async def open(self, place: socket.socket) -> None:
+        """Begins to let clients in, who come to a socket."""
+        self._server = await asyncio.start_server(self._enter, sock=place)
+
+    def shut(self) -> None:
+        """Lets nobody in any more."""
+        self._server.close()
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        for connection in self._connections.values():
+            connection.transport.abort()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._folder.cleanup()
+
+    def connection(self, peer: str) -> Connection:
+        """Returns a connection by the name that gRPC has for it.
+
+        Raises:
+            ConnectionError: it has been closed.
+        """
+        name = peer.rpartition("/")[2]
+        if name not in self._connections:
+            raise ConnectionError("The connection has been closed")
+        return self._connections[name]
+
+    async def _enter(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        name = next(self._names)
+        connection = Connection(writer.transport, self._crowd)
+        self._connections[name] = connection
+        try:
+            async with asyncio.timeout(self._timeout):
+                first = await reader.read(_PIECE)
+            if first:
+                await self._serve(name, connection, first, reader, writer)
+        except (OSError, TimeoutError):
+            writer.transport.abort()
+        finally:
+            self._crowd.leave(connection)
+            del self._connections[name]
+            self._tasks.discard(task)
+            # Not yet aborted, it sends what there is; but not for ever.
+            writer.close()
+            asyncio.get_running_loop().call_later(
+                self._timeout, writer.transport.abort
+            )
+
+    async def _serve(
+        self,
+        name: str,
+        connection: Connection,
+        first: bytes,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        """Passes on what a client and the server send, until one ends."""
+        answers, inside = await self._connect(name)
+        try:
+            connection.hold(len(first))
+            inside.write(first)
+            await unless(
+                self._pass_on(answers, writer, lambda size: None),
+                self._pass_on(reader, inside, connection.hold),
+            )
+        finally:
+            inside.transport.abort()
+
+    async def _connect(
+        self, name: str
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        own = os.path.join(self._folder.name, name)
+        inside = socket.socket(socket.AF_UNIX)
+        try:
+            inside.setblocking(False)
+            inside.bind(own)
+            os.unlink(own)  # the server is told the name nonetheless
+            await asyncio.get_running_loop().sock_connect(
+                inside, self.address.partition(":")[2]
+            )
+            return await asyncio.open_unix_connection(sock=inside)
+        except BaseException:
+            inside.close()
+            raise
+
+    async def _pass_on(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        note: Callable[[int], None],
+    ) -> None:
+        while data := await reader.read(_PIECE):
+            note(len(data))
+            writer.write(data)
+            async with asyncio.timeout(self._timeout):
+                await writer.drain()
