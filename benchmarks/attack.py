@@ -4,15 +4,14 @@ Example:
     python benchmarks/attack.py --minutes=10
 
 Four honest clients adapt the committed model, first alone and then while
-strangers hold a crowd of connections, send bodies a byte at a time and in
-thousands of pieces, send the longest bodies that there may be, leave while long
-requests are computed, and put damaged versions of the model beside it. Every
-honest answer is compared with that of the model itself. Writes attack.json.
+strangers do over REST what is in attackers.py, do over gRPC what is in
+grpc_attackers.py, and put damaged versions of the model beside it. Every honest
+answer is compared with the one that was given before. A fifth client asks over
+gRPC, and is counted apart. Writes attack.json.
 """
 
 import concurrent.futures
 import contextlib
-import http.client
 import json
 import multiprocessing
 import pathlib
@@ -25,18 +24,19 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 
+import attackers
+import grpc
+import grpc_attackers
 import numpy as np
 import psutil
 import report
 from absl import app, flags
+from attackers import MODEL, PATH, Target
 
 from reptile_tf.utils.files import write_json
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-MODEL = "omniglot_5shot_5way"
-PATH = f"/v1/models/{MODEL}:predict"
 MINUTES = flags.DEFINE_float("minutes", 10.0, "How long it is attacked.", 0.1)
 QUIET_MINUTES = flags.DEFINE_float(
     "quiet_minutes", 1.0, "How long it is not, before and after.", 0.1
@@ -49,22 +49,6 @@ OUTPUT = flags.DEFINE_string(
 CLIENTS, REQUESTS, FILES = 4, 8, 1024
 
 
-def make_request(draw: np.random.Generator, shots=5, steps=50, queries=5):
-    """Returns the body of a request to tell five classes apart."""
-
-    def pictures(count):
-        return draw.integers(0, 256, (count, 28, 28, 1)).tolist()
-
-    inputs = {
-        "support_images": pictures(5 * shots),
-        "support_labels": [i % 5 for i in range(5 * shots)],
-        "query_images": pictures(queries),
-        "steps": steps,
-    }
-    body = {"signature_name": "adapt_and_predict_uint8", "inputs": inputs}
-    return json.dumps(body).encode()
-
-
 class Server:
     """The server, as a process that may open few files."""
 
@@ -74,6 +58,7 @@ class Server:
                 [
                     *(sys.executable, "-m", "reptile_tf", "serve"),
                     *(f"--model_base_path={base}", "--rest_api_port=0"),
+                    "--port=0",
                 ],
                 stdout=subprocess.PIPE,
                 stderr=file,
@@ -83,12 +68,8 @@ class Server:
                 ),
             )
         line = self.process.stdout.readline()
-        self.port = int(re.search(r":(\d+)$", line.strip())[1])
+        self.target = Target(*map(int, re.findall(r"1:(\d+)", line)))
         threading.Thread(target=self.process.stdout.read, daemon=True).start()
-
-    def connect(self, timeout: float = 300) -> http.client.HTTPConnection:
-        """Returns a connection to it."""
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout)
 
     def megabytes(self) -> int:
         """Returns the memory that it has, without its parser's process."""
@@ -109,17 +90,26 @@ class Honest:
 
     Args:
         server: that is asked.
-        bodies: of the requests.
-        answers: that are right.
+        asked: the inputs of the requests.
     """
 
-    def __init__(self, server: Server, bodies: list, answers: list):
-        self._server, self._bodies, self._answers = server, bodies, answers
+    def __init__(self, server: Server, asked: list):
+        self._target = server.target
+        self._bodies = [attackers.make_body(inputs) for inputs in asked]
+        self._messages = [grpc_attackers.make_message(i) for i in asked]
+        with contextlib.closing(self._target.connect(300)) as connection:
+            self._answers = [self._post(connection, b) for b in self._bodies]
+        with grpc_attackers.channel(self._target) as call:
+            self._grpc_answers = [call(m) for m in self._messages]
 
     def ask(self, seconds: float, clients: int = CLIENTS) -> dict:
-        """Returns what was asked in a time, and how long it took."""
+        """Returns what was asked in a time, and how long it took.
+
+        One more client asks over gRPC, a request a second.
+        """
         end = time.monotonic() + seconds
-        with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+        with concurrent.futures.ThreadPoolExecutor(clients + 1) as pool:
+            over_grpc = pool.submit(self._grpc_client, end)
             found = list(
                 pool.map(self._client, range(clients), [end] * clients)
             )
@@ -132,106 +122,52 @@ class Honest:
             "p99_ms": round(taken[int(0.99 * len(taken))], 1),
             "max_ms": round(taken[-1], 1),
             "requests_per_s": round(len(taken) / seconds, 2),
+            "grpc": over_grpc.result(),
         }
 
     def _client(self, number: int, end: float) -> tuple[list[float], int]:
         taken, wrong, which = [], 0, number
-        connection = self._server.connect()
+        connection = self._target.connect(300)
         while time.monotonic() < end:
             which = (which + 1) % len(self._bodies)
             start = time.perf_counter()
-            connection.request("POST", PATH, self._bodies[which])
-            answer = connection.getresponse().read()
+            answer = self._post(connection, self._bodies[which])
             taken.append(1000 * (time.perf_counter() - start))
             wrong += answer != self._answers[which]
         connection.close()
         return taken, wrong
 
+    def _post(self, connection, body: bytes) -> bytes:
+        connection.request("POST", PATH, body)
+        return connection.getresponse().read()
 
-def idle_crowd(connect: Callable, stop) -> None:
-    """Holds more connections than the server may have, and asks nothing."""
-    held = []
-    while not stop.wait(0.02):
-        with contextlib.suppress(OSError):
-            connection = connect()
-            connection.connect()
-            held.append(connection)
-        for old in held[:-1500]:
-            old.close()
-        held = held[-1500:]
-
-
-def slow_bodies(connect: Callable, stop) -> None:
-    """Sends bodies a byte at a time, twenty of them at once."""
-    held = []
-    while not stop.wait(0.01):
-        if len(held) < 20:
-            with contextlib.suppress(OSError):
-                connection = connect()
-                connection.connect()
-                connection.sock.sendall(
-                    f"POST {PATH} HTTP/1.1\r\nHost: x\r\n"
-                    "Transfer-Encoding: chunked\r\n\r\n".encode()
-                )
-                held.append(connection)
-        for connection in list(held):
-            try:
-                connection.sock.sendall(b"1\r\n \r\n")
-            except OSError:
-                connection.close()
-                held.remove(connection)
+    def _grpc_client(self, end: float) -> dict:
+        requests, wrong, refusals = 0, 0, []
+        with grpc_attackers.channel(self._target) as call:
+            while time.monotonic() < end:
+                which = requests % len(self._messages)
+                requests += 1
+                try:
+                    answer = call(self._messages[which], timeout=60)
+                    wrong += answer != self._grpc_answers[which]
+                except grpc.RpcError as error:
+                    refusals.append(f"{error.code().name}: {error.details()}")
+                time.sleep(1)
+        return {
+            "requests": requests,
+            "wrong_answers": wrong,
+            "refused": len(refusals),
+            "refusals": sorted(set(refusals))[:10],
+        }
 
 
-def many_pieces(connect: Callable, stop) -> None:
-    """Sends a body in as many pieces as it has bytes, again and again."""
-    pieces = b"1\r\n \r\n" * 20_000
-    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked"
-    while not stop.wait(0.2):
-        with contextlib.suppress(OSError):
-            connection = connect()
-            connection.connect()
-            connection.sock.sendall(head.encode() + b"\r\n\r\n" + pieces)
-            connection.sock.recv(1000)
-            connection.close()
-
-
-def large_bodies(connect: Callable, stop) -> None:
-    """Sends bodies of 35 megabytes, one after another."""
-    numbers = json.dumps([0.1234567] * 3_200_000)
-    body = f'{{"inputs": {{"support_images": {numbers}}}}}'.encode()
-    while not stop.wait(0.1):
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            connection = connect()
-            connection.request("POST", PATH, body)
-            connection.getresponse().read()
-            connection.close()
-
-
-def leaving(connect: Callable, stop) -> None:
-    """Asks for what takes long, and leaves before it is there."""
-    body = make_request(np.random.default_rng(1), shots=40, steps=1000)
-    while not stop.wait(0.1):
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            connection = connect()
-            connection.request("POST", PATH, body)
-            stop.wait(0.5)
-            connection.close()
-
-
-ATTACKS = idle_crowd, slow_bodies, many_pieces, large_bodies, leaving, leaving
-
-
-def attack(port: int, stop) -> None:
+def attack(target: Target, stop) -> None:
     """Runs all attacks over the network, in a process of their own."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
-
-    def connect():
-        return http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-
     threads = [
-        threading.Thread(target=function, args=(connect, stop))
-        for function in ATTACKS
+        threading.Thread(target=function, args=(target, stop))
+        for function in (*attackers.ATTACKS, *grpc_attackers.ATTACKS)
     ]
     for thread in threads:
         thread.start()
@@ -267,7 +203,7 @@ def attacked(honest: Honest, server: Server, base: pathlib.Path) -> dict:
     """Returns what honest clients see while all attacks go on."""
     several = multiprocessing.get_context("spawn")
     stop, count = several.Event(), [0]
-    strangers = several.Process(target=attack, args=(server.port, stop))
+    strangers = several.Process(target=attack, args=(server.target, stop))
     versions = threading.Thread(
         target=hostile_versions, args=(base / MODEL, stop, count)
     )
@@ -305,19 +241,15 @@ def attacked(honest: Honest, server: Server, base: pathlib.Path) -> dict:
 def main(_):
     """Runs the benchmark."""
     draw = np.random.default_rng(0)
-    bodies = [make_request(draw, queries=5 + i) for i in range(REQUESTS)]
+    asked = [
+        attackers.make_inputs(draw, queries=5 + i) for i in range(REQUESTS)
+    ]
     with tempfile.TemporaryDirectory() as place:
         base, log = pathlib.Path(place) / "models", pathlib.Path(place) / "log"
         shutil.copytree(ROOT / "saved_models" / MODEL, base / MODEL)
         server = Server(base, log)
         try:
-            answers = []
-            for body in bodies:  # one at a time, and nobody else there
-                connection = server.connect()
-                connection.request("POST", PATH, body)
-                answers.append(connection.getresponse().read())
-                connection.close()
-            honest = Honest(server, bodies, answers)
+            honest = Honest(server, asked)  # and nobody else there
             seconds = 60 * QUIET_MINUTES.value
             one, two = honest.ask(seconds / 2, 1), honest.ask(seconds / 2, 2)
             quiet = honest.ask(seconds)
