@@ -64,7 +64,7 @@ def preset(shots: str, algorithm: str) -> Preset:
 
 def main() -> None:
     """Trains, evaluates and draws."""
-    from reptile_tf.experiments import plots
+    from reptile_tf.experiments import run_pictures
 
     presets = {
         f"{shots}shot_{algorithm}": preset(shots, algorithm)
@@ -72,6 +72,6 @@ def main() -> None:
         for algorithm in ALGORITHMS
     }
     kept = several_runs.train_all(presets, ALGORITHM_RUNS)
-    plots.compared_errors(
+    run_pictures.curves_together(
         kept, kept[0].parent / "algorithms.png", by_example_gradients=True
     )

@@ -36,6 +36,7 @@ PAGE = shared_flags.define_paths(
 def main() -> None:
     """Keeps a run; makes the tables and pictures."""
     from reptile_tf.experiments import archive, pages
+    from reptile_tf.paper import figures
     from reptile_tf.search import keeping, search_log
     from reptile_tf.utils.files import whole_file
 
@@ -52,4 +53,5 @@ def main() -> None:
         with whole_file(page) as part:
             part.write_text(text)
     archive.redraw(kept)
+    figures.redraw(kept)
     keeping.redraw(kept)

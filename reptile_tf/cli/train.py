@@ -15,12 +15,14 @@ without --preset, as far as it was to go or as --outer_iterations says:
 
 The run folder gets config.json, classes.json (which classes are for training,
 validation and test), checkpoints/, history.csv, and TensorBoard's events in
-logs/. The accuracies along the way are of validation tasks; test classes are
-read by evaluate alone. Ctrl-C and SIGTERM save before they end the training.
+logs/, and at the end learning_curve.png. The accuracies along the way are of
+validation tasks; test classes are read by evaluate alone. Ctrl-C and SIGTERM
+save before they end the training.
 """
 
 import dataclasses
 import pathlib
+import time
 from typing import Any
 
 from absl import flags
@@ -93,10 +95,11 @@ def main() -> None:
     alike |= {flag.name: flag.value for flag in _ALIKE}
     del alike["manual_dir"]  # each may keep it elsewhere
     shared = strategy(alike)
+    from reptile_tf.experiments import ending
     from reptile_tf.experiments.run import Run
     from reptile_tf.training.distribution import Distribution
 
-    run = Run(folder, preset, seed, data_dir)
+    run, start = Run(folder, preset, seed, data_dir), time.monotonic()
     signal = run.train(
         CHECKPOINT_EVERY.value,
         EVAL_EVERY.value,
@@ -108,6 +111,8 @@ def main() -> None:
     follows = Distribution(shared).worker > 0
     where = "which worker 0 has written" if follows else f"in {folder}"
     print(f"Finished: {run.preset.outer_iterations} outer iterations, {where}.")
+    if not follows:
+        print(*ending.told(run, time.monotonic() - start), sep="\n")
 
 
 def _config() -> dict[str, Any]:

@@ -3,8 +3,8 @@
 import pathlib
 import shutil
 
-from reptile_tf.experiments import config_file, plots
-from reptile_tf.experiments.epoch_log import read_history
+from reptile_tf.experiments import config_file, plots, run_pictures
+from reptile_tf.experiments.epoch_log import has_epochs, read_history
 from reptile_tf.experiments.presets import ALGORITHM_RUNS, FIGURE_3
 from reptile_tf.utils.files import whole_file, write_json
 
@@ -55,15 +55,14 @@ def redraw(results: pathlib.Path) -> None:
     """Draws the learning curves, and the comparisons, of all that is kept."""
     for history in results.rglob("history.csv"):
         under_way = history.with_name("checkpoints").exists()
-        evaluated = len(history.read_text().splitlines()) > 1
-        if under_way or not evaluated:
+        if under_way or not has_epochs(history.parent):
             continue  # it is no result yet
         plots.learning_curve(history, history.with_name("learning_curve.png"))
     if (figure3 := results / "figure3").is_dir():
         runs = [figure3 / name for name in FIGURE_3]
-        plots.compared_errors(runs, figure3 / "figure3.png")
+        run_pictures.curves_together(runs, figure3 / "figure3.png")
     if (algorithms := results / "algorithms").is_dir():
-        plots.compared_errors(
+        run_pictures.curves_together(
             [algorithms / name for name in ALGORITHM_RUNS],
             algorithms / "algorithms.png",
             by_example_gradients=True,
