@@ -212,11 +212,12 @@ def test_neighbours_are_of_different_lightness():
 def test_a_style_of_the_user_is_neither_used_nor_changed(drawn, tmp_path):
     import matplotlib
 
-    with matplotlib.rc_context({"font.size": 3, "axes.grid": False}):
+    with matplotlib.rc_context({"font.size": 3, "axes.facecolor": "red"}):
         history = RESULTS / "tour" / "history.csv"
         plots.learning_curve(history, tmp_path / "a.png")
         assert matplotlib.rcParams["font.size"] == 3
     require_legible(drawn[0])
+    assert drawn[0].axes[0].get_facecolor() == (1, 1, 1, 1)
 
 
 def test_the_same_numbers_give_the_same_file(tmp_path):
