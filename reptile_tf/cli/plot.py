@@ -3,7 +3,8 @@
 Example:
     reptile-tf plot --run_dir=runs/search
 
-Of a run it draws learning_curve.png. Of a search it draws best_so_far.png
+Of a run it draws learning_curve.png, and of an evaluated folder of seeds
+seeds.png. Of a search it draws best_so_far.png
 (each trial, and the best so far), settings.png (each setting against the
 accuracy), and, where CMA-ES searched, spread.png (sigma, and the ratio of the
 longest to the shortest axis, by generation). It draws what there is so far, so
@@ -25,7 +26,7 @@ OUTPUT = shared_flags.define_path(
 
 def main() -> None:
     """Draws."""
-    from reptile_tf.experiments import plots
+    from reptile_tf.experiments import archive, plots
     from reptile_tf.search import pictures, search_log
 
     folder = pathlib.Path(RUN_DIR.value)
@@ -35,6 +36,8 @@ def main() -> None:
     elif (folder / "history.csv").exists():
         drawn = [output / "learning_curve.png"]
         plots.learning_curve(folder / "history.csv", drawn[0])
+    elif found := archive.draw_seeds(folder, output):
+        drawn = found
     else:
         raise ValueError(
             f"run_dir={folder} holds neither a run with a history.csv nor a "

@@ -7,6 +7,7 @@ from typing import Any
 from absl import flags
 
 from reptile_tf.cli import flags as shared_flags
+from reptile_tf.cli import seeds
 from reptile_tf.cli.main import stopped
 from reptile_tf.experiments.preset import Preset
 
@@ -31,6 +32,9 @@ def define_flags(run_dir: str) -> None:
     )
     shared_flags.define_data_dir()
     shared_flags.define_seed()
+    seeds.define(
+        "The seeds to train each with, instead of --seed, in a folder of seeds."
+    )
     shared_flags.define_num_tasks(
         1000, "tasks of each finished run's evaluation"
     )
@@ -54,10 +58,12 @@ def train_all(
     from reptile_tf.experiments import compare
 
     given = flags.FLAGS
+    if given.seeds is not None and given["seed"].present:
+        raise ValueError("give --seed or --seeds, not both")
     signal = compare.complete(
         given.run_dir,
         presets,
-        given.seed,
+        given.seed if given.seeds is None else given.seeds,
         given.data_dir,
         given.num_tasks,
         **training,

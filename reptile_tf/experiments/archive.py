@@ -3,7 +3,13 @@
 import pathlib
 import shutil
 
-from reptile_tf.experiments import config_file, plots
+from reptile_tf.experiments import (
+    config_file,
+    plots,
+    seed_scores,
+    seeds_file,
+    seeds_plot,
+)
 from reptile_tf.experiments.epoch_log import read_history
 from reptile_tf.experiments.presets import ALGORITHM_RUNS, FIGURE_3
 from reptile_tf.utils.files import whole_file, write_json
@@ -46,6 +52,46 @@ def keep(
     plots.learning_curve(folder / "history.csv", folder / "learning_curve.png")
 
 
+def keep_seeds(run_dir: pathlib.Path, folder: pathlib.Path) -> None:
+    """Copies a folder of seeds: of each run what `keep` does, but the learner.
+
+    Args:
+        run_dir: the folder.
+        folder: where to copy it.
+
+    Raises:
+        ValueError: it is not evaluated, or holds no whole run.
+    """
+    evaluations = list(run_dir.glob(seed_scores.FILES))
+    if not evaluations:
+        raise ValueError(f"run_dir={run_dir} is not evaluated yet; evaluate it")
+    for run in seeds_file.run_folders(run_dir):
+        keep(run, folder / run.name, learner=False)
+    for path in (run_dir / seeds_file.NAME, *evaluations):
+        _copy(path, folder / path.name)
+    draw_seeds(folder)
+
+
+def draw_seeds(
+    folder: pathlib.Path, output: pathlib.Path | None = None
+) -> list[pathlib.Path]:
+    """Draws each evaluation of a folder of seeds.
+
+    Args:
+        folder: the folder.
+        output: where the pictures go; the folder itself if None.
+
+    Returns:
+        The pictures.
+    """
+    drawn = []
+    for path in sorted(folder.glob(seed_scores.FILES)):
+        name = path.stem.replace("evaluation_of_seeds", "seeds")
+        drawn.append((output or folder) / f"{name}.png")
+        seeds_plot.draw(seed_scores.read(path), drawn[-1])
+    return drawn
+
+
 def _copy(path: pathlib.Path, to: pathlib.Path) -> None:
     with whole_file(to) as part:
         shutil.copyfile(path, part)
@@ -59,6 +105,8 @@ def redraw(results: pathlib.Path) -> None:
         if under_way or not evaluated:
             continue  # it is no result yet
         plots.learning_curve(history, history.with_name("learning_curve.png"))
+    for path in results.rglob(seeds_file.NAME):
+        draw_seeds(path.parent)
     if (figure3 := results / "figure3").is_dir():
         runs = [figure3 / name for name in FIGURE_3]
         plots.compared_errors(runs, figure3 / "figure3.png")
