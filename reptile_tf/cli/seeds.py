@@ -56,6 +56,16 @@ def define(text: str) -> flags.FlagHolder[tuple[int, ...] | None]:
     return flags.DEFINE(_Parser(), "seeds", None, f"{text} {how}")
 
 
+def require_one_flag() -> None:
+    """Refuses --seed and --seeds together.
+
+    Raises:
+        ValueError: both are given.
+    """
+    if flags.FLAGS["seeds"].present and flags.FLAGS["seed"].present:
+        raise ValueError("give --seed or --seeds, not both")
+
+
 def chosen(run_dir: str) -> tuple[int, ...] | None:
     """Returns the seeds to train with; None for one run, of --seed.
 
@@ -66,11 +76,9 @@ def chosen(run_dir: str) -> tuple[int, ...] | None:
         ValueError: --seed and --seeds, or what the folder holds, contradict
             each other.
     """
-    wanted, single = flags.FLAGS["seeds"].value, flags.FLAGS["seed"]
-    if wanted is not None and single.present:
-        raise ValueError("give --seed or --seeds, not both")
-    folder = pathlib.Path(run_dir)
-    seeds = seeds_file.chosen(folder, wanted)
+    require_one_flag()
+    seeds = seeds_file.chosen(pathlib.Path(run_dir), flags.FLAGS["seeds"].value)
+    single = flags.FLAGS["seed"]
     if seeds is not None and single.present:
         raise ValueError(
             f"run_dir={run_dir} holds a run for each of the seeds "

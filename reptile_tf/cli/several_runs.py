@@ -1,13 +1,12 @@
 """What the commands that compare several trainings share."""
 
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from absl import flags
 
 from reptile_tf.cli import flags as shared_flags
-from reptile_tf.cli import seeds
 from reptile_tf.cli.main import stopped
 from reptile_tf.experiments.preset import Preset
 
@@ -32,16 +31,16 @@ def define_flags(run_dir: str) -> None:
     )
     shared_flags.define_data_dir()
     shared_flags.define_seed()
-    seeds.define(
-        "The seeds to train each with, instead of --seed, in a folder of seeds."
-    )
     shared_flags.define_num_tasks(
         1000, "tasks of each finished run's evaluation"
     )
 
 
 def train_all(
-    presets: dict[str, Preset], names: Iterable[str], **training: Any
+    presets: dict[str, Preset],
+    names: Iterable[str],
+    seeds: Sequence[int] | None = None,
+    **training: Any,
 ) -> list[pathlib.Path]:
     """Trains and evaluates what is still to be done, and keeps what there is.
 
@@ -50,6 +49,7 @@ def train_all(
     Args:
         presets: name of a run folder -> its settings.
         names: of all the runs that belong together.
+        seeds: to train each with, in a folder of seeds; --seed alone if None.
         **training: arguments of `Run.train`.
 
     Returns:
@@ -58,12 +58,10 @@ def train_all(
     from reptile_tf.experiments import compare
 
     given = flags.FLAGS
-    if given.seeds is not None and given["seed"].present:
-        raise ValueError("give --seed or --seeds, not both")
     signal = compare.complete(
         given.run_dir,
         presets,
-        given.seed if given.seeds is None else given.seeds,
+        seeds or given.seed,
         given.data_dir,
         given.num_tasks,
         **training,

@@ -60,8 +60,13 @@ def keep_seeds(run_dir: pathlib.Path, folder: pathlib.Path) -> None:
         folder: where to copy it.
 
     Raises:
-        ValueError: it is not evaluated, or holds no whole run.
+        ValueError: it is not evaluated, or holds no whole run; or one run is
+            kept there.
     """
+    if (folder / config_file.NAME).exists():
+        raise ValueError(
+            f"{folder} keeps one run; keep several seeds under another name"
+        )
     evaluations = list(run_dir.glob(seed_scores.FILES))
     if not evaluations:
         raise ValueError(f"run_dir={run_dir} is not evaluated yet; evaluate it")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from reptile_tf.data.task import Task
-from reptile_tf.experiments import config_file
+from reptile_tf.experiments import config_file, seeds_file
 from reptile_tf.experiments.build import example_gradients
 from reptile_tf.experiments.epoch_log import read_history
 from reptile_tf.experiments.preset import of_config
@@ -114,7 +114,8 @@ def compared_errors(
 
     Args:
         runs: run folders (paths), named in the legend; those that are not
-            there yet, or have no history, are left out.
+            there yet, or have no history, are left out. Of a folder of seeds
+            the mean is drawn, and the range of its runs.
         path: of the picture, a PNG.
         by_example_gradients: whether training is measured in these, and not in
             outer iterations.
@@ -123,21 +124,25 @@ def compared_errors(
     figure, axes = subplots(1, len(modes), figsize=(11, 4.5), sharey=True)
     shades, measured_on = matplotlib.colormaps["tab10"], set()
     for i, run in enumerate(runs):
-        if not (run / "history.csv").exists():
-            continue
-        columns = _columns(run / "history.csv")
+        folders = seeds_file.run_folders(run)
+        columns = _columns_of_all(folders)
         if not columns:
             continue
-        config = config_file.read(run / "config.json")
+        config = config_file.read(folders[0] / "config.json")
         measured_on.add(config.get("along_the_way", "test classes"))
-        made = _iterations(config, columns["epoch"])
+        made = _iterations(config, columns["epoch"][0])
         if by_example_gradients:
             made *= example_gradients(of_config(config))
         for axis, mode in zip(axes, modes, strict=True):
             # On a logarithmic scale the good ones can be told apart.
-            error = 1 - columns[f"{_prefix(columns)}_{mode}_accuracy"]
-            error[error <= 0] = np.nan
-            axis.semilogy(made, error, color=shades(i), label=run.name)
+            errors = 1 - columns[f"{_prefix(columns)}_{mode}_accuracy"]
+            mean = errors.mean(0)
+            mean[mean <= 0] = np.nan
+            axis.semilogy(made, mean, color=shades(i), label=run.name)
+            ends = errors.min(0), errors.max(0)
+            axis.fill_between(
+                made, *ends, color=shades(i), alpha=0.15, linewidth=0
+            )
     unit = "gradients of an example's loss" if by_example_gradients else None
     for axis, mode in zip(axes, modes, strict=True):
         axis.set(title=mode, xlabel=unit or "outer iteration")
@@ -234,6 +239,21 @@ def sine_wave(
         fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5)
     )
     write_figure(figure, path)
+
+
+def _columns_of_all(
+    folders: Sequence[pathlib.Path],
+) -> dict[str, np.ndarray]:
+    """Returns the columns of runs, `[run, epoch]`, as far as all have come."""
+    histories = [folder / "history.csv" for folder in folders]
+    found = [_columns(path) for path in histories if path.exists()]
+    if len(found) < len(folders) or not all(found):
+        return {}
+    epochs = min(len(columns["epoch"]) for columns in found)
+    return {
+        name: np.stack([columns[name][:epochs] for columns in found])
+        for name in found[0]
+    }
 
 
 def _columns(history: _Path) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ import functools
 import gc
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -51,7 +51,7 @@ def train(
         preset: the experiment.
         seeds: of the runs, all that the folder holds among them.
         data_dir: TFDS's data_dir; TFDS's default if None.
-        eval_every: as of `Run.train`; as of the first seed if None.
+        eval_every: as of `Run.train`; that of the runs there if None.
         num_validation_tasks: likewise.
         strategy: as of `Run.train`.
         **training: more arguments of `Run.train`.
@@ -67,10 +67,14 @@ def train(
     folder = local("run_dir", folder)
     seeds_file.chosen(folder, seeds)
     leads = not Distribution(strategy).worker
-    runs = functools.partial(_runs, folder, preset, seeds, data_dir)
+
+    def run_of(seed: int) -> Run:
+        path = seeds_file.run_folder(folder, seed)
+        return Run(path, preset, seed, data_dir)
+
     along: tuple = eval_every, num_validation_tasks
     if leads:
-        along = _checked(folder, list(runs()), *along)
+        along = _checked(folder, list(map(run_of, seeds)), *along)
 
     def claim(logs: dict | None = None) -> None:
         if leads:
@@ -78,9 +82,11 @@ def train(
 
     begins = keras.callbacks.LambdaCallback(on_train_begin=claim)
     diverged = {}
-    for number, run in enumerate(runs(), 1):
+    for number, seed in enumerate(seeds, 1):
+        run = run_of(seed)
+        gc.collect()  # the learner before, which refers to itself
         if leads:
-            print(f"Seed {run.seed}, {number} of {len(seeds)}{_told(run)}")
+            print(f"Seed {seed}, {number} of {len(seeds)}{_told(run)}")
         try:
             run.train(
                 eval_every=along[0],
@@ -90,7 +96,7 @@ def train(
                 **training,
             )
         except FloatingPointError as error:
-            diverged[run.seed] = error
+            diverged[seed] = str(error)
         if run.signal is not None:
             return run.signal
     if diverged:
@@ -100,18 +106,6 @@ def train(
         )
     claim()  # also where all of them were trained one by one
     return None
-
-
-def _runs(
-    folder: pathlib.Path,
-    preset: Preset,
-    seeds: Sequence[int],
-    data_dir: _Path | None,
-) -> Iterator[Run]:
-    """Makes the run of each seed when it is its turn."""
-    for seed in seeds:
-        gc.collect()  # a learner and its compiled functions form cycles
-        yield Run(seeds_file.run_folder(folder, seed), preset, seed, data_dir)
 
 
 def _checked(
@@ -127,7 +121,8 @@ def _checked(
     """
     run_settings.require_of_runs(folder)
     build.require_possible(runs[0].preset)
-    first = run_settings.held(runs[0].folder)
+    there = [run_settings.held(run.folder) for run in runs]
+    first = next(filter(None, there), {})
     along = (
         eval_every or first.get("eval_every"),
         num_validation_tasks or first.get("num_validation_tasks"),
@@ -180,6 +175,7 @@ def evaluate(
     paths = _trained_alike(folder, seeds)
     for path in paths:
         run = Run.open(path, data_dir)
+        gc.collect()  # the learner before, which refers to itself
         known = evaluated(run, num_tasks, modes, split)
         if not distribution.worker:
             before = " was evaluated before" if known else ""
@@ -194,8 +190,6 @@ def evaluate(
             )
         elif not distribution.worker:
             show(run, known)
-        del run
-        gc.collect()  # a learner and its compiled functions form cycles
     if distribution.worker:
         return []
     name = evaluation_file(split)

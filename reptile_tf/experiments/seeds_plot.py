@@ -31,6 +31,7 @@ def draw(entries: Sequence[Mapping[str, Any]], path: str | os.PathLike) -> None:
     axes[0, 0].set_ylabel(name.replace("_", " "))
     if "accuracy" in name:
         axes[0, 0].yaxis.set_major_formatter(PercentFormatter(1))
+        axes[0, 0].set_ylim(top=min(1.0, axes[0, 0].get_ylim()[1]))
     axes[0, -1].legend(
         fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5)
     )
@@ -62,7 +63,5 @@ def _panel(axis: Axes, entry: Mapping[str, Any]) -> None:
             label="its 95% over seeds",
         )
     axis.set_xticks(places, list(map(str, seeds)))
-    axis.set(
-        title=entry["mode"], xlabel="seed", xlim=(-0.5, len(seeds) - 0.5)
-    )
+    axis.set(title=entry["mode"], xlabel="seed", xlim=(-0.5, len(seeds) - 0.5))
     axis.grid(alpha=0.3, axis="y")
