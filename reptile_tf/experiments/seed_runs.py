@@ -86,7 +86,7 @@ def train(
         run = run_of(seed)
         gc.collect()  # the learner before, which refers to itself
         if leads:
-            print(f"Seed {seed}, {number} of {len(seeds)}{_told(run)}")
+            print(f"Seed {seed} ({number} of {len(seeds)}){_told(run)}")
         try:
             run.train(
                 eval_every=along[0],

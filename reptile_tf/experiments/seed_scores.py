@@ -114,15 +114,14 @@ def table(entries: Sequence[Mapping[str, Any]]) -> list[str]:
     metric = metric_of(entries[0])
     rows = []
     for entry in entries:
-        mean, *intervals = (
-            number(metric, entry[name])
-            for name in (metric, "ci95_over_seeds", "ci95_over_tasks")
-        )
+        mean = number(metric, entry[metric])
+        if entry["ci95_over_seeds"] is not None:
+            mean += f" +- {number(metric, entry['ci95_over_seeds'], 2)}"
         rows.append(
             [
                 entry["mode"],
-                " +- ".join(filter(None, [mean, intervals[0]])),
-                f"+- {intervals[1]}",
+                mean,
+                f"+- {number(metric, entry['ci95_over_tasks'], 2)}",
                 f"{entry['num_tasks']:,}",
                 told(entry["seeds"]),
             ]
@@ -132,8 +131,12 @@ def table(entries: Sequence[Mapping[str, Any]]) -> list[str]:
     return aligned_table_of([*head, "Tasks", "Seeds"], rows)
 
 
-def number(metric: str, value: float | None) -> str:
-    """Returns a metric's value, or its interval's, in words; "" for None."""
-    if value is None:
-        return ""
-    return f"{value:.2%}" if "accuracy" in metric else f"{value:.4g}"
+def number(metric: str, value: float, digits: int = 4) -> str:
+    """Returns a metric's value, or half the width of its interval, in words.
+
+    Args:
+        metric: its name; an accuracy is told in percent.
+        value: the value.
+        digits: that count, of another metric.
+    """
+    return f"{value:.2%}" if "accuracy" in metric else f"{value:.{digits}g}"

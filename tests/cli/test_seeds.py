@@ -79,8 +79,8 @@ def test_from_several_seeds_to_a_table_and_a_picture(seeds, tmp_path, capsys):
     [entry] = json.loads((seeds / "evaluation_of_seeds.json").read_text())
     assert row.split()[1:] == [
         *("support", "|", f"{entry['mean_squared_error']:.4g}", "+-"),
-        *(f"{entry['ci95_over_seeds']:.4g}", "|", "+-"),
-        *(f"{entry['ci95_over_tasks']:.4g}", "|", "3", "|", "0,", "2", "|"),
+        *(f"{entry['ci95_over_seeds']:.2g}", "|", "+-"),
+        *(f"{entry['ci95_over_tasks']:.2g}", "|", "3", "|", "0,", "2", "|"),
     ]
     assert len(head) == len(rule) == len(row)
     assert look == f"Look at {seeds}/seeds.png"
@@ -111,7 +111,7 @@ def test_one_of_the_seeds_has_no_interval_over_seeds(seeds, capsys):
 def test_several_seeds_go_on_by_their_folder_alone(seeds, capsys):
     run_command("train", f"--run_dir={seeds}")
     printed = capsys.readouterr().out
-    assert "Seed 2, 2 of 2 is trained: " in printed
+    assert "Seed 2 (2 of 2) is trained: " in printed
     assert "2 outer iterations with each of the seeds 0, 2, in" in printed
     for words, told in (
         (["--seeds=2"], "of which seeds=0, 1 leaves out 2; name all"),
