@@ -8,13 +8,14 @@ Example:
 
 Of one run it draws learning_curve, the loss and the accuracies along the way;
 with --task also task, what its learner answers in a test task. Of several it
-draws learning_curves, the errors along the way, and comparison, the
-accuracies that evaluate found, with their 95% intervals; a folder of run
-folders stands for these. Of a search it draws best_so_far (each trial, and the
-best so far), settings (each setting against the accuracy), and, where CMA-ES
-searched, spread (sigma, and the ratio of the longest to the shortest axis, by
-generation). It draws what there is so far, so that it can be called while they
-are under way.
+draws learning_curves, the errors along the way, and comparison, the accuracies
+that evaluate found, with their 95% intervals; a folder of run folders stands
+for these. Of a folder of seeds it draws seeds, what evaluate found with each
+and their mean, and the seeds beside one another. Of a search it draws
+best_so_far (each trial, and the best so far), settings (each setting against
+the accuracy), and, where CMA-ES searched, spread (sigma, and the ratio of the
+longest to the shortest axis, by generation). It draws what there is so far, so
+that it can be called while they are under way.
 """
 
 import os

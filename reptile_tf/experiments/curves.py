@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from reptile_tf.experiments import config_file
-from reptile_tf.experiments.epoch_log import read_history
+from reptile_tf.experiments import config_file, seeds_file
+from reptile_tf.experiments.epoch_log import NAME, read_history
 from reptile_tf.training.score import Score
 from reptile_tf.training.settings import EVALUATION_MODES
 
@@ -26,6 +26,8 @@ class Curves:
         ci95: mode -> half the widths of its 95% intervals.
         measured_on: what the evaluations were of, such as "validation classes".
         num_tasks: of each evaluation; None if the run does not say it.
+        spread: of the mean of several seeds: mode -> the least and the largest
+            of their values.
     """
 
     made: np.ndarray
@@ -35,6 +37,7 @@ class Curves:
     ci95: Mapping[str, np.ndarray]
     measured_on: str
     num_tasks: int | None
+    spread: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None
 
     @property
     def tasks(self) -> str:
@@ -88,6 +91,34 @@ def read(history: str | os.PathLike) -> Curves:
         # Until version 0.2 the accuracies along the way were of test classes.
         config.get("along_the_way", "test classes"),
         config.get("num_validation_tasks"),
+    )
+
+
+def read_all(folder: pathlib.Path) -> Curves:
+    """Returns what the history of a run says, or the mean of several seeds.
+
+    Args:
+        folder: of the run, or of the seeds, which are taken as far as all of
+            them have come.
+
+    Raises:
+        ValueError: as of `read`.
+    """
+    runs = [read(run / NAME) for run in seeds_file.run_folders(folder)]
+    if len(runs) == 1:
+        return runs[0]
+    least = min(len(run.made) for run in runs)
+    values = {
+        mode: np.stack([run.values[mode][:least] for run in runs])
+        for mode in runs[0].values
+    }
+    return dataclasses.replace(
+        runs[0],
+        made=runs[0].made[:least],
+        loss=np.mean([run.loss[:least] for run in runs], 0),
+        values={mode: each.mean(0) for mode, each in values.items()},
+        ci95={m: each[:least] for m, each in runs[0].ci95.items()},
+        spread={m: (each.min(0), each.max(0)) for m, each in values.items()},
     )
 
 

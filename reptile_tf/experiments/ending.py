@@ -1,31 +1,34 @@
 """What a training leaves and tells when it ends."""
 
+import os
+import pathlib
 import shlex
 
-from reptile_tf.experiments import curves
+from reptile_tf.experiments import curves, seeds_file
 from reptile_tf.experiments.epoch_log import NAME, has_epochs
-from reptile_tf.experiments.run import Run
 from reptile_tf.training import score
 
 PICTURE = "learning_curve.png"
 
 
-def told(run: Run, seconds: float) -> list[str]:
+def told(folder: str | os.PathLike, seconds: float) -> list[str]:
     """Draws the learning curve of a run that has ended; returns what to say.
 
     The lines have the last accuracies along the way with their 95% intervals,
     the time, where the picture is, and the next command to try.
 
     Args:
-        run: the run.
+        folder: of the run, or of the runs of several seeds.
         seconds: that the command took.
     """
     lines = [f"This command took {duration(seconds)}."]
-    if has_epochs(run.folder):
-        found = curves.read(run.folder / NAME)
-        lines += _accuracies(found)
-        lines.append(_drawn(run))
-    command = f"reptile-tf evaluate --run_dir={shlex.quote(str(run.folder))}"
+    runs = seeds_file.run_folders(pathlib.Path(folder))
+    for run in runs:
+        if has_epochs(run):
+            lines += [f"{run.name}:"] if len(runs) > 1 else []
+            lines += _accuracies(curves.read(run / NAME))
+            lines.append(_drawn(run))
+    command = f"reptile-tf evaluate --run_dir={shlex.quote(str(folder))}"
     return [*lines, f"Next: {command}"]
 
 
@@ -37,14 +40,14 @@ def _accuracies(found: curves.Curves) -> list[str]:
     return [f"On {found.tasks} {what}:", score.table(scores)]
 
 
-def _drawn(run: Run) -> str:
+def _drawn(run: pathlib.Path) -> str:
     """Draws the learning curve; returns a line that tells of it."""
-    path = run.folder / PICTURE
+    path = run / PICTURE
     try:
         from reptile_tf.experiments import plots
     except ModuleNotFoundError as error:
         return f"There is no {PICTURE}: {error}"
-    plots.learning_curve(run.folder / NAME, path)
+    plots.learning_curve(run / NAME, path)
     return f"Look at {path}"
 
 

@@ -8,7 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from reptile_tf.experiments import config_file, curves, figure_style, words
+from reptile_tf.experiments import (
+    config_file,
+    curves,
+    figure_style,
+    seeds_file,
+    words,
+)
 from reptile_tf.experiments.build import example_gradients
 from reptile_tf.experiments.preset import of_config
 from reptile_tf.training.settings import EVALUATION_MODES
@@ -67,10 +73,12 @@ def learning_curves(
 
     Accuracies are drawn as errors, on a logarithmic scale, where the good ones
     can be told apart; other metrics as they are. Up to four runs have their 95%
-    intervals.
+    intervals. Of a folder of seeds the mean is drawn, and the range of its
+    runs.
 
     Args:
-        runs: name -> run folder with a history.csv, at least one.
+        runs: name -> run folder with a history.csv, or folder of seeds, at
+            least one.
         path: of the picture, of a suffix in `figure_style.FORMATS`.
         by_example_gradients: whether training is measured in these, and not in
             outer iterations.
@@ -79,20 +87,19 @@ def learning_curves(
     Raises:
         ValueError: the runs were not measured alike.
     """
-    all_curves = {
-        name: curves.read(run / "history.csv") for name, run in runs.items()
-    }
+    all_curves = {name: curves.read_all(run) for name, run in runs.items()}
     metric, modes = _shared(all_curves, runs)
     unit = "gradients of an example's loss" if by_example_gradients else None
     with figure_style.figure(path, len(modes), width=width) as axes:
         for i, (name, run) in enumerate(all_curves.items()):
             made = run.made
             if by_example_gradients:
-                config = config_file.read(runs[name] / config_file.NAME)
+                first = seeds_file.run_folders(runs[name])[0]
+                config = config_file.read(first / config_file.NAME)
                 made = made * example_gradients(of_config(config))
             look = figure_style.line(i, len(made))
             for axis, mode in zip(axes, modes, strict=True):
-                low, high = figure_style.ends(
+                low, high = (run.spread or {}).get(mode) or figure_style.ends(
                     run.values[mode], run.ci95[mode], metric
                 )
                 values = run.values[mode]
@@ -106,6 +113,8 @@ def learning_curves(
             figure_style.counted(axis, unit or "outer iteration")
         tasks = " or ".join(sorted({run.tasks for run in all_curves.values()}))
         banded = ", 95% intervals" if len(runs) <= _WITH_BANDS else ""
+        if banded and all(run.spread for run in all_curves.values()):
+            banded = ", mean and range of the seeds"
         figure_style.legend(axes, f"{tasks}{banded}")
 
 
@@ -192,8 +201,11 @@ def comparison(
         if figure_style.is_share(metric):
             figure_style.percent(axis, "x")
         on = f"{counts.pop():,} " if len(counts) == 1 else ""
+        over = {bool(each.get("ci95_over_seeds")) for each in found}
+        told = " over seeds" if all(over) else " over tasks, or over seeds"
         axis.set_xlabel(
-            f"{words.spoken(metric)} on {on}test tasks,\n95% intervals"
+            f"{words.spoken(metric)} on {on}test tasks,\n"
+            f"95% intervals{told if any(over) else ''}"
         )
         figure_style.legend([axis], "evaluation mode")
 
@@ -230,7 +242,7 @@ def _row_of_mode(
 def _metric(entry: Mapping[str, Any]) -> str:
     """Returns the metric's name: the one fraction that is no interval."""
     for name, value in entry.items():
-        if isinstance(value, float) and name != "ci95":
+        if isinstance(value, float) and not name.startswith("ci95"):
             return name
     raise ValueError(f"an evaluation has no metric: {dict(entry)}")
 

@@ -2,8 +2,16 @@
 
 import pathlib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from reptile_tf.experiments import figure_style, plots, words
+from reptile_tf.experiments import (
+    figure_style,
+    plots,
+    seed_scores,
+    seeds_file,
+    seeds_plot,
+    words,
+)
 from reptile_tf.experiments.config_file import NAME as CONFIG
 from reptile_tf.experiments.epoch_log import NAME as HISTORY
 from reptile_tf.experiments.epoch_log import has_epochs
@@ -20,10 +28,40 @@ def folders_of(given: Iterable[pathlib.Path]) -> list[pathlib.Path]:
     """
     found: dict[pathlib.Path, None] = {}
     for folder in given:
-        within = sorted(path.parent for path in folder.glob(f"*/{CONFIG}"))
-        own = (folder / CONFIG).exists() or not within
+        within = sorted(filter(_is_run, folder.glob("*/")))
+        own = _is_run(folder) or not within
         found |= dict.fromkeys([folder] if own else within)
     return list(found)
+
+
+def _is_run(folder: pathlib.Path) -> bool:
+    return (folder / CONFIG).exists() or bool(seeds_file.held(folder))
+
+
+def _begun(folder: pathlib.Path) -> bool:
+    return all(map(has_epochs, seeds_file.run_folders(folder)))
+
+
+def of_seeds(
+    folder: pathlib.Path,
+    output: pathlib.Path | None = None,
+    kind: str = "png",
+    width: float = figure_style.COLUMN,
+) -> list[pathlib.Path]:
+    """Draws each evaluation of a folder of seeds; returns the pictures.
+
+    Args:
+        folder: the folder.
+        output: the folder of the pictures; the folder itself if None.
+        kind: of the files, one of `figure_style.FORMATS`.
+        width: of the pictures, in inches.
+    """
+    drawn = []
+    for path in sorted(folder.glob(seed_scores.FILES)):
+        name = path.stem.replace("evaluation_of_seeds", "seeds")
+        drawn.append((output or folder) / f"{name}.{kind}")
+        seeds_plot.draw(seed_scores.read(path), drawn[-1], width)
+    return drawn
 
 
 def of_one(
@@ -45,6 +83,10 @@ def of_one(
     Raises:
         ValueError: the folder holds nothing to draw.
     """
+    if seeds_file.held(folder) and task is None:
+        drawn = of_seeds(folder, output, kind, width)
+        runs = seeds_file.run_folders(folder)
+        return drawn + of_several(runs, output, kind, width)[0]
     if not (folder / HISTORY).exists():
         raise ValueError(
             f"run_dir={folder} holds neither a run with a {HISTORY} nor a "
@@ -87,7 +129,7 @@ def of_several(
             f"name={', '.join(names)} must be one name for each run, all "
             f"different; there are {len(folders)} runs"
         )
-    runs = [folder for folder in folders if (folder / CONFIG).exists()]
+    runs = [folder for folder in folders if _is_run(folder)]
     if not runs:
         told = ", ".join(map(str, folders))
         raise ValueError(f"run_dir={told} holds no run")
@@ -99,16 +141,11 @@ def of_several(
     called = dict(zip(folders, names, strict=True)) if names else {}
     called = called or dict(zip(runs, words.runs(runs), strict=True))
     drawn = []
-    if begun := {called[run]: run for run in runs if has_epochs(run)}:
+    if begun := {called[run]: run for run in runs if _begun(run)}:
         drawn.append(output / f"learning_curves.{kind}")
         plots.learning_curves(begun, drawn[-1], width=width)
-    name = evaluation_file("test")
-    evaluated = {
-        called[run]: read_entries(run / name)
-        for run in runs
-        if (run / name).exists()
-    }
-    if evaluated:
+    found = {called[run]: _evaluations(run) for run in runs}
+    if evaluated := {name: each for name, each in found.items() if each}:
         drawn.append(output / f"comparison.{kind}")
         plots.comparison(evaluated, drawn[-1], width)
     for run in runs:
@@ -120,6 +157,17 @@ def of_several(
                 f"reptile-tf evaluate --run_dir={run}"
             )
     return drawn, left_out
+
+
+def _evaluations(folder: pathlib.Path) -> list[dict[str, Any]]:
+    """Returns what was found on test tasks, of seeds with that over seeds."""
+    if (path := folder / seed_scores.file_of("test")).exists():
+        return [
+            each | {"ci95": each["ci95_over_seeds"] or each["ci95_over_tasks"]}
+            for each in seed_scores.read(path)
+        ]
+    path = folder / evaluation_file("test")
+    return read_entries(path) if path.exists() else []
 
 
 def curves_together(
@@ -134,7 +182,7 @@ def curves_together(
         path: of the picture.
         by_example_gradients: as of `plots.learning_curves`.
     """
-    begun = [run for run in runs if has_epochs(run)]
+    begun = [run for run in runs if _begun(run)]
     if begun:
         named = dict(zip(words.runs(begun), begun, strict=True))
         plots.learning_curves(named, path, by_example_gradients)

@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Sequence
 
 from reptile_tf.algorithms import GradientCombination, from_name
-from reptile_tf.experiments import config_file
+from reptile_tf.experiments import config_file, seeds_file
 from reptile_tf.experiments.preset import of_config
 
 _ALGORITHMS = {
@@ -53,7 +53,7 @@ def runs(folders: Sequence[pathlib.Path]) -> list[str]:
     tasks, the data, the length and the seed; else the names of their folders.
 
     Args:
-        folders: of the runs, each with its config.json.
+        folders: of the runs, each with its config.json, or of seeds.
 
     Raises:
         ValueError: a config.json is not there, or damaged.
@@ -76,12 +76,14 @@ def runs(folders: Sequence[pathlib.Path]) -> list[str]:
 
 
 def _facts(folder: pathlib.Path) -> tuple[str, ...]:
-    config = config_file.read(folder / config_file.NAME)
+    seeds = seeds_file.held(folder)
+    first = seeds_file.run_folders(folder)[0]
+    config = config_file.read(first / config_file.NAME)
     preset = of_config(config)
     return (
         algorithm(preset.algorithm),
         f"{preset.ways}-way {preset.shots}-shot",
         preset.dataset,
         f"{preset.outer_iterations:,} iterations",
-        f"seed {config['seed']}",
+        f"{len(seeds)} seeds" if len(seeds) > 1 else f"seed {config['seed']}",
     )

@@ -21,7 +21,6 @@ from PIL import Image
 from reptile_tf import MetaLearner, experiments
 from reptile_tf.cli import main as cli
 from reptile_tf.experiments import build, ending
-from reptile_tf.experiments.run import Run
 
 ROOT = pathlib.Path(__file__).parents[2]
 # Seconds after which a process hangs, also on a very busy machine.
@@ -408,7 +407,7 @@ def test_without_matplotlib_a_training_says_what_draws(sine_run, monkeypatch):
     monkeypatch.delattr(experiments, "plots")
     monkeypatch.delitem(sys.modules, "reptile_tf.experiments.plots")
     monkeypatch.setitem(sys.modules, "matplotlib.axes", None)
-    told = ending.told(Run.open(sine_run[0]), 1)
+    told = ending.told(sine_run[0], 1)
     assert "There is no learning_curve.png: matplotlib.axes is not " in told[-2]
     assert told[-2].endswith("pip install 'reptile_tf[plots]'")
 

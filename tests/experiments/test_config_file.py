@@ -117,7 +117,7 @@ def test_results_without_keys_that_came_later_are_drawn(tmp_path):
 
 def test_searched_settings_of_any_kind_are_shown(tmp_path):
     for name, more in (("x", {"meta_batch_mode": "parallel"}), ("y", {})):
-        folder = tmp_path / "search" / "finals" / f"{name}_seed0"
+        folder = tmp_path / "search" / "finals" / name / "seed-0"
         folder.mkdir(parents=True)
         config = {k: v for k, v in WHOLE.items() if k != "meta_batch_mode"}
         (folder / "config.json").write_text(json.dumps(config | more))
