@@ -22,14 +22,14 @@ import tempfile
 import numpy as np
 import report
 from absl import app, flags
-from matplotlib import pyplot
 from worker import Worker
 
 from reptile_tf.algorithms import NAMED
 from reptile_tf.cli import flags as shared_flags
+from reptile_tf.experiments import figure_style, words
 from reptile_tf.experiments.preset import Preset, of_config
 from reptile_tf.experiments.presets import PRESETS
-from reptile_tf.utils.files import whole_file, write_json
+from reptile_tf.utils.files import write_json
 
 RESULTS = pathlib.Path(__file__).resolve().parents[1] / "results"
 ROUNDS = flags.DEFINE_integer("rounds", 10, "Rounds of slices.", 1)
@@ -117,17 +117,16 @@ def measure(shared, experiments: dict[str, Preset]) -> dict[str, dict]:
 
 def draw(by_steps, path) -> None:
     """Draws time and memory, a line for each algorithm."""
-    figure, panels = pyplot.subplots(1, 2, figsize=(10, 4))
     units = {"median_ms": "ms per task", "peak_mb": "peak memory, MB"}
-    for panel, (field, unit) in zip(panels, units.items(), strict=True):
-        for name in next(iter(by_steps.values())):
-            values = [found[name][field] for found in by_steps.values()]
-            panel.plot(list(by_steps), values, "o-", label=name)
-        panel.set(xlabel="inner steps k", ylabel=unit)
-        panel.grid(alpha=0.3)
-    panels[0].legend(fontsize=8)
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    with figure_style.figure(path, 2) as panels:
+        for panel, (field, unit) in zip(panels, units.items(), strict=True):
+            for i, name in enumerate(next(iter(by_steps.values()))):
+                values = [found[name][field] for found in by_steps.values()]
+                called = words.algorithm(name) if name in NAMED else name
+                look = figure_style.line(i)
+                panel.plot(list(by_steps), values, **look, label=called)
+            panel.set(xlabel="inner steps k", ylabel=unit)
+        figure_style.legend(panels)
 
 
 def main(_):
@@ -164,8 +163,7 @@ def main(_):
     }
     folder = pathlib.Path(OUTPUT_DIR.value)
     write_json(folder / "meta_gradients.json", results)
-    with whole_file(folder / "meta_gradients.png") as part:
-        draw(by_steps, part)
+    draw(by_steps, folder / "meta_gradients.png")
     print("Wrote", folder / "meta_gradients.json", "and meta_gradients.png")
 
 

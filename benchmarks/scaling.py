@@ -23,14 +23,13 @@ import our_loop
 import prepare
 import report
 from absl import app, flags
-from matplotlib import pyplot
 from worker import Timer
 
 from reptile_tf.cli import flags as shared_flags
-from reptile_tf.experiments import build
+from reptile_tf.experiments import build, figure_style
 from reptile_tf.experiments.presets import PRESETS
 from reptile_tf.training.settings import META_BATCH_MODES
-from reptile_tf.utils.files import whole_file, write_json
+from reptile_tf.utils.files import write_json
 
 ROUNDS = flags.DEFINE_integer("rounds", 10, "Rounds of slices.", 1)
 SLICE = flags.DEFINE_integer("slice", 3, "Outer iterations of a slice.", 1)
@@ -75,23 +74,20 @@ def measure(tasks, cases) -> dict:
 
 def draw(curves, path) -> None:
     """Draws a panel for each of the fields."""
-    figure, panels = pyplot.subplots(1, 3, figsize=(12, 3.5), sharey=True)
-    for panel, (field, modes) in zip(panels, curves.items(), strict=True):
-        for mode, points in modes.items():
-            panel.plot(
-                [p[field] for p in points],
-                [p["min_ms"] for p in points],
-                "o-",
-                label=mode,
-            )
-        panel.set_xlabel(field.replace("_", " "))
-        panel.set_xlim(left=0)
-        panel.set_ylim(bottom=0)
-        panel.grid(alpha=0.3)
-    panels[0].set_ylabel("ms per outer iteration")
-    panels[0].legend(title="meta-batch mode")
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
+    with figure_style.figure(path, 3, height=1.5, sharey=True) as panels:
+        for panel, (field, modes) in zip(panels, curves.items(), strict=True):
+            for i, (mode, points) in enumerate(modes.items()):
+                panel.plot(
+                    [p[field] for p in points],
+                    [p["min_ms"] for p in points],
+                    **figure_style.line(i),
+                    label=mode,
+                )
+            panel.set_xlabel(field.replace("_", " "))
+            panel.set_ylabel("ms per iteration")
+            panel.set_xlim(left=0)
+            panel.set_ylim(bottom=0)
+        figure_style.legend(panels, "meta-batch mode")
 
 
 def main(_):
@@ -135,8 +131,7 @@ def main(_):
     }
     folder = pathlib.Path(OUTPUT_DIR.value)
     write_json(folder / "scaling.json", results)
-    with whole_file(folder / "scaling.png") as part:
-        draw(curves, part)
+    draw(curves, folder / "scaling.png")
     print("Wrote", folder / "scaling.json", "and scaling.png")
 
 

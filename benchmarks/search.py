@@ -66,24 +66,17 @@ def main(_) -> None:
         found = config_file.read(folder / method / "best.json")
         presets[method] = of_config(found)
     machine.configure_tensorflow()
-    for seed in SEEDS:
-        experiments = {
-            f"{name}_seed{seed}": dataclasses.replace(
-                preset, outer_iterations=ITERATIONS
-            )
-            for name, preset in presets.items()
-        }
-        signal = compare.complete(
-            folder / "finals",
-            experiments,
-            seed,
-            DATA_DIR.value,
-            1000,
-            eval_every=500,
-        )
-        if signal is not None:
-            sys.exit(128 + signal)
-        compare.keep_finished(folder / "finals", experiments, kept / "finals")
+    experiments = {
+        name: dataclasses.replace(preset, outer_iterations=ITERATIONS)
+        for name, preset in presets.items()
+    }
+    finals = folder / "finals"
+    signal = compare.complete(
+        finals, experiments, SEEDS, DATA_DIR.value, 1000, eval_every=500
+    )
+    if signal is not None:
+        sys.exit(128 + signal)
+    compare.keep_finished(finals, experiments, kept / "finals")
 
 
 if __name__ == "__main__":

@@ -137,31 +137,31 @@ def model(task_ms: float, row_bytes: float, workers: int) -> float:
 
 def draw(results: dict, path) -> None:
     """Draws what was measured beside the model."""
-    from matplotlib import pyplot
+    from matplotlib.ticker import NullLocator
 
-    figure, axes = pyplot.subplots(figsize=(6, 4))
-    axes.plot(WORKERS, WORKERS, ":", color="gray", label="as many times faster")
-    axes.plot(
-        WORKERS,
-        list(results["model"]["times_faster"].values()),
-        "--",
-        label=f"a model, not measured: {TASKS} tasks, 10 Gb/s",
-    )
-    axes.plot(
-        [1, 2],
-        [1, results["times_faster"]],
-        "o-",
-        label=f"measured: {results['meta_batch']} tasks, two cores",
-    )
-    axes.set_xscale("log", base=2)
-    axes.set_yscale("log", base=2)
-    axes.set_xticks(WORKERS, [str(n) for n in WORKERS])
-    axes.set_yticks(WORKERS, [str(n) for n in WORKERS])
-    axes.set(xlabel="processes", ylabel="times faster than one")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    from reptile_tf.experiments import figure_style
+
+    with figure_style.figure(path, height=2.2) as [axis]:
+        axis.plot(WORKERS, WORKERS, ":", color="0.5", label="as many times")
+        axis.plot(
+            WORKERS,
+            list(results["model"]["times_faster"].values()),
+            **figure_style.line(1),
+            label=f"a model, not measured: {TASKS} tasks, 10 Gb/s",
+        )
+        axis.plot(
+            [1, 2],
+            [1, results["times_faster"]],
+            **figure_style.line(0),
+            label=f"measured: {results['meta_batch']} tasks, two cores",
+        )
+        axis.set_xscale("log", base=2)
+        axis.set_yscale("log", base=2)
+        axis.set_xticks(WORKERS, [str(n) for n in WORKERS])
+        axis.set_yticks(WORKERS, [str(n) for n in WORKERS])
+        axis.xaxis.set_minor_locator(NullLocator())
+        axis.set(xlabel="processes", ylabel="times faster than one")
+        figure_style.legend([axis])
 
 
 def main(_):
@@ -169,7 +169,7 @@ def main(_):
     if PART.value is not None:
         iterate()
         return
-    from reptile_tf.utils.files import whole_file, write_json
+    from reptile_tf.utils.files import write_json
 
     found = {n: measure(n) for n in (1, 2)}
     ms = {n: statistics.median(one["ms"]) for n, one in found.items()}
@@ -193,8 +193,7 @@ def main(_):
     }
     folder = pathlib.Path(OUTPUT_DIR.value)
     write_json(folder / "workers.json", results)
-    with whole_file(folder / "workers.png") as part:
-        draw(results, part)
+    draw(results, folder / "workers.png")
     print(f"Two processes are {results['times_faster']:.2f} times as fast.")
     print("Wrote", folder / "workers.json", "and workers.png")
 

@@ -60,15 +60,15 @@ for module in pkgutil.walk_packages(reptile_tf.__path__, "reptile_tf."):
     for flag in list(known.get(module.name, ())):
         delattr(flags.FLAGS, flag.name)
 
-from reptile_tf.experiments import plots
+from reptile_tf.experiments import task_plots
 from reptile_tf.paper import figures
 folder = sys.argv[1]
 task = reptile_tf.SineWaves(5).sample(0)
-plots.sine_wave(task, {"a": {0: task.query_y}}, f"{folder}/sine.png")
+task_plots.sine_wave(task, {"a": {0: task.query_y}}, f"{folder}/sine.png")
 x, y = np.zeros([2, 3, 3, 1], "float32"), np.arange(2)
 task = reptile_tf.Task(x, y, x, y, None)
-plots.few_shot_task(task, np.eye(2), ["a", "b"], f"{folder}/task.png")
-entry = {"algorithm": "a", "alpha": 0.1, "remainder": 0.1}
+task_plots.few_shot_task(task, np.eye(2), ["a", "b"], f"{folder}/task.png")
+entry = {"algorithm": "maml", "alpha": 0.1, "remainder": 0.1}
 figures.remainders([entry], f"{folder}/remainders.png")
 now = told("drawing", now)
 assert "matplotlib.pyplot" not in sys.modules or not (

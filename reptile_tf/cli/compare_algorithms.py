@@ -9,14 +9,15 @@ Example:
 
 Reptile has the settings of Table 3, the others those of Finn et al. (2017),
 but for the lengths and their meta-batch. Each is a run folder in --run_dir, as
-train makes it.
+train makes it; with --seeds=3 it is a folder of seeds, and its curve is the
+mean of theirs.
 """
 
 import dataclasses
 
 from absl import flags
 
-from reptile_tf.cli import several_runs
+from reptile_tf.cli import seeds, several_runs
 from reptile_tf.experiments.preset import Preset
 from reptile_tf.experiments.presets import ALGORITHM_RUNS, PRESETS
 
@@ -45,6 +46,10 @@ META_BATCH = flags.DEFINE_integer(
     "maml_meta_batch_size", 16, "The meta-batch size of MAML and FOMAML.", 1
 )
 several_runs.define_flags("runs/algorithms")
+SEEDS = seeds.define(
+    "The seeds to train each with, instead of --seed; each is then a folder of "
+    "seeds."
+)
 
 
 def preset(shots: str, algorithm: str) -> Preset:
@@ -64,14 +69,15 @@ def preset(shots: str, algorithm: str) -> Preset:
 
 def main() -> None:
     """Trains, evaluates and draws."""
-    from reptile_tf.experiments import plots
+    from reptile_tf.experiments import run_pictures
 
     presets = {
         f"{shots}shot_{algorithm}": preset(shots, algorithm)
         for shots in SHOTS.value
         for algorithm in ALGORITHMS
     }
-    kept = several_runs.train_all(presets, ALGORITHM_RUNS)
-    plots.compared_errors(
+    seeds.require_one_flag()
+    kept = several_runs.train_all(presets, ALGORITHM_RUNS, SEEDS.value)
+    run_pictures.curves_together(
         kept, kept[0].parent / "algorithms.png", by_example_gradients=True
     )

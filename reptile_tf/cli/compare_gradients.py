@@ -42,7 +42,7 @@ shared_flags.define_settings(but=("algorithm", "inner_steps"))
 
 def main() -> None:
     """Trains, evaluates and draws."""
-    from reptile_tf.experiments import plots
+    from reptile_tf.experiments import run_pictures
 
     preset = shared_flags.preset("omniglot_gradients")
     presets = {
@@ -60,4 +60,4 @@ def main() -> None:
         eval_every=EVAL_EVERY.value,
         num_validation_tasks=NUM_VALIDATION_TASKS.value,
     )
-    plots.compared_errors(kept, kept[0].parent / "figure3.png")
+    run_pictures.curves_together(kept, kept[0].parent / "figure3.png")

@@ -6,15 +6,34 @@ Example:
 Writes what it found to evaluation.json in the run folder. With
 --split=validation or --split=train it evaluates on tasks of those classes, and
 writes evaluation_validation.json or evaluation_train.json.
+
+Of a folder of seeds, which train --seeds made, it evaluates each seed's run,
+prints a table of the means, with their 95% intervals over seeds and over tasks,
+and writes evaluation_of_seeds.json and seeds.png there, too.
 """
+
+import functools
+import pathlib
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from reptile_tf.cli import flags as shared_flags
+from reptile_tf.cli import seeds as seeds_flag
 from reptile_tf.data.task_settings import SPLITS
+from reptile_tf.experiments import seeds_file
 from reptile_tf.training.settings import EVALUATION_MODES
 
-RUN_DIR = shared_flags.define_run_dir()
+if TYPE_CHECKING:
+    from reptile_tf.experiments.run import Run
+    from reptile_tf.training.score import Score
+
+RUN_DIR = shared_flags.define_run_dir(
+    "The run folder, or folder of seeds, that train wrote."
+)
+SEEDS = seeds_flag.define(
+    "The seeds to evaluate, of a folder of seeds; all of them if not given."
+)
 NUM_TASKS = shared_flags.define_num_tasks(1000, "tasks")
 SPLIT = flags.DEFINE_enum(
     "split", "test", SPLITS, "The classes that the tasks are made of."
@@ -34,26 +53,58 @@ strategy = shared_flags.define_strategy()
 def main() -> None:
     """Evaluates."""
     # Before anything that may use TensorFlow.
-    alike = RUN_DIR, NUM_TASKS, SPLIT, MODE
+    alike = RUN_DIR, NUM_TASKS, SPLIT, MODE, SEEDS
     shared = strategy({flag.name: flag.value for flag in alike})
+    from reptile_tf.experiments import seed_runs
     from reptile_tf.experiments.run import Run
-    from reptile_tf.training import score
 
-    run = Run.open(RUN_DIR.value, DATA_DIR.value)
     modes = None if MODE.value == "all" else [MODE.value]
-
-    def show(scores: list[score.Score]) -> None:
-        names = list(run.tasks().class_sizes.get(SPLIT.value, ()))
-        if names:
-            print(f"{len(names):,} {SPLIT.value} classes: {_some(names)}")
-        print(score.table(scores), flush=True)
-
-    run.evaluate(
-        *(NUM_TASKS.value, modes),
+    if SEEDS.value is None and not seeds_file.held(RUN_DIR.value):
+        run = Run.open(RUN_DIR.value, DATA_DIR.value)
+        run.evaluate(
+            *(NUM_TASKS.value, modes),
+            split=SPLIT.value,
+            show=functools.partial(_show, run),
+            strategy=shared,
+        )
+        return
+    found = seed_runs.evaluate(
+        *(RUN_DIR.value, NUM_TASKS.value, SEEDS.value, DATA_DIR.value, modes),
         split=SPLIT.value,
-        show=show,
+        show=_show,
         strategy=shared,
     )
+    if found:  # as of all processes but worker 0 it is not
+        _show_means(found)
+
+
+def _show(run: "Run", scores: list["Score"]) -> None:
+    """Prints what an evaluation found."""
+    from reptile_tf.training import score
+
+    sizes = run.class_sizes() or run.tasks().class_sizes
+    if names := list(sizes.get(SPLIT.value, ())):
+        print(f"{len(names):,} {SPLIT.value} classes: {_some(names)}")
+    print(score.table(scores), flush=True)
+
+
+def _show_means(found: list[dict]) -> None:
+    """Prints a table of the means over seeds, and draws them."""
+    from reptile_tf.experiments import seed_scores
+
+    count = len(found[0]["seeds"])
+    print(f"Means over {count} seeds, on {SPLIT.value} tasks:")
+    print("\n".join(seed_scores.table(found)))
+    if count < 2:
+        print("There is no interval over seeds of one seed.")
+    print(f"Wrote {RUN_DIR.value}/{seed_scores.file_of(SPLIT.value)}.")
+    try:
+        from reptile_tf.experiments import run_pictures
+    except ModuleNotFoundError as error:
+        print(f"No picture is drawn: {error}")
+        return
+    for path in run_pictures.of_seeds(pathlib.Path(RUN_DIR.value)):
+        print(f"Look at {path}")
 
 
 def _some(names: list[str], most: int = 10) -> str:

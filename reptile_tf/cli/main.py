@@ -34,7 +34,7 @@ COMMANDS = {
     "compare_algorithms": "Compare MAML, FOMAML and Reptile on Omniglot.",
     "analyze_gradients": "Check the meta-gradients' expansion (section 4.1).",
     "solution_manifolds": "Check the distance to solutions (section 4.2).",
-    "plot": "Draw a run's learning curve, or what a search found.",
+    "plot": "Draw runs, also beside one another, or what a search found.",
     "record": "Keep a run's results; make the documents' tables and pictures.",
 }
 

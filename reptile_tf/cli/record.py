@@ -6,13 +6,14 @@ Example:
 """
 
 import pathlib
+from collections.abc import Callable
 
 from absl import flags
 
 from reptile_tf.cli import flags as shared_flags
 
 RUN_DIR = shared_flags.define_path(
-    "run_dir", None, "The evaluated run, or the search, to keep."
+    "run_dir", None, "The evaluated run, seeds, or search to keep."
 )
 NAME = flags.DEFINE_string("name", None, "The name to keep it under.")
 RESULTS = shared_flags.define_path(
@@ -35,7 +36,8 @@ PAGE = shared_flags.define_paths(
 
 def main() -> None:
     """Keeps a run; makes the tables and pictures."""
-    from reptile_tf.experiments import archive, pages
+    from reptile_tf.experiments import archive, pages, seeds_file
+    from reptile_tf.paper import figures
     from reptile_tf.search import keeping, search_log
     from reptile_tf.utils.files import whole_file
 
@@ -44,12 +46,16 @@ def main() -> None:
         if NAME.value is None:
             raise ValueError("--run_dir needs --name, the result's name")
         folder = pathlib.Path(RUN_DIR.value)
-        is_search = (folder / search_log.NAME).exists()
-        keep = keeping.keep if is_search else archive.keep
+        keep: Callable[[pathlib.Path, pathlib.Path], None] = archive.keep
+        if (folder / search_log.NAME).exists():
+            keep = keeping.keep
+        elif (folder / seeds_file.NAME).exists():
+            keep = archive.keep_seeds
         keep(folder, kept / NAME.value)
     for page in map(pathlib.Path, PAGE.value or ()):
         text = pages.fill(page.read_text(), kept)
         with whole_file(page) as part:
             part.write_text(text)
     archive.redraw(kept)
+    figures.redraw(kept)
     keeping.redraw(kept)

@@ -1,7 +1,7 @@
 """What the commands that compare several trainings share."""
 
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from absl import flags
@@ -37,7 +37,10 @@ def define_flags(run_dir: str) -> None:
 
 
 def train_all(
-    presets: dict[str, Preset], names: Iterable[str], **training: Any
+    presets: dict[str, Preset],
+    names: Iterable[str],
+    seeds: Sequence[int] | None = None,
+    **training: Any,
 ) -> list[pathlib.Path]:
     """Trains and evaluates what is still to be done, and keeps what there is.
 
@@ -46,6 +49,7 @@ def train_all(
     Args:
         presets: name of a run folder -> its settings.
         names: of all the runs that belong together.
+        seeds: to train each with, in a folder of seeds; --seed alone if None.
         **training: arguments of `Run.train`.
 
     Returns:
@@ -57,7 +61,7 @@ def train_all(
     signal = compare.complete(
         given.run_dir,
         presets,
-        given.seed,
+        seeds or given.seed,
         given.data_dir,
         given.num_tasks,
         **training,

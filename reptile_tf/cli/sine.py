@@ -35,7 +35,7 @@ def main() -> None:
     """Measures, and draws."""
     import tensorflow as tf
 
-    from reptile_tf.experiments import build, plots
+    from reptile_tf.experiments import build, task_plots, words
     from reptile_tf.utils.files import write_json
 
     runs, waves = _open(RUN_DIR.value)
@@ -56,12 +56,14 @@ def main() -> None:
     write_json(first.folder / "sine.json", results)
 
     wave = waves.sample(tf.constant(NUM_TASKS.value, tf.int64))
-    seen = wave.support_x, wave.support_y
-    predictions = {
-        name: {n: one.adapt(*seen, steps=n)(wave.query_x) for n in STEPS.value}
-        for name, one in learners.items()
+    names = words.runs([run.folder for run in runs.values()])
+    answers = {
+        name: task_plots.wave_answers(learner, wave, STEPS.value)
+        for name, learner in zip(
+            [*names, "random weights"], learners.values(), strict=True
+        )
     }
-    plots.sine_wave(wave, predictions, first.folder / "sine.png")
+    task_plots.sine_wave(wave, answers, first.folder / "sine.png")
     print(f"Look at {first.folder}/sine.png")
 
 

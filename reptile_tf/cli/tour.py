@@ -41,10 +41,9 @@ def new_folder(root: str) -> pathlib.Path:
 def main() -> None:
     """Trains, evaluates, adapts and draws."""
     import numpy as np
-    import tensorflow as tf
 
     from reptile_tf.data.episodes import Episodes
-    from reptile_tf.experiments import plots
+    from reptile_tf.experiments import plots, task_plots
     from reptile_tf.experiments.run import Run
     from reptile_tf.training import score
 
@@ -65,13 +64,11 @@ def main() -> None:
 
     print("Adapting to one new task")
     tasks = run.tasks().test
-    task = tasks.sample(tf.constant(NUM_TASKS.value, tf.int64))
-    adapted = run.learner().adapt(task.support_x, task.support_y)
-    logits = adapted.predict(task.query_x, verbose=0)
-    probabilities = tf.nn.softmax(logits).numpy()
     assert isinstance(tasks, Episodes)
-    names = tasks.class_names(NUM_TASKS.value)
-    plots.few_shot_task(task, probabilities, names, folder / "task.png")
+    task, probabilities, names = task_plots.answered(
+        tasks, run.learner(), NUM_TASKS.value
+    )
+    task_plots.few_shot_task(task, probabilities, names, folder / "task.png")
 
     print(f"\n{run.preset.ways}-way {run.preset.shots}-shot, new characters:")
     print(score.table(scores))

@@ -3,8 +3,14 @@
 import pathlib
 import shutil
 
-from reptile_tf.experiments import config_file, plots
-from reptile_tf.experiments.epoch_log import read_history
+from reptile_tf.experiments import (
+    config_file,
+    plots,
+    run_pictures,
+    seed_scores,
+    seeds_file,
+)
+from reptile_tf.experiments.epoch_log import has_epochs, read_history
 from reptile_tf.experiments.presets import ALGORITHM_RUNS, FIGURE_3
 from reptile_tf.utils.files import whole_file, write_json
 
@@ -46,6 +52,31 @@ def keep(
     plots.learning_curve(folder / "history.csv", folder / "learning_curve.png")
 
 
+def keep_seeds(run_dir: pathlib.Path, folder: pathlib.Path) -> None:
+    """Copies a folder of seeds: of each run what `keep` does, but the learner.
+
+    Args:
+        run_dir: the folder.
+        folder: where to copy it.
+
+    Raises:
+        ValueError: it is not evaluated, or holds no whole run; or one run is
+            kept there.
+    """
+    if (folder / config_file.NAME).exists():
+        raise ValueError(
+            f"{folder} keeps one run; keep several seeds under another name"
+        )
+    evaluations = list(run_dir.glob(seed_scores.FILES))
+    if not evaluations:
+        raise ValueError(f"run_dir={run_dir} is not evaluated yet; evaluate it")
+    for run in seeds_file.run_folders(run_dir):
+        keep(run, folder / run.name, learner=False)
+    for path in (run_dir / seeds_file.NAME, *evaluations):
+        _copy(path, folder / path.name)
+    run_pictures.of_seeds(folder)
+
+
 def _copy(path: pathlib.Path, to: pathlib.Path) -> None:
     with whole_file(to) as part:
         shutil.copyfile(path, part)
@@ -55,15 +86,16 @@ def redraw(results: pathlib.Path) -> None:
     """Draws the learning curves, and the comparisons, of all that is kept."""
     for history in results.rglob("history.csv"):
         under_way = history.with_name("checkpoints").exists()
-        evaluated = len(history.read_text().splitlines()) > 1
-        if under_way or not evaluated:
+        if under_way or not has_epochs(history.parent):
             continue  # it is no result yet
         plots.learning_curve(history, history.with_name("learning_curve.png"))
+    for path in results.rglob(seeds_file.NAME):
+        run_pictures.of_seeds(path.parent)
     if (figure3 := results / "figure3").is_dir():
         runs = [figure3 / name for name in FIGURE_3]
-        plots.compared_errors(runs, figure3 / "figure3.png")
+        run_pictures.curves_together(runs, figure3 / "figure3.png")
     if (algorithms := results / "algorithms").is_dir():
-        plots.compared_errors(
+        run_pictures.curves_together(
             [algorithms / name for name in ALGORITHM_RUNS],
             algorithms / "algorithms.png",
             by_example_gradients=True,

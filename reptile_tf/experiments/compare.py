@@ -2,20 +2,19 @@
 
 import os
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from reptile_tf.experiments import archive, build
+from reptile_tf.experiments import archive, build, seed_runs, seed_scores
 from reptile_tf.experiments.preset import Preset
 from reptile_tf.experiments.run import Run
-from reptile_tf.training.score import read_entries
 from reptile_tf.utils.paths import local
 
 
 def complete(
     folder: str | os.PathLike,
     experiments: dict[str, Preset],
-    seed: int,
+    seed: int | Sequence[int],
     data_dir: str | os.PathLike | None,
     num_tasks: int,
     **training: Any,
@@ -25,7 +24,8 @@ def complete(
     Args:
         folder: of the run folders.
         experiments: name of a run folder -> its settings.
-        seed: of all of them.
+        seed: of all of them; of several seeds each is trained with each, in
+            a folder of seeds.
         data_dir: TFDS's data_dir; TFDS's default if None.
         num_tasks: the number of tasks of the last evaluation of each, at
             least 2.
@@ -38,25 +38,19 @@ def complete(
         build.require_possible(preset)
     for name, preset in experiments.items():
         path = local("run_dir", folder) / name
+        if not isinstance(seed, int):
+            signal = seed_runs.train(path, preset, seed, data_dir, **training)
+            if signal is not None:
+                return signal
+            seed_runs.evaluate(path, num_tasks, seed, data_dir)
+            continue
         run = Run(path, preset, seed, data_dir)
-        signal = run.train(**training)
-        if signal is not None:
-            return signal
-        if not _evaluated(run, num_tasks):
+        run.train(**training)
+        if run.signal is not None:
+            return run.signal
+        if not seed_runs.evaluated(run, num_tasks):
             run.evaluate(num_tasks)
     return None
-
-
-def _evaluated(run: Run, num_tasks: int) -> bool:
-    """Returns whether the end of the training was, on so many tasks."""
-    path = run.folder / "evaluation.json"
-    if not path.exists():
-        return False
-    wanted = num_tasks, run.preset.outer_iterations
-    return all(
-        (entry["num_tasks"], entry["outer_iterations"]) == wanted
-        for entry in read_entries(path)
-    )
 
 
 def keep_finished(
@@ -78,6 +72,10 @@ def keep_finished(
     kept = folder if kept is None else local("keep", kept)
     names = list(names)
     for name in names:
-        if kept != folder and (folder / name / "evaluation.json").exists():
+        if kept == folder:
+            continue
+        if (folder / name / seed_scores.file_of("test")).exists():
+            archive.keep_seeds(folder / name, kept / name)
+        elif (folder / name / "evaluation.json").exists():
             archive.keep(folder / name, kept / name, learner=False)
     return [kept / name for name in names]

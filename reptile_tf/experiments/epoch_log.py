@@ -10,6 +10,8 @@ import keras
 from reptile_tf.utils.files import named_if_not_written, whole_file
 from reptile_tf.utils.paths import local
 
+NAME = "history.csv"
+
 
 class EpochLog(keras.callbacks.CSVLogger):
     """Keras's, without an empty second column where none begins with val_."""
@@ -53,6 +55,16 @@ def read_history(path: str | os.PathLike) -> tuple[list[str], list[list[str]]]:
         if len(cells) != len(columns) or not cells[0].isdecimal():
             raise _damaged(path, f"line {number} is not of its columns")
     return columns, lines
+
+
+def has_epochs(run: pathlib.Path) -> bool:
+    """Returns whether a run folder has a history with a whole line.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    path = run / NAME
+    return path.exists() and bool(read_history(path)[1])
 
 
 def cut_history(path: str | os.PathLike, epochs: int) -> None:

@@ -1,13 +1,18 @@
 """The tables of the documentation, made from the results that are kept."""
 
+import itertools
 import json
 import math
 import pathlib
 import re
-import statistics
 from typing import Any
 
-from reptile_tf.experiments import config_file, speed_pages
+from reptile_tf.experiments import (
+    config_file,
+    seed_scores,
+    seeds_file,
+    speed_pages,
+)
 from reptile_tf.experiments.markdown import table_of
 from reptile_tf.experiments.preset import DEFAULTS, SETTINGS, renamed
 from reptile_tf.training.score import read_entries
@@ -35,10 +40,14 @@ _PLACE = re.compile(
 
 
 def accuracies(results: pathlib.Path) -> list[str]:
-    """Returns a table with a line for each evaluation of each run kept."""
+    """Returns a table with a line for each evaluation of each run kept.
+
+    A folder of seeds has a line for each mean over its seeds.
+    """
     rows = []
     for path in sorted(results.glob("*/evaluation*.json")):
-        config = config_file.read(path.parent / "config.json")
+        run = seeds_file.run_folders(path.parent)[0]
+        config = config_file.read(run / "config.json")
         rows += [
             [
                 path.parent.name,
@@ -47,9 +56,9 @@ def accuracies(results: pathlib.Path) -> list[str]:
                 f"{config['outer_iterations']:,}",
                 entry["split"],
                 entry["mode"],
-                f"{entry['accuracy']:.2%} ± {entry['ci95']:.2%}",
+                _accuracy(entry),
                 f"{entry['num_tasks']:,}",
-                str(entry["seed"]),
+                _seeds(entry),
             ]
             for entry in read_entries(path)
             if "accuracy" in entry
@@ -58,6 +67,21 @@ def accuracies(results: pathlib.Path) -> list[str]:
     return table_of(
         [*head.split(", "), "Accuracy ± 95%", "Tasks", "Seed"], rows
     )
+
+
+def _accuracy(entry: dict) -> str:
+    """Returns an accuracy with its interval; of several seeds with both."""
+    if "ci95" in entry:
+        return f"{entry['accuracy']:.2%} ± {entry['ci95']:.2%}"
+    over_seeds = entry["ci95_over_seeds"]
+    mean = f"{entry['accuracy']:.2%}"
+    if over_seeds is not None:
+        mean += f" ± {over_seeds:.2%} over seeds,"
+    return f"{mean} ± {entry['ci95_over_tasks']:.2%} over tasks"
+
+
+def _seeds(entry: dict) -> str:
+    return seeds_file.told(entry.get("seeds", [entry.get("seed")]))
 
 
 def _task_size(entry: dict) -> str:
@@ -92,10 +116,7 @@ def figure3(results: pathlib.Path) -> list[str]:
     for path in results.glob("figure3/*/evaluation.json"):
         entries = read_entries(path)
         numbers |= {f"{entry['num_tasks']:,}" for entry in entries}
-        rows.append(
-            [f"`{path.parent.name}`"]
-            + [f"{e['accuracy']:.2%} ± {e['ci95']:.2%}" for e in entries]
-        )
+        rows.append([f"`{path.parent.name}`", *map(_accuracy, entries)])
     head = [f"Curve (accuracy ± 95%, {' or '.join(sorted(numbers))} tasks)"]
     rows.sort(key=lambda row: row[1], reverse=True)
     return table_of(head + list(EVALUATION_MODES), rows)
@@ -142,17 +163,21 @@ def algorithms(results: pathlib.Path) -> list[str]:
     if measured.exists():
         costs = json.loads(measured.read_text()).get("algorithms", {})
     rows = []
-    for path in sorted(results.glob("algorithms/*/evaluation.json")):
+    names = "evaluation.json", seed_scores.file_of("test")
+    found = [results.glob(f"algorithms/*/{name}") for name in names]
+    for path in sorted(itertools.chain(*found)):
         name, entries = path.parent.name, read_entries(path)
         cost = costs.get(name, {})
         rows.append(
             [name, f"{entries[0]['outer_iterations']:,}"]
-            + [f"{e['accuracy']:.2%} ± {e['ci95']:.2%}" for e in entries]
-            + [f"{entries[0]['num_tasks']:,}"]
+            + list(map(_accuracy, entries))
+            + [f"{entries[0]['num_tasks']:,}", _seeds(entries[0])]
             + [str(cost.get(key, "")) for key in ("median_ms", "peak_mb")]
         )
     head = ["Run (accuracy ± 95%)", "Outer iterations", *EVALUATION_MODES]
-    return table_of([*head, "Tasks", "ms a training task", "Peak MB"], rows)
+    return table_of(
+        [*head, "Tasks", "Seed", "ms a training task", "Peak MB"], rows
+    )
 
 
 def exports(results: pathlib.Path) -> list[str]:
@@ -177,9 +202,8 @@ def exports(results: pathlib.Path) -> list[str]:
 def searched_settings(results: pathlib.Path) -> list[str]:
     """Returns the settings that searches found, beside the preset's."""
     configs = {
-        path.parent.name.removesuffix("_seed0"): DEFAULTS
-        | renamed(config_file.read(path))
-        for path in sorted(results.glob("search/finals/*_seed0/config.json"))
+        path.parents[1].name: DEFAULTS | renamed(config_file.read(path))
+        for path in sorted(results.glob("search/finals/*/seed-0/config.json"))
     }
     differ = [
         field.name
@@ -199,35 +223,17 @@ def _number(value: Any) -> str:
 
 def searched(results: pathlib.Path) -> list[str]:
     """Returns the accuracies of what searches found, over several seeds."""
-    found: dict[str, dict[str, list[dict]]] = {}
-    for path in sorted(results.glob("search/finals/*_seed*/evaluation.json")):
-        name = path.parent.name.rpartition("_seed")[0]
-        for entry in read_entries(path):
-            modes = found.setdefault(name, {})
-            modes.setdefault(entry["mode"], []).append(entry)
-    rows, seeds = [], set()
-    for name, modes in found.items():
-        for mode, entries in modes.items():
-            seeds |= {str(entry["seed"]) for entry in entries}
-            values = [entry["accuracy"] for entry in entries]
-            cells = [f"{e['accuracy']:.2%} ± {e['ci95']:.2%}" for e in entries]
-            tasks = f"{entries[0]['num_tasks']:,}"
-            rows.append([name, mode, *cells, _mean(values), tasks])
-    columns = [f"Seed {seed}" for seed in sorted(seeds)]
+    rows, columns = [], list[str]()
+    name = seed_scores.file_of("test")
+    for path in sorted(results.glob(f"search/finals/*/{name}")):
+        for entry in seed_scores.read(path):
+            columns = [f"Seed {seed}" for seed in entry["seeds"]]
+            cells = map(_accuracy, entry["of_each"])
+            mean = f"{entry['accuracy']:.2%} ± {entry['ci95_over_seeds']:.2%}"
+            tasks = f"{entry['num_tasks']:,}"
+            rows.append([path.parent.name, entry["mode"], *cells, mean, tasks])
     head = ["Settings", "Evaluation mode", *columns]
     return table_of([*head, "Mean ± 95% over seeds", "Tasks of each"], rows)
-
-
-# Student's t of the 95% interval of a mean, by the number of values.
-_T95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
-
-
-def _mean(values: list[float]) -> str:
-    mean, count = statistics.mean(values), len(values)
-    if count not in _T95:
-        return f"{mean:.2%}"
-    ci95 = _T95[count] * statistics.stdev(values) / math.sqrt(count)
-    return f"{mean:.2%} ± {ci95:.2%}"
 
 
 TABLES = {

@@ -1,290 +1,256 @@
-"""Pictures of trainings and of tasks, drawn from files and answers."""
+"""Pictures of trainings, drawn from run folders and results."""
 
-import io
 import os
 import pathlib
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from reptile_tf.data.task import Task
-from reptile_tf.experiments import config_file
+from reptile_tf.experiments import (
+    config_file,
+    curves,
+    figure_style,
+    seeds_file,
+    words,
+)
 from reptile_tf.experiments.build import example_gradients
-from reptile_tf.experiments.epoch_log import read_history
 from reptile_tf.experiments.preset import of_config
 from reptile_tf.training.settings import EVALUATION_MODES
 from reptile_tf.utils.extras import extra
-from reptile_tf.utils.files import whole_file
 
 with extra("plots"):
-    import matplotlib
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import (
-        LogLocator,
-        MaxNLocator,
-        NullFormatter,
-        PercentFormatter,
-    )
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 _Path = str | os.PathLike
+_NONE = 1e-6  # stands for an error of 0 on a logarithmic scale
+_WITH_BANDS = 4  # more lines than these, and their intervals hide each other
 
 
-def learning_curve(history: _Path, path: _Path) -> None:
-    """Draws the loss, and the metric along the way of each mode.
+def learning_curve(
+    history: _Path, path: _Path, width: float = figure_style.COLUMN
+) -> None:
+    """Draws a run's loss, and the metric along the way of each mode.
 
     Args:
         history: path of a run's history.csv, beside its config.json.
-        path: of the picture, a PNG.
+        path: of the picture, of a suffix in `figure_style.FORMATS`.
+        width: of the picture, in inches.
     """
-    columns = _columns(history)
-    if "loss" not in columns:
-        raise ValueError(
-            f"{history} holds no epoch to draw; train the run to its end first"
-        )
-    settings = config_file.read(pathlib.Path(history).with_name("config.json"))
-    made = _iterations(settings, columns["epoch"])
-    figure, (left, right) = subplots(1, 2, figsize=(9.5, 3.5))
-    left.plot(made, columns["loss"], ".-")
-    left.set(title="Inner loss, training tasks", ylabel="loss")
-    prefix = _prefix(columns)
-    for mode in EVALUATION_MODES:
-        if f"{prefix}_{mode}_ci95" not in columns:
-            continue
-        metric = _metric_of(mode, prefix, columns)
-        value = columns[f"{prefix}_{mode}_{metric}"]
-        ci95 = columns[f"{prefix}_{mode}_ci95"]
-        [line] = right.plot(made, value, label=mode)
-        right.fill_between(
-            made, value - ci95, value + ci95, color=line.get_color(), alpha=0.15
-        )
-        right.set_ylabel(metric.replace("_", " "))
-        if "accuracy" in metric:
-            right.yaxis.set_major_formatter(PercentFormatter(1))
-    if "accuracy" in right.get_ylabel():
-        right.set_ylim(top=1)
-    # Until version 0.2 the accuracies along the way were of test classes.
-    measured_on = settings.get("along_the_way", "test classes")
-    right.set(title=f"Tasks of {measured_on}, 95% intervals")
-    for axis in (left, right):
-        axis.set_xlabel("outer iteration")
-        axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-        axis.grid(alpha=0.3)
-    right.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
-    write_figure(figure, path)
+    run = curves.read(history)
+    with figure_style.figure(path, 2 if run.metric else 1, width=width) as axes:
+        axes[0].plot(run.made, run.loss, "k.-", markersize=2)
+        figure_style.title(axes[0], "Inner loss on training tasks")
+        axes[0].set_ylabel("loss")
+        if run.metric:
+            _metric_along_the_way(axes[1], run)
+        for axis in axes:
+            figure_style.counted(axis, "outer iteration")
+        figure_style.legend(axes)
 
 
-def _iterations(config: Mapping[str, Any], epochs: np.ndarray) -> np.ndarray:
-    """Returns the outer iterations that were made after each epoch."""
-    total = config["outer_iterations"]
-    # Runs of version 0.1 may not say how long their epochs were.
-    length = config.get("eval_every", -(-total // len(epochs)))
-    return np.minimum((epochs + 1) * length, total)
+def _metric_along_the_way(axis: Axes, run: curves.Curves) -> None:
+    for i, (mode, values) in enumerate(run.values.items()):
+        look = figure_style.line(i, len(run.made))
+        axis.plot(run.made, values, **look, label=words.spoken(mode))
+        low, high = figure_style.ends(values, run.ci95[mode], run.metric)
+        figure_style.band(axis, run.made, low, high, look["color"])
+    axis.set_ylabel(words.spoken(run.metric))
+    if figure_style.is_share(run.metric):
+        figure_style.percent(axis)
+    figure_style.title(axis, f"{_capital(run.tasks)}, 95% intervals")
 
 
-def _prefix(columns: Mapping[str, np.ndarray]) -> str:
-    """Returns what columns of accuracies along the way begin with."""
-    return (
-        "val" if any(name.startswith("val_") for name in columns) else "train"
-    )
-
-
-def _metric_of(
-    mode: str, prefix: str, columns: Mapping[str, np.ndarray]
-) -> str:
-    """Returns the metric's name, told from columns of the like of val_*."""
-    start = f"{prefix}_{mode}_"
-    for name in columns:
-        rest = name.removeprefix(start)
-        # Another mode's name may go on where this one's ends.
-        if rest not in (name, "ci95") and not rest.startswith("and_"):
-            return rest
-    raise ValueError(f"the history has no metric of mode {mode!r}")
-
-
-def compared_errors(
-    runs: Iterable[pathlib.Path],
+def learning_curves(
+    runs: Mapping[str, pathlib.Path],
     path: _Path,
     by_example_gradients: bool = False,
+    width: float = figure_style.COLUMN,
 ) -> None:
-    """Draws the error of several runs along their training.
+    """Draws what several runs reached along their training.
+
+    Accuracies are drawn as errors, on a logarithmic scale, where the good ones
+    can be told apart; other metrics as they are. Up to four runs have their 95%
+    intervals. Of a folder of seeds the mean is drawn, and the range of its
+    runs.
 
     Args:
-        runs: run folders (paths), named in the legend; those that are not
-            there yet, or have no history, are left out.
-        path: of the picture, a PNG.
+        runs: name -> run folder with a history.csv, or folder of seeds, at
+            least one.
+        path: of the picture, of a suffix in `figure_style.FORMATS`.
         by_example_gradients: whether training is measured in these, and not in
             outer iterations.
+        width: of the picture, in inches.
+
+    Raises:
+        ValueError: the runs were not measured alike.
     """
-    modes = ("transductive", "support_and_query")
-    figure, axes = subplots(1, len(modes), figsize=(11, 4.5), sharey=True)
-    shades, measured_on = matplotlib.colormaps["tab10"], set()
-    for i, run in enumerate(runs):
-        if not (run / "history.csv").exists():
-            continue
-        columns = _columns(run / "history.csv")
-        if not columns:
-            continue
-        config = config_file.read(run / "config.json")
-        measured_on.add(config.get("along_the_way", "test classes"))
-        made = _iterations(config, columns["epoch"])
-        if by_example_gradients:
-            made *= example_gradients(of_config(config))
-        for axis, mode in zip(axes, modes, strict=True):
-            # On a logarithmic scale the good ones can be told apart.
-            error = 1 - columns[f"{_prefix(columns)}_{mode}_accuracy"]
-            error[error <= 0] = np.nan
-            axis.semilogy(made, error, color=shades(i), label=run.name)
+    all_curves = {name: curves.read_all(run) for name, run in runs.items()}
+    metric, modes = _shared(all_curves, runs)
     unit = "gradients of an example's loss" if by_example_gradients else None
+    with figure_style.figure(path, len(modes), width=width) as axes:
+        for i, (name, run) in enumerate(all_curves.items()):
+            made = run.made
+            if by_example_gradients:
+                first = seeds_file.run_folders(runs[name])[0]
+                config = config_file.read(first / config_file.NAME)
+                made = made * example_gradients(of_config(config))
+            look = figure_style.line(i, len(made))
+            for axis, mode in zip(axes, modes, strict=True):
+                low, high = (run.spread or {}).get(mode) or figure_style.ends(
+                    run.values[mode], run.ci95[mode], metric
+                )
+                values = run.values[mode]
+                if figure_style.is_share(metric):
+                    values, low, high = map(_error, (values, low, high))
+                axis.plot(made, values, **look, label=name)
+                if len(runs) <= _WITH_BANDS:
+                    figure_style.band(axis, made, low, high, look["color"])
+        _lay_out(axes, metric, modes)
+        for axis in axes:
+            figure_style.counted(axis, unit or "outer iteration")
+        tasks = " or ".join(sorted({run.tasks for run in all_curves.values()}))
+        banded = ", 95% intervals" if len(runs) <= _WITH_BANDS else ""
+        if banded and all(run.spread for run in all_curves.values()):
+            banded = ", mean and range of the seeds"
+        figure_style.legend(axes, f"{tasks}{banded}")
+
+
+def _error(accuracy: np.ndarray) -> np.ndarray:
+    """An error of 0 becomes one below what any scale begins with."""
+    return np.maximum(1 - accuracy, _NONE)
+
+
+def _shared(
+    all_curves: Mapping[str, curves.Curves], runs: Mapping[str, pathlib.Path]
+) -> tuple[str, list[str]]:
+    """Returns the metric and the modes that runs are compared by."""
+    metrics = {run.metric: runs[name] for name, run in all_curves.items()}
+    if len(metrics) > 1 or "" in metrics:
+        told = [f"{run} has {m or 'none'}" for m, run in metrics.items()]
+        raise ValueError(
+            "runs that are drawn together must have one metric along the way: "
+            f"{', '.join(told)}; draw them apart"
+        )
+    modes = [
+        mode
+        for mode in EVALUATION_MODES
+        if all(mode in run.values for run in all_curves.values())
+    ]
+    # These two hardly differ, and a column has no room for three panels.
+    if len(modes) == len(EVALUATION_MODES):
+        modes.remove("support")
+    return next(iter(metrics)), modes
+
+
+def _lay_out(axes: Sequence[Axes], metric: str, modes: Sequence[str]) -> None:
+    share = figure_style.is_share(metric)
     for axis, mode in zip(axes, modes, strict=True):
-        axis.set(title=mode, xlabel=unit or "outer iteration")
-        axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-        axis.grid(alpha=0.3)
-        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
-        axis.yaxis.set_minor_formatter(NullFormatter())
-    axes[0].set_ylabel(f"error on {' or '.join(sorted(measured_on))}")
-    axes[-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
-    write_figure(figure, path)
+        figure_style.title(axis, f"Mode {words.spoken(mode)}")
+        axis.set_ylabel("error" if share else words.spoken(metric))
+        if share:
+            axis.set_yscale("log")
+            axis.yaxis.set_minor_formatter(NullFormatter())
+            errors = np.concatenate([line.get_ydata() for line in axis.lines])
+            least = np.nanmin([*errors[errors > _NONE], 0.5])
+            axis.set_ylim(least / 1.5, min(axis.get_ylim()[1], 1))
+            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
 
 
-def few_shot_task(
-    task: Task,
-    probabilities: np.ndarray,
-    names: Sequence[str],
+def comparison(
+    evaluations: Mapping[str, Sequence[Mapping[str, Any]]],
     path: _Path,
+    width: float = figure_style.COLUMN,
 ) -> None:
-    """Draws one classification task: what was seen, asked and answered.
+    """Draws what evaluations found, beside one another, with 95% intervals.
 
     Args:
-        task: a `Task` of images.
-        probabilities: `[Q, N]`, of the classes for each query.
-        names: of the N classes, in label order.
-        path: of the picture, a PNG.
+        evaluations: name -> the entries of an evaluation.json, at least one.
+        path: of the picture, of a suffix in `figure_style.FORMATS`.
+        width: of the picture, in inches.
+
+    Raises:
+        ValueError: they are of different metrics.
     """
-    ways = probabilities.shape[1]
-    labels, truth = np.asarray(task.support_y), np.asarray(task.query_y)
-    shots = np.bincount(labels, minlength=ways).max()
-    columns = shots + 1
-    figure, axes = subplots(
-        ways,
-        columns,
-        figsize=(1.1 * columns + 1.6, 1.25 * ways + 0.5),
-    )
-    for axis in axes.flat:
-        axis.axis("off")
-    for label in range(ways):
-        for axis, i in zip(
-            axes[label], np.flatnonzero(labels == label), strict=False
-        ):
-            _image(axis, task.support_x[i])
-        axes[label, 0].set_title(
-            f"{label}: {textwrap.shorten(names[label], 40)}",
-            fontsize=8,
-            loc="left",
+    found = [each for entries in evaluations.values() for each in entries]
+    metrics = sorted({_metric(each) for each in found})
+    if len(metrics) > 1:
+        raise ValueError(
+            "the runs to compare must have one metric; received "
+            f"{' and '.join(metrics)}"
         )
-        query = np.flatnonzero(truth == label)[0]
-        predicted = int(np.argmax(probabilities[query]))
-        axis = axes[label, shots]
-        _image(axis, task.query_x[query])
-        axis.set_title(
-            f"answer: {predicted} ({probabilities[query, predicted]:.0%})",
-            fontsize=8,
-            color="tab:green" if predicted == label else "tab:red",
+    [metric], counts = metrics, {each["num_tasks"] for each in found}
+    modes = [m for m in EVALUATION_MODES if m in {e["mode"] for e in found}]
+    height = 0.75 + len(evaluations) * max(0.32, 0.13 * len(modes) + 0.08)
+    with figure_style.figure(path, width=width, height=height) as [axis]:
+        for i, mode in enumerate(modes):
+            _row_of_mode(axis, evaluations, mode, metric, i, len(modes))
+        names = [
+            textwrap.fill(name, 20)
+            if len(counts) == 1
+            else f"{textwrap.fill(name, 20)}\n{_number_of_tasks(entries)}"
+            for name, entries in evaluations.items()
+        ]
+        axis.set_yticks(range(len(names)), names)
+        axis.set_ylim(len(names) - 0.5, -0.5)
+        axis.grid(False, axis="y")
+        axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+        if figure_style.is_share(metric):
+            figure_style.percent(axis, "x")
+        on = f"{counts.pop():,} " if len(counts) == 1 else ""
+        over = {bool(each.get("ci95_over_seeds")) for each in found}
+        told = " over seeds" if all(over) else " over tasks, or over seeds"
+        axis.set_xlabel(
+            f"{words.spoken(metric)} on {on}test tasks,\n"
+            f"95% intervals{told if any(over) else ''}"
         )
-    figure.suptitle("Support images and, on the right, one query of each class")
-    write_figure(figure, path)
+        figure_style.legend([axis], "evaluation mode")
 
 
-def sine_wave(
-    task: Task, predictions: Mapping[str, Mapping[int, Any]], path: _Path
+def _row_of_mode(
+    axis: Axes,
+    evaluations: Mapping[str, Sequence[Mapping[str, Any]]],
+    mode: str,
+    metric: str,
+    index: int,
+    modes: int,
 ) -> None:
-    """Draws a wave, its seen points, and predictions after inner steps.
-
-    Args:
-        task: a sine `Task`.
-        predictions: for each initialization, by name, the predictions at
-            query_x after each number of inner steps.
-        path: of the picture, a PNG.
-    """
-    figure, axes = subplots(
-        1,
-        len(predictions),
-        figsize=(1 + 3.2 * len(predictions), 4),
-        sharey=True,
-        squeeze=False,
+    """Draws one mode's values, each in the row of its run."""
+    places, values, ci95 = [], [], []
+    for row, entries in enumerate(evaluations.values()):
+        for each in entries:
+            if each["mode"] == mode:
+                places.append(row + 0.6 * ((index + 0.5) / modes - 0.5))
+                values.append(each[metric])
+                ci95.append(each["ci95"])
+    low, high = figure_style.ends(values, ci95, metric)
+    axis.errorbar(
+        values,
+        places,
+        xerr=[values - low, high - values],
+        fmt=figure_style.MARKERS[index],
+        color=figure_style.COLORS[index],
+        capsize=2,
+        linewidth=1,
+        label=words.spoken(mode),
     )
-    for axis, (name, by_steps) in zip(
-        axes[0], predictions.items(), strict=True
-    ):
-        axis.plot(task.query_x, task.query_y, "k--", label="true wave")
-        axis.plot(task.support_x, task.support_y, "k^", label="points seen")
-        shades = matplotlib.colormaps["viridis"](
-            np.linspace(0.9, 0.1, len(by_steps))
-        )
-        for (steps, y), shade in zip(by_steps.items(), shades, strict=True):
-            axis.plot(task.query_x, y, color=shade, label=f"{steps} steps")
-        axis.set(title=name, xlabel="x")
-    axes[0, 0].set_ylabel("y")
-    axes[0, -1].legend(
-        fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5)
-    )
-    write_figure(figure, path)
 
 
-def _columns(history: _Path) -> dict[str, np.ndarray]:
-    names, lines = read_history(history)
-    if not lines:
-        return {}
-    columns = zip(*lines, strict=True)
-    return {
-        name: np.array(list(map(_number, cells)))
-        for name, cells in zip(names, columns, strict=True)
-    }
+def _metric(entry: Mapping[str, Any]) -> str:
+    """Returns the metric's name: the one fraction that is no interval."""
+    for name, value in entry.items():
+        if isinstance(value, float) and not name.startswith("ci95"):
+            return name
+    raise ValueError(f"an evaluation has no metric: {dict(entry)}")
 
 
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:  # CSVLogger writes NA where an epoch has no value
-        return np.nan
+def _number_of_tasks(entries: Sequence[Mapping[str, Any]]) -> str:
+    counts = sorted({each["num_tasks"] for each in entries})
+    return f"{' or '.join(f'{n:,}' for n in counts)} tasks"
 
 
-def _image(axis: Axes, image: Any) -> None:
-    image = np.asarray(image)
-    image = image[..., 0] if image.shape[-1] == 1 else image
-    axis.imshow(image, cmap="gray", vmin=0, vmax=1)
-
-
-def subplots(
-    rows: int = 1,
-    columns: int = 1,
-    *,
-    figsize: tuple[float, float],
-    **settings: Any,
-) -> tuple[Figure, Any]:
-    """Returns a new figure and its axes, as `matplotlib.pyplot.subplots` does.
-
-    Nothing is shown on a screen: pyplot would choose a backend for the whole
-    process, and inline figures would vanish from the user's notebook.
-
-    Args:
-        rows: of axes.
-        columns: of axes.
-        figsize: width and height, in inches.
-        **settings: of `Figure.subplots`.
-    """
-    figure = Figure(figsize=figsize, layout="tight")
-    return figure, figure.subplots(rows, columns, **settings)
-
-
-def write_figure(figure: Figure, path: _Path) -> None:
-    """Writes a figure as a PNG, whole or not at all."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
-    with whole_file(path) as part:
-        part.write_bytes(buffer.getvalue())
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -24,6 +24,7 @@ from reptile_tf.experiments import (
     config_file,
     extension,
     run_settings,
+    seeds_file,
     workers,
 )
 from reptile_tf.experiments.epoch_log import EpochLog, continue_history
@@ -35,10 +36,7 @@ from reptile_tf.training.learner import MetaLearner
 from reptile_tf.training.score import Score
 from reptile_tf.utils import paths
 from reptile_tf.utils.files import write_json
-from reptile_tf.utils.validation import require_writable
 
-# The log of `reptile_tf.search`, whose folder is no run folder.
-SEARCH = "search.jsonl"
 _HISTORY = "history.csv"
 
 
@@ -88,6 +86,7 @@ class Run:
         """
         path = paths.local("run_dir", folder) / config_file.NAME
         if not path.is_file():
+            seeds_file.require_none(path.parent)
             raise ValueError(
                 f"run_dir={folder} holds no run: there is no {path.name} in it"
             )
@@ -132,6 +131,28 @@ class Run:
             self._tasks = tasks
         return self._tasks
 
+    def checked(
+        self,
+        eval_every: int | None = None,
+        num_validation_tasks: int | None = None,
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Returns the settings to train with, and those that the folder holds.
+
+        Arguments and errors are those of `train`.
+        """
+        held = run_settings.held(self.folder)
+        self._keep_division(held)
+        settings = self._settings() | along_the_way.chosen(
+            self.preset, eval_every, num_validation_tasks, held
+        )
+        run_settings.require_of_runs(self.folder)
+        seeds_file.require_none(self.folder)
+        if held:
+            run_settings.require_same(self.folder, settings, held)
+        else:
+            sources.get(self.preset.dataset).require_used(self.preset)
+        return settings, held
+
     def train(
         self,
         checkpoint_every: int = 500,
@@ -165,15 +186,8 @@ class Run:
         distribution = Distribution(strategy)
         if strategy is not None and distribution.worker:
             return workers.follow(self, strategy, distribution, callbacks)
-        held = run_settings.held(self.folder)
-        self._keep_division(held)
-        total = self.preset.outer_iterations
-        along = along_the_way.chosen(
-            self.preset, eval_every, num_validation_tasks, held
-        )
-        epoch = along["eval_every"]
-        settings = self._settings() | along
-        self._require_allowed(settings, held)
+        settings, held = self.checked(eval_every, num_validation_tasks)
+        total, epoch = self.preset.outer_iterations, settings["eval_every"]
         folder = self.folder / "checkpoints"
         newest = checkpoints.newest_iteration(folder)
         self._learner = None
@@ -205,7 +219,7 @@ class Run:
             how = {
                 "outer_iterations": total,
                 "iterations_per_epoch": epoch,
-                "num_validation_tasks": along["num_validation_tasks"],
+                "num_validation_tasks": settings["num_validation_tasks"],
             }
             workers.lead(distribution, learner, tasks, how)
             saved = checkpoints.Checkpoint(learner, folder, checkpoint_every)
@@ -267,22 +281,6 @@ class Run:
                 [score.as_dict() | about for score in scores],
             )
         return scores
-
-    def _require_allowed(
-        self, settings: dict[str, Any], held: dict[str, Any]
-    ) -> None:
-        """Refuses a folder that these settings cannot be trained into."""
-        require_writable(run_dir=self.folder)
-        if (self.folder / SEARCH).exists():
-            raise ValueError(
-                f"run_dir={self.folder} holds a search; train into another "
-                "folder"
-            )
-        if held:
-            run_settings.require_same(self.folder, settings, held)
-        else:
-            source = sources.get(self.preset.dataset)
-            source.require_used(self.preset)
 
     def _writers(self) -> list[keras.callbacks.Callback]:
         """Returns the callbacks that write what can be looked at."""

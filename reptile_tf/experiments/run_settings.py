@@ -9,6 +9,10 @@ from reptile_tf.data.splits import TaskSplits
 from reptile_tf.experiments import config_file
 from reptile_tf.experiments.preset import DEFAULTS, DESCRIPTIONS, renamed
 from reptile_tf.utils import json_file
+from reptile_tf.utils.validation import require_writable
+
+# The log of `reptile_tf.search`, whose folder is no run folder.
+SEARCH = "search.jsonl"
 
 # What may change: places, words, how long the training is, and on how many
 # tasks it is evaluated along the way.
@@ -60,6 +64,19 @@ def class_sizes(folder: pathlib.Path) -> dict[str, dict[str, int]]:
             f"{path} is damaged: {error}; put back a copy of it, or remove it, "
             "and the classes are taken as they are now"
         ) from error
+
+
+def require_of_runs(folder: pathlib.Path) -> None:
+    """Refuses a folder that no run can be written to.
+
+    Raises:
+        ValueError: it cannot be written to, or holds a search.
+    """
+    require_writable(run_dir=folder)
+    if (folder / SEARCH).exists():
+        raise ValueError(
+            f"run_dir={folder} holds a search; train into another folder"
+        )
 
 
 def require_same(

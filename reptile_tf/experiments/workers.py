@@ -78,13 +78,13 @@ def follow(
             "worker 0 runs"
         )
     minded = checkpoints.Checkpoint(learner, ".", saves=False)
-    signal = train(
+    run.signal = train(
         *(learner, tasks, told["how"], minded, strategy),
         [minded, *callbacks],
         verbose=0,
     )
     ended = learner.iteration >= told["how"]["outer_iterations"]
-    return None if ended else signal
+    return None if ended else run.signal
 
 
 def train(

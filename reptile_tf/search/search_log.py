@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from reptile_tf.experiments.run import SEARCH
+from reptile_tf.experiments.run_settings import SEARCH
 from reptile_tf.utils import locks
 from reptile_tf.utils.files import named_if_not_written
 from reptile_tf.utils.paths import local

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,19 @@ class Score:
             )
         ci95 = 1.96 * values.std(ddof=1) / math.sqrt(len(values))
         return cls(mode, metric, values.mean().item(), ci95.item(), len(values))
+
+    @classmethod
+    def of_dict(cls, entry: Mapping[str, Any]) -> "Score":
+        """Returns the score that `as_dict` made an entry of."""
+        names = list(entry)
+        metric = names[names.index("mode") + 1]
+        return cls(
+            entry["mode"],
+            metric,
+            entry[metric],
+            entry["ci95"],
+            entry["num_tasks"],
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the fields, the value under the metric's name."""

@@ -18,9 +18,9 @@ from absl import flags
 from command import Command, run_command
 from PIL import Image
 
-from reptile_tf import MetaLearner
+from reptile_tf import MetaLearner, experiments
 from reptile_tf.cli import main as cli
-from reptile_tf.experiments import build
+from reptile_tf.experiments import build, ending
 
 ROOT = pathlib.Path(__file__).parents[2]
 # Seconds after which a process hangs, also on a very busy machine.
@@ -391,9 +391,44 @@ def test_tour_makes_a_new_run_each_time(tmp_path, capsys):
 def test_a_finished_run_says_so_and_stays(sine_run, capsys):
     folder, command = sine_run
     before = weights(folder)
+    (folder / "learning_curve.png").unlink()
     run_command(*command)
-    assert "Finished: 6 outer iterations" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "Finished: 6 outer iterations" in printed
     assert_same(before, weights(folder))
+    assert (folder / "learning_curve.png").exists()
+    about = r"This command took \d+ s\.\nOn 2 validation tasks after 6 outer "
+    about += r"iterations:\n  support mean_squared_error: [\d.]+ \+- [\d.]+ "
+    assert re.search(about + r"\(95% interval, 2 tasks\)\n", printed)
+    assert printed.endswith(f"Next: reptile-tf evaluate --run_dir={folder}\n")
+
+
+def test_without_matplotlib_a_training_says_what_draws(sine_run, monkeypatch):
+    monkeypatch.delattr(experiments, "plots")
+    monkeypatch.delitem(sys.modules, "reptile_tf.experiments.plots")
+    monkeypatch.setitem(sys.modules, "matplotlib.axes", None)
+    told = ending.told(sine_run[0], 1)
+    assert "There is no learning_curve.png: matplotlib.axes is not " in told[-2]
+    assert told[-2].endswith("pip install 'reptile_tf[plots]'")
+
+
+def test_a_run_and_its_task_are_drawn(sine_run, tmp_path, capsys):
+    folder, _ = sine_run
+    words = ["--task=1", "--format=svg", f"--output={tmp_path}", "--width=6.9"]
+    run_command("plot", str(folder), *words)
+    assert capsys.readouterr().out == "".join(
+        f"Wrote {tmp_path}/{name}.svg.\n" for name in ("learning_curve", "task")
+    )
+    picture = (tmp_path / "task.svg").read_text()
+    assert 'width="496.8pt"' in picture  # in points, of which an inch has 72
+    for words, message in (
+        ([], "name what to draw, as in reptile-tf plot runs/o55"),
+        (["a", "b", "--task=1"], "task=1 is drawn of a single run; received 2"),
+        (["a", "b"], "run_dir=a, b holds no run"),
+        (["s3://b/run"], "run_dir=s3://b/run is a URL"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            run_command("plot", *words)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,12 @@ import pathlib
 
 import pytest
 
-from reptile_tf.experiments import config_file, pages, plots, run_settings
+from reptile_tf.experiments import (
+    config_file,
+    pages,
+    run_pictures,
+    run_settings,
+)
 from reptile_tf.experiments.run import Run
 from reptile_tf.experiments.trained import Trained
 from reptile_tf.utils import json_file
@@ -106,13 +111,13 @@ def test_results_without_keys_that_came_later_are_drawn(tmp_path):
         (runs[-1] / "config.json").write_text(json.dumps(config))
         history = (ROOT / "results/glyphs/history.csv").read_text()
         (runs[-1] / "history.csv").write_text(history)
-    plots.compared_errors(runs, tmp_path / "x.png")
+    run_pictures.curves_together(runs, tmp_path / "x.png")
     assert (tmp_path / "x.png").exists()
 
 
 def test_searched_settings_of_any_kind_are_shown(tmp_path):
     for name, more in (("x", {"meta_batch_mode": "parallel"}), ("y", {})):
-        folder = tmp_path / "search" / "finals" / f"{name}_seed0"
+        folder = tmp_path / "search" / "finals" / name / "seed-0"
         folder.mkdir(parents=True)
         config = {k: v for k, v in WHOLE.items() if k != "meta_batch_mode"}
         (folder / "config.json").write_text(json.dumps(config | more))

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 
-from reptile_tf.experiments import pages
+from reptile_tf.experiments import pages, seed_scores, seeds_file
 from reptile_tf.experiments.presets import PRESETS
 
 
@@ -32,19 +32,43 @@ def test_orders_of_figure_3_are_told_with_their_intervals(tmp_path):
     assert pages.order(tmp_path / "empty") == []
 
 
+def keep_seeds(folder, accuracies, **about):
+    """A folder of seeds, as record keeps it."""
+    preset, evaluations = dataclasses.asdict(PRESETS["glyphs"]), []
+    for seed, value in enumerate(accuracies):
+        run = seeds_file.run_folder(folder, seed)
+        run.mkdir(parents=True)
+        config = preset | {"seed": seed} | about
+        (run / "config.json").write_text(json.dumps(config))
+        entry = {"mode": "support", "accuracy": value, "ci95": 0.01}
+        entry |= {"num_tasks": 10, "seed": seed, "outer_iterations": 5}
+        entry |= {"ways": 5, "shots": 1, "split": "test"}
+        evaluations.append([entry])
+    seeds_file.write(folder, range(len(accuracies)))
+    path = folder / seed_scores.file_of("test")
+    path.write_text(json.dumps(seed_scores.summary(evaluations)))
+
+
+def test_several_seeds_are_a_row_with_both_intervals(tmp_path):
+    keep_seeds(tmp_path / "x", (0.6, 0.7, 0.8), outer_iterations=5)
+    keep_seeds(tmp_path / "y", (0.6,), outer_iterations=5)
+    *_, several, one = pages.accuracies(tmp_path)
+    assert several == (
+        "| x | 5-way 1-shot | 5 of 5 | test | support | 70.00% ± 24.84% over "
+        "seeds, ± 0.58% over tasks | 10 | 0 to 2 |"
+    )
+    assert one.endswith("| support | 60.00% ± 1.00% over tasks | 10 | 0 |")
+    keep_seeds(tmp_path / "algorithms" / "z", (0.6, 0.7, 0.8))
+    *_, row = pages.algorithms(tmp_path)
+    assert row.startswith("| z | 5 | 70.00% ± 24.84% over seeds, ")
+    assert row.endswith(" | 10 | 0 to 2 |  |  |")
+
+
 def test_what_searches_found_is_told_over_seeds(tmp_path):
     """The interval is Student's, of three values: 4.303 s / sqrt(3)."""
     finals = tmp_path / "search" / "finals"
-    preset = dataclasses.asdict(PRESETS["glyphs"])
-    for seed, value in enumerate((0.6, 0.7, 0.8)):
-        for name, rate in (("cma", 0.25), ("paper", 0.5)):
-            folder = finals / f"{name}_seed{seed}"
-            folder.mkdir(parents=True)
-            config = preset | {"learning_rate": rate, "seed": seed}
-            (folder / "config.json").write_text(json.dumps(config))
-            entry = {"mode": "support", "accuracy": value, "ci95": 0.01}
-            entry |= {"num_tasks": 10, "seed": seed}
-            (folder / "evaluation.json").write_text(json.dumps([entry]))
+    for name, rate in (("cma", 0.25), ("paper", 0.5)):
+        keep_seeds(finals / name, (0.6, 0.7, 0.8), learning_rate=rate)
     *_, cma, paper = pages.searched(tmp_path)
     assert cma == (
         "| cma | support | 60.00% ± 1.00% | 70.00% ± 1.00% | 80.00% ± 1.00% | "

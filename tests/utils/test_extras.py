@@ -28,7 +28,7 @@ from reptile_tf.utils.extras import extra
             "tensorflow_serving.config",
             "serve",
         ),
-        ("experiments.plots", "matplotlib.figure", "plots"),
+        ("experiments.figure_style", "matplotlib.figure", "plots"),
         ("data.sources.glyphs", "matplotlib", "plots"),
     ],
 )

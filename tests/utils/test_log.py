@@ -66,9 +66,9 @@ def test_a_command_prints_what_was_asked_for(tmp_path, flag, quiet):
         check=True,
         env={k: v for k, v in os.environ.items() if k not in silent},
     )
-    first, second, last = process.stdout.splitlines()
+    first, second, finished, *_ = process.stdout.splitlines()
     for made, line in enumerate((first, second), 1):
         assert line.startswith(f"{made} of 2: loss ")
         assert line.endswith(" (2 tasks)")
-    assert last == f"Finished: 2 outer iterations, in {tmp_path}."
+    assert finished == f"Finished: 2 outer iterations, in {tmp_path}."
     assert (process.stderr == "") == quiet
