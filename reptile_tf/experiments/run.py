@@ -24,6 +24,7 @@ from reptile_tf.experiments import (
     config_file,
     extension,
     run_settings,
+    tensorboard_logs,
     workers,
 )
 from reptile_tf.experiments.epoch_log import EpochLog, continue_history
@@ -201,6 +202,10 @@ class Run:
                 )
             epochs = learner.iteration // epoch
             continue_history(self.folder / _HISTORY, held, epochs)
+            history = EpochLog(self.folder / _HISTORY, append=True)
+            logs = tensorboard_logs.writers(
+                self.folder / "logs", learner, tasks
+            )
             self._write(settings, tasks)
             how = {
                 "outer_iterations": total,
@@ -211,7 +216,7 @@ class Run:
             saved = checkpoints.Checkpoint(learner, folder, checkpoint_every)
             self.signal = workers.train(
                 *(learner, tasks, how, saved, strategy),
-                [in_place, *self._writers(), saved, *callbacks],
+                [in_place, *logs, history, saved, *callbacks],
                 verbose,
             )
         self._learner = learner
@@ -283,15 +288,6 @@ class Run:
         else:
             source = sources.get(self.preset.dataset)
             source.require_used(self.preset)
-
-    def _writers(self) -> list[keras.callbacks.Callback]:
-        """Returns the callbacks that write what can be looked at."""
-        return [
-            keras.callbacks.TensorBoard(
-                self.folder / "logs", write_graph=False
-            ),
-            EpochLog(self.folder / _HISTORY, append=True),
-        ]
 
     def _keep_division(self, held: dict[str, Any]) -> None:
         """Takes over how a run of before version 0.2 divides its classes."""
