@@ -1,26 +1,20 @@
 """A validation task, as TensorBoard shows it."""
 
+import types
+
 import numpy as np
 import pytest
 from events import steps
-from toys import dense
 
-from reptile_tf import Episodes, LabelledExamples, MetaLearner, SineWaves
+from reptile_tf import Episodes, LabelledExamples, SineWaves
 from reptile_tf.experiments.task_image import TaskImage, draw
 
 
-def test_a_task_is_drawn_with_the_answers_of_the_evaluation(
-    classes, tmp_path, eagerly
-):
-    learner = MetaLearner(
-        dense(),
-        eval_inner_steps=2,
-        eval_inner_batch_size=3,
-    )
-    tasks = Episodes(classes, ways=3, shots=2, query_shots=2)
-    image = TaskImage(tmp_path, tasks, learner.evaluator)
-    waves = TaskImage(tmp_path / "waves", SineWaves(2), learner.evaluator)
-    learner.evaluate(tasks, 2)
+def test_a_task_is_drawn_about_ten_times(classes, tmp_path):
+    tasks = Episodes(classes, ways=3, shots=2)
+    evaluator = types.SimpleNamespace(answers=np.array([2, 0, 1]))
+    image = TaskImage(tmp_path, tasks, evaluator)
+    waves = TaskImage(tmp_path / "waves", SineWaves(2), evaluator)
     for epoch in range(25):  # the last one is stopped, and then made whole
         for made in [2 * epoch + 2] if epoch < 24 else [49, 50]:
             params = {"steps": 2, "made": made, "iterations": 50, "epochs": 25}
@@ -30,10 +24,6 @@ def test_a_task_is_drawn_with_the_answers_of_the_evaluation(
     # At most ten, and the last.
     made = [6, 12, 18, 24, 30, 36, 42, 48, 50]
     assert steps(tmp_path) == {"validation_task": made}
-    task = tasks.sample(0)
-    adapted = learner.adapt(task.support_x, task.support_y)
-    expected = adapted(task.query_x).numpy().argmax(1)
-    assert learner.evaluator.answers.tolist() == expected.tolist()
 
 
 def test_pictures_and_answers_are_where_they_belong(classes):

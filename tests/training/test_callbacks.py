@@ -148,11 +148,12 @@ def test_the_progress_bar_and_the_validation_say_what_they_are(
         dense(), inner_steps=1, inner_batch_size=3, meta_batch_size=1
     )
     tasks = Episodes(classes, ways=3, shots=2)
+    validation = Episodes(classes, ways=3, shots=2, seed=1)
     history = learner.fit(
         tasks,
         2,
         iterations_per_epoch=2,
-        validation_tasks=Episodes(classes, ways=3, shots=2, seed=1),
+        validation_tasks=validation,
         num_validation_tasks=3,
         verbose=1,
     )
@@ -167,6 +168,11 @@ def test_the_progress_bar_and_the_validation_say_what_they_are(
     for name in ("loss", "query_accuracy", "tasks_per_second"):
         assert name in history.history
     assert {"val_support_accuracy", "val_support_ci95"} < set(history.history)
+    # What was answered in the first task can be looked at.
+    task = validation.sample(0)
+    adapted = learner.adapt(task.support_x, task.support_y)
+    answers = adapted(task.query_x).numpy().argmax(1)
+    assert learner.evaluator.answers.tolist() == answers.tolist()
 
 
 def test_a_bar_goes_on_where_the_training_was(learner, monkeypatch):
