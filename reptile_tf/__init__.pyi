@@ -17,6 +17,7 @@ from .training.learner import MetaLearner
 from .training.meta_optimizer import linear_decay
 from .training.score import Score
 from .training.settings import Settings
+from .training.tensorboard import TensorBoard
 from .utils.machine import configure_tensorflow
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Settings",
     "SineWaves",
     "Task",
+    "TensorBoard",
     "VariedEpisodes",
     "algorithms",
     "configure_tensorflow",

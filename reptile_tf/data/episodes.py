@@ -107,6 +107,11 @@ class EpisodeRecipe:
     augment: Augmentation | None
     kind: ExampleKind
 
+    @property
+    def num_queries(self) -> int:
+        """The queries of a task."""
+        return self.ways * self.query_shots
+
     def sample(self, ingredients: Any, index: tf.Tensor) -> Task:
         """Returns task `index`.
 

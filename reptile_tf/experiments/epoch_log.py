@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from reptile_tf.training.epochs import is_whole
 from reptile_tf.utils.files import named_if_not_written, whole_file
 from reptile_tf.utils.paths import local
 
@@ -14,14 +15,20 @@ NAME = "history.csv"
 
 
 class EpochLog(keras.callbacks.CSVLogger):
-    """Keras's, without an empty second column where none begins with val_."""
+    """Keras's, of whole epochs, and without an empty second column.
+
+    Keras writes one where no name begins with val_. An epoch that was stopped
+    is gone on with, and written when it is whole.
+    """
 
     keys: list[str] | None
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Writes a line, to the disk."""
+        if not is_whole(self.params, self.params["made"]):
+            return
         if not self.keys:
-            # Those of the lines before: an epoch that was stopped lacks some.
+            # Those of the lines before, whatever an older version wrote.
             path = pathlib.Path(self.filename)
             columns = read_history(path)[0] if path.exists() else []
             self.keys = columns[1:] or sorted(logs or {})

@@ -25,6 +25,7 @@ from reptile_tf.experiments import (
     extension,
     run_settings,
     seeds_file,
+    tensorboard_logs,
     workers,
 )
 from reptile_tf.experiments.epoch_log import EpochLog, continue_history
@@ -215,6 +216,10 @@ class Run:
                 )
             epochs = learner.iteration // epoch
             continue_history(self.folder / _HISTORY, held, epochs)
+            history = EpochLog(self.folder / _HISTORY, append=True)
+            logs = tensorboard_logs.writers(
+                self.folder / "logs", learner, tasks
+            )
             self._write(settings, tasks)
             how = {
                 "outer_iterations": total,
@@ -225,7 +230,7 @@ class Run:
             saved = checkpoints.Checkpoint(learner, folder, checkpoint_every)
             self.signal = workers.train(
                 *(learner, tasks, how, saved, strategy),
-                [in_place, *self._writers(), saved, *callbacks],
+                [in_place, *logs, history, saved, *callbacks],
                 verbose,
             )
         self._learner = learner
@@ -281,15 +286,6 @@ class Run:
                 [score.as_dict() | about for score in scores],
             )
         return scores
-
-    def _writers(self) -> list[keras.callbacks.Callback]:
-        """Returns the callbacks that write what can be looked at."""
-        return [
-            keras.callbacks.TensorBoard(
-                self.folder / "logs", write_graph=False
-            ),
-            EpochLog(self.folder / _HISTORY, append=True),
-        ]
 
     def _keep_division(self, held: dict[str, Any]) -> None:
         """Takes over how a run of before version 0.2 divides its classes."""

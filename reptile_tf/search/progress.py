@@ -37,13 +37,7 @@ class Progress:
         history = self._search.history()
         self._seen = set(history.results)
         done = min(len(self._seen), self._total)
-        self._bar = Bar(
-            self._total,
-            "trial",
-            digits=1,
-            initial=done,
-            smoothing=0,  # the time of a mean trial, not that of an iteration
-        )
+        self._bar = Bar(self._total, "trial", digits=1, initial=done)
         self._note_best(history)
         self._move()
         return self

@@ -174,15 +174,10 @@ class _Watch(keras.callbacks.Callback):
     ):
         super().__init__()
         self._refusal, self._tick = refusal, tick
-        self._epoch = 0
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Takes note of the epoch."""
-        self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Tells how far it is."""
-        self._tick(self._epoch * self.params["steps"] + batch + 1)
+        self._tick(self.params["made"])
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Stops it where it cannot matter any more."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from reptile_tf.training.epochs import Stopped
+from reptile_tf.training.epochs import Stopped, is_whole
 from reptile_tf.training.learner import MetaLearner
 from reptile_tf.training.saving import DamagedFileError, require_saveable
 from reptile_tf.utils import signals
@@ -142,8 +142,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _ends_epoch(self, iteration: int) -> bool:
         """Says whether an iteration is an epoch's last, or the training's."""
-        last = iteration == self.params["iterations"]
-        return last or not iteration % self.params["steps"]
+        return is_whole(self.params, iteration)
 
     def _save_if_due(self):
         iteration = self._learner.iteration

@@ -1,17 +1,14 @@
 """Outer iterations as Keras's callbacks see them: batches of epochs."""
 
 import contextlib
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 
 from reptile_tf.training.distribution import Distribution
+from reptile_tf.training.epoch_logs import EpochLogs
 from reptile_tf.utils import backend
-
-# Logs that are counts: an epoch has their sums, and means of the others.
-COUNTS = ("skipped_tasks",)
 
 
 class Stopped(BaseException):
@@ -38,12 +35,23 @@ def callback_list(
     return keras.callbacks.CallbackList(callbacks, model=model, **params)
 
 
+def is_whole(params: Mapping[str, int], made: int) -> bool:
+    """Says whether an epoch, or the training, ends after so many iterations.
+
+    Args:
+        params: of a callback.
+        made: the iterations.
+    """
+    return made == params["iterations"] or not made % params["steps"]
+
+
 def train(
     model: keras.Model,
     optimizer: keras.optimizers.Optimizer,
     iterations: range,
     per_epoch: int,
     iterate: Callable[[], dict],
+    logs_so_far: EpochLogs,
     validate: Callable[[keras.callbacks.CallbackList], dict],
     callbacks: Sequence[keras.callbacks.Callback],
     distribution: Distribution = Distribution(),
@@ -57,12 +65,13 @@ def train(
         iterations: those still to be made; an epoch may have been begun.
         per_epoch: iterations of an epoch.
         iterate: makes one iteration; returns its logs. Callbacks get the means
-            over the epoch so far, as in Keras's own `fit`; of an epoch begun
-            before, over what this call made of it.
+            over the epoch so far, as in Keras's own `fit`.
+        logs_so_far: of an epoch begun before, which is gone on with.
         validate: called when an epoch is complete, with the callbacks to tell;
             returns more logs for its end.
-        callbacks: Keras callbacks. Their `params` also have `iterations`, the
-            number of the last, and `workers`, the number of processes.
+        callbacks: Keras callbacks. Their `params` also have `made`, the
+            iterations made by now, `iterations`, how many it will be in all,
+            and `workers`, the number of processes.
         distribution: the processes, which stop all where one of them stops.
 
     Raises:
@@ -77,6 +86,7 @@ def train(
         verbose=0,
         epochs=-(-iterations.stop // per_epoch),
         steps=per_epoch,
+        made=iterations.start,
         iterations=iterations.stop,
         workers=distribution.workers,
     )
@@ -92,12 +102,13 @@ def train(
         while start < iterations.stop and not stops():
             epoch = start // per_epoch
             stop = min((epoch + 1) * per_epoch, iterations.stop)
+            logs_so_far.begin(epoch * per_epoch, start)
             told.on_epoch_begin(epoch)
-            sofar = _Logs()
             for iteration in range(start, stop):
                 step = iteration - epoch * per_epoch
                 told.on_train_batch_begin(step)
-                logs = sofar.with_more(iterate())
+                logs = logs_so_far.with_more(iterate())
+                told.params["made"] = iteration + 1
                 told.on_train_batch_end(step, logs)
                 if stops():
                     break
@@ -109,37 +120,12 @@ def train(
                     logs = logs | validate(told)
                 except Stopped:
                     break
+            if stop == (epoch + 1) * per_epoch == iteration + 1:
+                logs_so_far.begin(stop, stop)
             told.on_epoch_end(epoch, logs)
             start = stop
         told.on_train_end(logs)
     return model.history
-
-
-class _Logs:
-    """The logs of an epoch so far."""
-
-    def __init__(self) -> None:
-        self._totals: dict[str, float] = {}
-        self._made: dict[str, int] = {}
-
-    def with_more(self, logs: dict[str, float]) -> dict[str, float]:
-        """Returns them with those of one more iteration.
-
-        Args:
-            logs: of the iteration; NaN where it has no value.
-        """
-        for name, value in logs.items():
-            known = not math.isnan(value)
-            before = self._totals.get(name, 0)
-            self._totals[name] = before + (value if known else 0)
-            self._made[name] = self._made.get(name, 0) + known
-        return {name: self._value(name) for name in logs}
-
-    def _value(self, name: str) -> float:
-        if name in COUNTS:
-            return self._totals[name]
-        made = self._made[name]
-        return self._totals[name] / made if made else math.nan
 
 
 def _require_known_to_fit(callback: keras.callbacks.Callback) -> None:

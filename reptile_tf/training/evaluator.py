@@ -33,11 +33,15 @@ class Evaluator:
 
     Attributes:
         loop: as it was given.
+        answers: `[Q]`, the number of the largest output for each query of the
+            last evaluation's task 0, in its last mode; empty where tasks do not
+            say by `num_queries` of their recipe how many queries they have.
     """
 
     def __init__(
         self, loop: InnerLoop, metric: keras.metrics.Metric, settings: Settings
     ):
+        self.answers = np.zeros(0, int)
         self.loop, self._metric, self._settings = loop, metric, settings
         self._compiled = Recent()
         # One for each rank of inputs and targets: TensorFlow would merge the
@@ -146,11 +150,13 @@ class Evaluator:
                 stop = min(first + _CHUNK, num_tasks)
                 told.on_test_batch_begin(first // _CHUNK)
                 indices = tf.range(first, stop, dtype=tf.int64)
-                found = interruptible.call(
+                found, answers = interruptible.call(
                     *(measure, phi, state, tf.constant(steps), indices),
                     recipe_of(tasks)[1],
                 )
                 chunks.append(found.numpy())
+                if first == 0:
+                    self.answers = answers[0].numpy().astype(int)
                 means = np.concatenate(chunks).mean(0).tolist()
                 logs = dict(zip(names, means, strict=True))
                 # The last mode is the one that every model has.
@@ -173,10 +179,14 @@ class Evaluator:
         modes: Sequence[str],
         distribution: Distribution = Distribution(),
     ) -> Compiled:
-        """Returns (phi, state, steps, indices, ingredients) -> `[n, modes]`."""
+        """Returns (phi, state, steps, indices, ingredients) -> what is found.
+
+        That is the metric, `[n, modes]`, and the answers, `[n, Q]`.
+        """
         modes = tuple(modes)
         recipe, _ = recipe_of(tasks)
         varied = getattr(tasks, "varied", False)
+        queries = getattr(recipe, "num_queries", 0)
 
         def one(loop, phi, state, steps, index, ingredients):
             task = recipe.sample(ingredients, index)
@@ -193,7 +203,12 @@ class Evaluator:
                 values.append(
                     task_metric.measure(self._metric, task.query_y, outputs)
                 )
-            return tf.stack(values)
+            answers = tf.zeros([0])
+            if queries:
+                rows = tf.reshape(tf.nest.flatten(outputs)[0], [queries, -1])
+                # Floats, as the values are: replicas gather all in one.
+                answers = tf.cast(tf.argmax(rows, 1), tf.float32)
+            return tf.stack(values), answers
 
         def measure(phi, state, steps, indices, ingredients):
             loop = self.loop.now()
@@ -203,7 +218,10 @@ class Evaluator:
                         loop, phi, state, steps, index, ingredients
                     ),
                     share,
-                    fn_output_signature=tf.TensorSpec([len(modes)]),
+                    fn_output_signature=(
+                        tf.TensorSpec([len(modes)]),
+                        tf.TensorSpec([queries]),
+                    ),
                     parallel_iterations=os.cpu_count(),
                 ),
                 indices,

@@ -161,7 +161,8 @@ class MetaLearner(Saveable, Stateful, Frozen):
         examples), `query_<metric>` (of W~ on the training tasks' query sets,
         transductive; only where they have one) and `tasks_per_second`; at the
         end of an epoch also `val_<mode>_<metric>` and its 95% interval
-        `val_<mode>_ci95`.
+        `val_<mode>_ci95`. The logs of an epoch that an earlier call, or a
+        process before this one, began are those of all its iterations.
 
         Args:
             tasks: the distribution to learn from; outer iteration i takes the
@@ -201,7 +202,7 @@ class MetaLearner(Saveable, Stateful, Frozen):
             )
         distribution.require_same(self._variables(), self.iteration)
         machine.advise()
-        progress = Progress(outer_iterations, bar=verbose in (1, "auto"))
+        progress = Progress(bar=verbose in (1, "auto"))
 
         def iterate() -> dict[str, float]:
             n = self.settings.meta_batch_size
@@ -227,8 +228,7 @@ class MetaLearner(Saveable, Stateful, Frozen):
                 self.meta_optimizer,
                 range(self.iteration, outer_iterations),
                 iterations_per_epoch,
-                iterate,
-                validate,
+                *(iterate, self.epoch_logs, validate),
                 [*(callbacks or []), *([progress] if verbose else [])],
                 distribution,
             )

@@ -4,6 +4,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from reptile_tf.training.epoch_logs import EpochLogs
+
 
 class LearnerState:
     """The inner optimizer's state and the count of outer iterations.
@@ -16,6 +18,9 @@ class LearnerState:
     Args:
         inner: the inner optimizer's state before the first step, a structure
             of tensors.
+
+    Attributes:
+        epoch_logs: of the epoch that the training is in.
     """
 
     def __init__(self, inner: Any):
@@ -23,6 +28,7 @@ class LearnerState:
             lambda t: tf.Variable(t, trainable=False), inner
         )
         self._iteration = tf.Variable(0, trainable=False, dtype=tf.int64)
+        self.epoch_logs = EpochLogs()
 
     @property
     def inner(self) -> Any:
@@ -41,6 +47,7 @@ class LearnerState:
     @iteration.setter
     def iteration(self, number: int) -> None:
         self._iteration.assign(number)
+        self.epoch_logs = EpochLogs()  # they were of other iterations
 
     def first_task(self, n: tf.Tensor) -> tf.Tensor:
         """Returns the number of the next iteration's first task, int64.
@@ -93,3 +100,12 @@ class Stateful:
     @iteration.setter
     def iteration(self, number: int) -> None:
         self._state.iteration = number
+
+    @property
+    def epoch_logs(self) -> EpochLogs:
+        """The logs of the epoch that the training is in."""
+        return self._state.epoch_logs
+
+    @epoch_logs.setter
+    def epoch_logs(self, logs: EpochLogs) -> None:
+        self._state.epoch_logs = logs

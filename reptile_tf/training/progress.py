@@ -13,19 +13,17 @@ class Progress(keras.callbacks.Callback):
 
     The other modes' scores are in the logs, which Keras's `CSVLogger` and
     `TensorBoard` write. As a context it ends its bar with the block, also where
-    an epoch does not come to its end.
+    the training does not come to its end.
 
     Args:
-        outer_iterations: of the whole training.
-        bar: whether to show a bar within an epoch.
+        bar: whether to show a bar, or more lines than one an epoch.
     """
 
-    def __init__(self, outer_iterations: int, bar: bool):
+    def __init__(self, bar: bool):
         super().__init__()
-        self._total, self._show_bar = outer_iterations, bar
+        self._show_bar = bar
         self._score = ""
         self._bar: Bar | None = None
-        self._made = self._seen = 0
 
     def __enter__(self) -> Self:
         return self
@@ -45,27 +43,24 @@ class Progress(keras.callbacks.Callback):
         said = "" if prefix == "val" else f"{prefix} "
         self._score = f", {said}{scores[-1].short()}" if scores else ""
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Starts the epoch's bar."""
-        self._made = epoch * self.params["steps"]
-        left = min(self.params["steps"], self._total - self._made)
-        self._seen = 0
-        self._bar = Bar(left, "iteration", self._show_bar)
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Shows the iterations that were made before."""
+        total, made = self.params["iterations"], self.params["made"]
+        self._bar = Bar(total, "iteration", self._show_bar, initial=made)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Moves the bar."""
-        self._seen = batch + 1
         if self._bar is not None:
-            self._bar.show(self._seen, f"loss {(logs or {})['loss']:.4f}")
+            loss = (logs or {})["loss"]
+            self._bar.show(self.params["made"], f"loss {loss:.4f}")
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Ends the bar and prints the epoch's line."""
+        """Prints the epoch's line."""
         logs = logs or {}
-        if self._bar is not None:
-            self._bar.close()
-        made = self._made + self._seen
-        line = f"{made:,} of {self._total:,}: loss {logs['loss']:.4f}"
+        made, total = self.params["made"], self.params["iterations"]
+        line = f"{made:,} of {total:,}: loss {logs['loss']:.4f}"
         if skipped := logs.get("skipped_tasks"):
             line += f", {skipped:,} tasks skipped"
-        print(f"{line}{self._score}", flush=True)
+        if self._bar is not None:
+            self._bar.say(f"{line}{self._score}", timed=True)
         self._score = ""

@@ -4,7 +4,8 @@ The file is a zip archive, whose entries carry checksums:
 
     learner.json   settings, losses and optimizers as Keras serializes them
     model.keras    the model, whose weights are phi, in Keras's own format
-    state.npz      the inner optimizer's and the meta-optimizer's state
+    state.npz      the inner optimizer's and the meta-optimizer's state, and
+                   the sums of the logs of an epoch that is not over
 """
 
 import dataclasses
@@ -23,6 +24,7 @@ from reptile_tf import algorithms
 from reptile_tf.algorithms.optimizers import INNER_OPTIMIZERS
 from reptile_tf.models import keras_internals
 from reptile_tf.training import keras_archive, keras_settings, learner_file
+from reptile_tf.training.epoch_logs import EpochLogs
 from reptile_tf.training.learner_file import DamagedFileError, LearnerFile
 from reptile_tf.training.settings import Settings
 from reptile_tf.utils.fields import kinds_of, values_of
@@ -102,6 +104,7 @@ def to_bytes(learner: Any) -> bytes:
         f"meta/{i}": v.numpy()
         for i, v in enumerate(learner.meta_optimizer.variables)
     }
+    state |= learner.epoch_logs.arrays()
     arrays = io.BytesIO()
     np.savez(arrays, **state)
     content = io.BytesIO()
@@ -165,6 +168,8 @@ def load(
     )
     for i, variable in enumerate(learner.meta_optimizer.variables):
         variable.assign(file.tensor(f"meta/{i}", variable.value))
+    with file.explained(learner_file.STATE):
+        learner.epoch_logs = EpochLogs.of_arrays(file.state)
     return learner
 
 

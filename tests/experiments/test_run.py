@@ -9,6 +9,7 @@ import signal
 
 import keras
 import pytest
+from events import steps
 
 from reptile_tf import LabelledExamples, MetaLearner, Score, VariedEpisodes
 from reptile_tf.data import sources, splits
@@ -45,7 +46,7 @@ def test_settings_that_were_refused_do_not_claim_the_folder(
 def test_a_stop_within_an_epoch_leaves_a_history_of_whole_epochs(
     tmp_path, monkeypatch
 ):
-    """Its columns are those of a run that was never stopped."""
+    """It is that of a run that was never stopped, but for the times."""
     score = Score.of("support", "mean_squared_error", [1.0, 2.0])
     monkeypatch.setattr(MetaLearner, "evaluate", lambda *_, **__: [score])
 
@@ -53,22 +54,43 @@ def test_a_stop_within_an_epoch_leaves_a_history_of_whole_epochs(
         if batch == 0:
             os.kill(os.getpid(), signal.SIGTERM)
 
+    def history(folder):
+        with open(folder / "history.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        return [row for row in rows if row.pop("tasks_per_second")]
+
     stop = keras.callbacks.LambdaCallback(on_train_batch_begin=terminate)
-    run = Run(tmp_path, TINY, 0)
-    arguments = {"eval_every": 2, "num_validation_tasks": 2}
+    stopped, straight = tmp_path / "stopped", tmp_path / "straight"
+    run = Run(stopped, TINY, 0)
+    arguments = {"eval_every": 3, "num_validation_tasks": 2}
     assert run.train(**arguments, callbacks=[stop]) == signal.SIGTERM
+    assert history(stopped) == []
     assert run.train(**arguments) is None
-    with open(tmp_path / "history.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
+    assert Run(straight, TINY, 0).train(**arguments) is None
+    rows = history(stopped)
+    assert rows == history(straight)
     assert [row["epoch"] for row in rows] == ["0", "1"]
-    for row in rows:
-        assert None not in row  # more cells than columns
-        for name in (
-            "loss",
-            "val_support_mean_squared_error",
-            "val_support_ci95",
-        ):
-            assert float(row[name]) >= 0
+    assert len({row["loss"] for row in rows}) == 2
+    found = steps(stopped / "logs")
+    assert found == steps(straight / "logs")
+    assert found["epoch_loss"] == found["epoch_support_ci95"] == [3, 4]
+
+
+def test_a_run_that_goes_back_to_a_checkpoint_has_one_value_at_a_step(
+    tmp_path, monkeypatch
+):
+    """As after a power cut, which came in the middle of a record."""
+    monkeypatch.setattr(MetaLearner, "evaluate", lambda *_, **__: [])
+    run = Run(tmp_path, TINY, 0)
+    arguments = {"eval_every": 1, "num_validation_tasks": 2}
+    run.train(checkpoint_every=1, **arguments)
+    for number in 3, 4:
+        (tmp_path / f"checkpoints/iteration-0000000{number}.zip").unlink()
+    [events] = (tmp_path / "logs").rglob("events.out.tfevents.*")
+    events.write_bytes(events.read_bytes()[:-5])
+    assert run.train(**arguments) is None
+    assert len(list((tmp_path / "logs").rglob("events.*"))) == 2
+    assert steps(tmp_path / "logs")["epoch_loss"] == [1, 2, 3, 4]
 
 
 # Keras's CSVLogger closes its file only at the end of a training.
@@ -161,6 +183,7 @@ def test_accuracies_along_the_way_are_of_no_test_class(
     run.train(eval_every=1, num_validation_tasks=2)
     tasks = run.tasks()
     assert used == [tasks.validation] * 2
+    assert steps(tmp_path / "logs")["validation_task"] == [1, 2]
     assert not set(tasks.validation.classes.names) & set(
         tasks.test.classes.names
     )

@@ -1,15 +1,19 @@
 """Keras callbacks in `fit`, and what it shows."""
 
 import csv
+import math
 import re
 import sys
 
 import keras
+import numpy as np
 import pytest
-from terminal import Terminal
+from events import steps
+from terminal import Terminal, bars
 from toys import Constants, dense, regression
 
-from reptile_tf import Episodes, MetaLearner
+from reptile_tf import Episodes, MetaLearner, TensorBoard
+from reptile_tf.training.epoch_logs import EpochLogs
 
 
 @pytest.fixture(scope="module")
@@ -119,13 +123,16 @@ def test_tensorboard_and_csv_write(learner, tmp_path):
         4,
         iterations_per_epoch=2,
         callbacks=[
-            keras.callbacks.TensorBoard(tmp_path / "logs", write_graph=False),
+            TensorBoard(tmp_path / "logs", update_freq=2, histogram_freq=2),
             keras.callbacks.CSVLogger(tmp_path / "history.csv"),
         ],
         verbose=0,
     )
-    [events] = (tmp_path / "logs").rglob("events.out.tfevents.*")
-    assert b"epoch_query_mse" in events.read_bytes()
+    found = steps(tmp_path / "logs")
+    assert found["epoch_loss"] == found["epoch_query_mse"] == [2, 4]
+    assert found["batch_loss"] == [2, 4]
+    [weights] = [name for name in found if name.endswith("/histogram")]
+    assert found[weights] == [2]  # of the first of two epochs
     with open(tmp_path / "history.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["0", "1"]
@@ -141,26 +148,77 @@ def test_the_progress_bar_and_the_validation_say_what_they_are(
         dense(), inner_steps=1, inner_batch_size=3, meta_batch_size=1
     )
     tasks = Episodes(classes, ways=3, shots=2)
+    validation = Episodes(classes, ways=3, shots=2, seed=1)
     history = learner.fit(
         tasks,
         2,
         iterations_per_epoch=2,
-        validation_tasks=Episodes(classes, ways=3, shots=2, seed=1),
+        validation_tasks=validation,
         num_validation_tasks=3,
         verbose=1,
     )
     shown = sys.stdout.getvalue()
     # The bar, which is erased before the line.
-    assert re.search(r"\r2/2 iterations, loss \d\.\d{4} .*\r +\r2 of 2", shown)
-    line = shown.split("\r")[-1].rstrip("\n")
-    assert re.fullmatch(
+    assert re.search(
+        r"\r2/2 iterations, loss \d\.\d{4} .*\r +\r"
         r"2 of 2: loss \d\.\d{4}, "
-        r"support accuracy [\d.]+% \+- [\d.]+% \(3 tasks\)",
-        line,
+        r"support accuracy [\d.]+% \+- [\d.]+% \(3 tasks\)\n",
+        shown,
     )
     for name in ("loss", "query_accuracy", "tasks_per_second"):
         assert name in history.history
     assert {"val_support_accuracy", "val_support_ci95"} < set(history.history)
+    # What was answered in the first task can be looked at.
+    task = validation.sample(0)
+    adapted = learner.adapt(task.support_x, task.support_y)
+    answers = adapted(task.query_x).numpy().argmax(1)
+    assert learner.evaluator.answers.tolist() == answers.tolist()
+
+
+def test_a_bar_goes_on_where_the_training_was(learner, monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    learner.iteration = 32
+    learner.fit(TASKS, 60, iterations_per_epoch=50)
+    states = bars(sys.stdout.getvalue())
+    assert states[0].startswith("32/60 iterations ")
+    assert "? left" in states[0]
+    assert states[-2].startswith("60/60 iterations, loss ")
+    assert "50 of 60: loss " in sys.stdout.getvalue()
+
+
+def test_an_epoch_of_two_calls_has_the_logs_of_all_its_iterations(learner):
+    def losses(*stops):
+        learner.iteration = 0
+        learner.model.set_weights([np.zeros([1, 1])])
+        for stop in stops:
+            history = learner.fit(
+                TASKS, stop, iterations_per_epoch=4, verbose=0
+            )
+        return history.history["loss"], history.history["query_mse"]
+
+    straight = losses(6)
+    assert [len(values) for values in straight] == [2, 2]
+    assert losses(3, 6) == straight
+    assert losses(4, 6) == tuple(values[1:] for values in straight)
+    # An epoch of another length, which begins elsewhere.
+    learner.fit(TASKS, 7, iterations_per_epoch=6, verbose=0)
+    expected = learner.fit(TASKS, 8, iterations_per_epoch=1, verbose=0)
+    again = losses(7), learner.fit(TASKS, 8, iterations_per_epoch=7, verbose=0)
+    assert again[1].history["loss"] == expected.history["loss"]
+
+
+def test_sums_that_no_learner_has_are_refused():
+    good = EpochLogs()
+    good.begin(50, 50)
+    good.with_more({"loss": 1.0, "skipped_tasks": 2, "query_mse": math.nan})
+    arrays = good.arrays()
+    np.testing.assert_equal(EpochLogs.of_arrays(arrays).arrays(), arrays)
+    assert EpochLogs.of_arrays({"inner/0": np.zeros(3)}).arrays() == {}
+    for name in "epoch/first", "epoch/sum/loss":
+        for bad in np.zeros(3), np.array("x"), np.full([2], np.nan):
+            with pytest.raises(ValueError, match="must have numbers|NaN"):
+                EpochLogs.of_arrays({**arrays, name: bad})
 
 
 def test_the_line_of_a_stopped_training_counts_what_was_made(capsys):

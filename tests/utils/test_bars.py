@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+import time
 
 import pytest
 from terminal import Terminal, bars, on_terminal
@@ -47,6 +48,27 @@ def test_there_is_no_bar_where_plain_text_is_asked_for(asks):
 def test_there_is_no_bar_in_pipes():
     process = subprocess.run(DRAW, capture_output=True, text=True, check=True)
     assert (process.stdout, process.stderr) == ("done\n", "")
+
+
+def test_what_takes_long_is_a_line_now_and_then_in_pipes(monkeypatch, capsys):
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    with Bar(10_000, "iteration", initial=4000) as bar:
+        for i in range(4001, 10_001):
+            clock[0] += 1 / 64
+            bar.show(i, f"loss {i}")
+            if i == 5000:
+                bar.say("5,000 of 10,000: loss 5000", timed=True)
+                bar.say("a line")
+    assert capsys.readouterr().out.splitlines() == [
+        "5,000 of 10,000: loss 5000, 01:18 left",
+        "a line",
+        "8,841 of 10,000 iterations, loss 8841, 00:18 left",
+    ]
+    with Bar(2, "task", show=0) as bar:
+        clock[0] += 100
+        bar.show(1)
+    assert capsys.readouterr().out == ""
 
 
 def test_bars_are_shown_on_terminals_and_in_notebooks(monkeypatch):
