@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from typing import Any
 
 from reptile_tf.models import formats
 from reptile_tf.serving import tflite_learner
@@ -54,6 +55,24 @@ def require(
             "SavedModel is told the steps in each request"
         )
     formats.require_packages(format)
+
+
+def require_served(format: str, **given: Any) -> None:
+    """Refuses what only a SavedModel has a place for.
+
+    Args:
+        format: one of `FORMATS`.
+        **given: the arguments that are for a SavedModel alone.
+
+    Raises:
+        ValueError: names the first that is given to another format.
+    """
+    for name, value in given.items():
+        if value and format != "saved_model":
+            raise ValueError(
+                f"{name} is for format=saved_model; received it with "
+                f"format={format}, which has no place for it"
+            )
 
 
 def export(

@@ -77,6 +77,12 @@ class Saveable:
 
         learner: Any = self
         files.require(path, format, adapting, steps)
+        files.require_served(
+            format,
+            uint8_images=uint8_images,
+            pictures=pictures,
+            class_names=class_names,
+        )
         if format != "saved_model":
             return files.export(
                 *(learner, path),

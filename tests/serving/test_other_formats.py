@@ -131,6 +131,11 @@ def test_what_does_not_go_together_is_refused_before_work(tmp_path):
         ("x.keras", {"format": "onnx"}, "ends in .onnx; received"),
         ("x.onnx", {"format": "onnx", "adapting": True}, "and no gradients"),
         ("x.keras", {"format": "keras", "adapting": True}, "and no gradients"),
+        (
+            "x.onnx",
+            {"format": "onnx", "class_names": ["ant"]},
+            "class_names is for format=saved_model",
+        ),
         ("x", {"steps": 3}, "told the steps in each request"),
         ("x.tflite", {"format": "tflite", "steps": 3}, "with adapting=True"),
         (
