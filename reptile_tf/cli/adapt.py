@@ -10,8 +10,9 @@ support set is a folder with a folder of pictures for each class, of which
 there may be fewer or more than the model was trained with. The file is an
 ordinary Keras model that takes pixels and returns probabilities; it also holds
 the names of the classes, and how pictures are prepared, so that classify needs
-nothing else. How good it is on your pictures is measured by leaving some of
-them out in turn.
+nothing else. With --output=mine.tflite or --output=mine.onnx it is a file of
+TFLite or ONNX, for other programs. How good the model is on your pictures is
+measured by leaving some of them out in turn.
 """
 
 import os
@@ -39,7 +40,10 @@ SUPPORT = shared_flags.define_path(
     required=True,
 )
 OUTPUT = shared_flags.define_path(
-    "output", None, "The file to write, which ends in .keras.", required=True
+    "output",
+    None,
+    "The file to write, which ends in .keras, .tflite or .onnx.",
+    required=True,
 )
 STEPS = flags.DEFINE_integer(
     "steps",
@@ -59,13 +63,17 @@ def main() -> None:
     from reptile_tf.data.images import to_inputs
     from reptile_tf.data.sources import image_folder
     from reptile_tf.experiments.trained import Trained
+    from reptile_tf.models import formats
     from reptile_tf.training import cross_validation, picture_classifier, ways
     from reptile_tf.training.outputs import Outputs
 
-    if not OUTPUT.value.endswith(".keras"):
+    format = formats.format_of(OUTPUT.value)
+    if format is None:
         raise ValueError(
-            f"output={OUTPUT.value} must end in .keras, as Keras's files do"
+            f"output={OUTPUT.value} must end in .keras, .tflite or .onnx, as "
+            "the files of Keras, TFLite and ONNX do"
         )
+    formats.require_packages(format)
     if os.path.isdir(OUTPUT.value):
         raise ValueError(f"output={OUTPUT.value} is a folder; name a file")
     require_writable(output=pathlib.Path(OUTPUT.value).parent)
@@ -105,5 +113,8 @@ def main() -> None:
     picture_classifier.of_adapted(
         adapted, names, trained.preparation, Outputs.of(learner.loss).logits
     ).save(OUTPUT.value)
-    print(f"Wrote {OUTPUT.value}; classify pictures with it by")
-    print(f"  reptile-tf classify --model={OUTPUT.value} PICTURE...")
+    if format == "keras":
+        print(f"Wrote {OUTPUT.value}; classify pictures with it by")
+        print(f"  reptile-tf classify --model={OUTPUT.value} PICTURE...")
+    else:
+        print(f"Wrote {OUTPUT.value}, for programs that read such files")

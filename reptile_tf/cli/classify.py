@@ -58,6 +58,12 @@ def main(words: Sequence[str]) -> None:
     from reptile_tf.serving import client
     from reptile_tf.training.picture_classifier import PictureClassifier
 
+    if MODEL.value.endswith((".tflite", ".onnx")):
+        raise ValueError(
+            f"model={MODEL.value} is for other programs; classify reads a "
+            "FILE.keras that adapt wrote, a folder that export wrote and the "
+            "URL of a model on a server"
+        )
     given = [*words, *([QUERY.value] if QUERY.value else [])]
     queries = image_files.find_all(given)
     if MODEL.value.endswith(".keras"):

@@ -3,12 +3,18 @@ r"""Exports a run's newest learner as a SavedModel that adapts in the server.
 Example:
     reptile-tf export --run_dir=runs/o55 \
         --output=saved_models/omniglot_5shot_5way
+    reptile-tf export --run_dir=runs/o55 --format=onnx --output=o55.onnx
+    reptile-tf export --run_dir=runs/o55 --format=tflite --adapting \
+        --output=o55.tflite
 
-Writes OUTPUT/VERSION in TF Serving's layout, under a new number each time,
-whole or not at all. docs/serving.md describes what can be asked of it.
+Writes OUTPUT/VERSION in TF Serving's layout, under a new number each time. The
+other formats are one file, which holds the initialization, an ordinary model;
+or, with --adapting, a learner that adapts inside TFLite. All are written whole
+or not at all. docs/serving.md describes what can be asked of them.
 """
 
 import dataclasses
+import os
 import pathlib
 import re
 
@@ -21,8 +27,29 @@ RUN_DIR = shared_flags.define_run_dir()
 OUTPUT = shared_flags.define_path(
     "output",
     None,
-    "The folder of the model's versions; its name becomes the model's name.",
+    "The folder of the model's versions, whose name becomes the model's name; "
+    "or the file to write, which ends in .keras, .tflite or .onnx.",
     required=True,
+)
+FORMAT = flags.DEFINE_enum(
+    "format",
+    "saved_model",
+    ["saved_model", "keras", "tflite", "onnx"],
+    "What to write: a SavedModel that adapts in the server, or the "
+    "initialization as a file of Keras, TFLite or ONNX.",
+)
+ADAPTING = flags.DEFINE_bool(
+    "adapting",
+    False,
+    "Whether the file of TFLite adapts by itself to the examples that it is "
+    "given, as a SavedModel does in any case.",
+)
+STEPS = flags.DEFINE_integer(
+    "steps",
+    None,
+    "The inner steps of a file that adapts; as many as in the run's "
+    "evaluation if not given.",
+    1,
 )
 # TF Serving looks for a model under its name in a URL; and a folder's name that
 # begins with a dot is hidden.
@@ -34,7 +61,8 @@ MAX_EXAMPLES = flags.DEFINE_integer(
     "max_examples",
     1000,
     "The most support examples that a request may hold, and the most query "
-    "examples.",
+    "examples; of a file that adapts the most support examples, for each of "
+    "which it grows.",
     1,
 )
 INK = flags.DEFINE_enum(
@@ -52,7 +80,12 @@ def main() -> None:
     """Exports."""
     from reptile_tf.experiments import trained
     from reptile_tf.experiments.run import Run
+    from reptile_tf.serving import files
 
+    files.require(OUTPUT.value, FORMAT.value, ADAPTING.value, STEPS.value)
+    if FORMAT.value != "saved_model":
+        _write_file()
+        return
     _require_name(OUTPUT.value)
     require_writable(output=OUTPUT.value)
     run = Run.open(RUN_DIR.value)
@@ -73,6 +106,32 @@ def main() -> None:
         max_examples=MAX_EXAMPLES.value,
     )
     print(f"Exported to {version}")
+
+
+def _write_file() -> None:
+    """Exports to a file of another format."""
+    from reptile_tf.experiments.run import Run
+
+    if INK.value is not None:
+        raise ValueError(
+            f"ink={INK.value} has no use with format={FORMAT.value}: the page "
+            "asks a SavedModel"
+        )
+    if os.path.isdir(OUTPUT.value):
+        raise ValueError(f"output={OUTPUT.value} is a folder; name a file")
+    require_writable(output=pathlib.Path(OUTPUT.value).parent)
+    written = (
+        Run.open(RUN_DIR.value)
+        .learner()
+        .export(
+            OUTPUT.value,
+            format=FORMAT.value,
+            adapting=ADAPTING.value,
+            steps=STEPS.value,
+            max_examples=MAX_EXAMPLES.value,
+        )
+    )
+    print(f"Exported to {written}")
 
 
 def _require_name(output: str) -> None:

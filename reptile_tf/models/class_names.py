@@ -59,7 +59,9 @@ def with_class_names(
             dtype=output.dtype,
         )
         inputs = keras_internals.inputs_of(model)
-        model = keras.Model(inputs, layer(output), name=model.name)
+        model = keras_internals.exportable(
+            keras.Model(inputs, layer(output), name=model.name)
+        )
     model.class_names = tuple(class_names)
     return model
 

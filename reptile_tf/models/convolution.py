@@ -5,7 +5,9 @@ at half the speed of a product, or less. The patches that the filters see are
 gathered, and multiplied with the gradient of the outputs.
 """
 
+import math
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -31,11 +33,30 @@ def speed_up(model: keras.Model) -> None:
     if tf.config.get_visible_devices("GPU"):
         return
     for layer in keras_internals.all_layers(model):
-        if _is_plain(layer):
-            layer.convolution_op = _Convolution(layer)
+        if is_plain(layer):
+            layer.convolution_op = _Convolution(layer, layer.convolution_op)
 
 
-def _is_plain(layer: keras.layers.Layer) -> bool:
+class ByPatches(keras.layers.Conv2D):
+    """A convolution that computes its kernel's gradient so at any cost."""
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> tf.Tensor:
+        """Returns the outputs `[batch, height, width, filters]`.
+
+        Args:
+            inputs: `[batch, height, width, channels]`.
+            kernel: `[height, width, channels, filters]`.
+        """
+        plain = super().convolution_op
+        return _Convolution(self, plain, math.inf)(inputs, kernel)
+
+
+def is_plain(layer: keras.layers.Layer) -> bool:
+    """Returns whether a layer is a convolution as they mostly are.
+
+    Args:
+        layer: any layer.
+    """
     known = keras.layers.Conv2D
     return (
         isinstance(layer, known)
@@ -53,11 +74,15 @@ class _Convolution:
 
     Args:
         layer: the layer.
+        plain: what it does by itself.
+        most: bytes of an example's patches up to which they are gathered.
     """
 
-    def __init__(self, layer: keras.layers.Conv2D):
+    def __init__(
+        self, layer: keras.layers.Conv2D, plain: Callable, most: float = _MOST
+    ):
         self._strides, self._padding = layer.strides, layer.padding.upper()
-        self._plain: Callable = layer.convolution_op
+        self._plain, self._most = plain, most
 
     def __call__(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """Returns the outputs `[batch, height, width, filters]`.
@@ -69,7 +94,8 @@ class _Convolution:
         inputs = tf.convert_to_tensor(inputs)
         kernel = tf.convert_to_tensor(kernel)
         seen = _Patches.of(
-            inputs.shape, kernel.shape, self._strides, self._padding
+            *(inputs.shape, kernel.shape, self._strides, self._padding),
+            self._most,
         )
         narrow = not inputs.dtype.is_floating or inputs.dtype.size < 4
         if seen is None or narrow or inputs.dtype != kernel.dtype:
@@ -116,13 +142,13 @@ class _Patches:
         self.rows = pixels.reshape(len(down) * len(across), -1).astype(np.int32)
 
     @classmethod
-    def of(cls, inputs, kernel, strides, padding) -> "_Patches | None":
+    def of(cls, inputs, kernel, strides, padding, most) -> "_Patches | None":
         """Returns the patches, or None where they are too large to pay."""
         size, channels = inputs[1:3], inputs[3]
         if None in (*size, channels) or kernel[2] != channels:
             return None
         patches = cls(size, kernel[:2], strides, padding)
-        few = 4 * patches.rows.size * channels <= _MOST
+        few = 4 * patches.rows.size * channels <= most
         return patches if few and patches.rows.size else None
 
     def gathered(self, inputs: tf.Tensor) -> tf.Tensor:

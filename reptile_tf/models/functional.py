@@ -274,7 +274,7 @@ class FunctionalModel(WeightVector, Frozen):
         values = self.unflatten(weights) + list(statistics)
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
-        return other
+        return keras_internals.exportable(other)
 
     def _by_batch(self, weights, x):
         values = self.own_statistics

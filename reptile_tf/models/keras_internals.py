@@ -4,7 +4,9 @@ import collections
 import contextlib
 import inspect
 import math
+import re
 import tempfile
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -55,6 +57,47 @@ def outputs_of(model: keras.Model) -> Any:
     if not outputs or isinstance(model, keras.Sequential):
         return outputs[0] if outputs else None
     return model.output
+
+
+def input_names(model: keras.Model, only: str) -> list[str]:
+    """Returns a name for each input, in their flat order.
+
+    Args:
+        model: that says what inputs it takes.
+        only: the name if there is one.
+    """
+    return _names(inputs_of(model), only, [x.name for x in model.inputs])
+
+
+def output_names(model: keras.Model, only: str) -> list[str]:
+    """Returns a name for each output, likewise."""
+    known = getattr(model, "output_names", [""])
+    return _names(outputs_of(model), only, known)
+
+
+def is_counted(name: str) -> bool:
+    """Returns whether Keras counted up a name, from 1 in each process."""
+    return bool(re.match(r"keras_tensor|input_layer", name))
+
+
+def _names(structure: Any, only: str, known: Sequence[str]) -> list[str]:
+    if len(keras.tree.flatten(structure)) == 1:
+        return [only]
+    names = sorted(structure) if isinstance(structure, dict) else list(known)
+    return [
+        str(i) if is_counted(name) else re.sub(r"\W", "_", name)
+        for i, name in enumerate(names)
+    ]
+
+
+def exportable(model: keras.Model) -> keras.Model:
+    """Returns a model that Keras exports though nobody has called it yet.
+
+    Args:
+        model: that is built.
+    """
+    model._called = True
+    return model
 
 
 def is_functional(model: keras.Model) -> bool:

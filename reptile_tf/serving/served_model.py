@@ -1,6 +1,5 @@
 """The inputs and outputs of a served model, and what requests call them."""
 
-import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -108,9 +107,7 @@ class ServedModel:
         self.inputs = [
             Input(name, wide(tf.as_dtype(leaf.dtype)), tuple(leaf.shape[1:]))
             for name, leaf in zip(
-                _names(self._x, only, [x.name for x in leaves]),
-                leaves,
-                strict=True,
+                keras_internals.input_names(model, only), leaves, strict=True
             )
         ]
 
@@ -120,9 +117,7 @@ class ServedModel:
         if not tf.nest.is_nested(learner.loss):
             losses = losses * len(leaves)
         made = []
-        names = _names(
-            self._y, "", getattr(learner.model, "output_names", [""])
-        )
+        names = keras_internals.output_names(learner.model, "")
         for name, leaf, loss in zip(names, leaves, losses, strict=True):
             classifier = loss is not None and kind(loss) == LABELS
             made.append(
@@ -188,17 +183,3 @@ class ServedModel:
             sizes = shape.as_list()
             closed[output.target] = sizes[:-1] if output.classifier else sizes
         return closed
-
-
-def _names(structure: Any, only: str, known: Sequence[str]) -> list[str]:
-    """Returns a name for each tensor of a structure, in its flat order."""
-    if len(tf.nest.flatten(structure)) == 1:
-        return [only]
-    names = sorted(structure) if isinstance(structure, dict) else list(known)
-    # Names that Keras counted up differ from one process to the next.
-    return [
-        str(i)
-        if re.fullmatch(r"(keras_tensor|input_layer).*", name)
-        else re.sub(r"\W", "_", name)
-        for i, name in enumerate(names)
-    ]

@@ -4,9 +4,12 @@ FILE.keras takes pictures as uint8 or float pixels from 0 to 255, and returns
 the probability of each class. Any program can load it with Keras alone. One
 entry more in the archive, pictures.json, holds the names of the classes and how
 pictures become its input.
+
+FILE.tflite and FILE.onnx are the same for other programs; their pixels are
+float32. The names are in an archive with that entry at the end of the one, and
+in the metadata of the other (`reptile_tf.models.formats`).
 """
 
-import json
 import os
 import textwrap
 import zipfile
@@ -18,9 +21,9 @@ import numpy as np
 
 from reptile_tf.data import image_files
 from reptile_tf.data.preparation import Preparation
+from reptile_tf.models import formats
 from reptile_tf.training import keras_archive
 from reptile_tf.utils import archives, json_file
-from reptile_tf.utils.files import whole_file
 from reptile_tf.utils.paths import local
 
 _ENTRY = "pictures.json"
@@ -56,16 +59,16 @@ class PictureClassifier(NamedTuple):
         """Writes the file, whole or not at all.
 
         Args:
-            path: of the file, which ends in `.keras`.
+            path: of the file, which ends in `.keras`, `.tflite` or `.onnx`.
+
+        Raises:
+            ValueError: the format cannot hold the model; says why.
         """
         about = {
             "class_names": self.class_names,
             "preparation": self.preparation.as_dict(),
         }
-        with whole_file(path) as part:
-            self.model.save(part)
-            with zipfile.ZipFile(part, "a") as archive:
-                archive.writestr(_ENTRY, json.dumps(about, indent=1))
+        formats.write(self.model, path, about, _ENTRY)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "PictureClassifier":

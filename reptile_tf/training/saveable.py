@@ -16,45 +16,83 @@ class Saveable:
 
     def export(
         self,
-        folder: str | os.PathLike,
+        path: str | os.PathLike,
         *,
+        format: str = "saved_model",
+        adapting: bool = False,
+        steps: int | None = None,
         uint8_images: bool = False,
         pictures: Preparation | None = None,
         class_names: Sequence[str] = (),
         max_steps: int = 1000,
         max_examples: int = 1000,
     ) -> pathlib.Path:
-        """Writes a SavedModel that adapts inside the server.
+        """Writes the learner, or its model, for other programs.
 
-        It goes into `folder`/VERSION, the layout of TF Serving, under the next
-        number, whole or not at all. `reptile_tf.serving.signatures` describes
-        what can be asked of it; pip's extra [serve] has what this needs.
+        "saved_model" is a SavedModel that adapts inside the server. It goes
+        into `path`/VERSION, the layout of TF Serving, under the next number.
+        `reptile_tf.serving.signatures` describes what can be asked of it; pip's
+        extra [serve] has what this needs.
+
+        "keras", "tflite" and "onnx" are one file, which holds the model with
+        the initialization; "onnx" needs the extra [formats]. With `adapting`,
+        a file of TFLite holds the learner itself, which adapts there
+        (`reptile_tf.serving.tflite_learner`). docs/serving.md says more.
+
+        All are written whole or not at all.
 
         Args:
-            folder: of the model's versions; its name is the model's name.
-            uint8_images: whether to add signatures that take raw uint8 images,
-                which are divided by 255, as the data sets' are.
-            pictures: how picture files become its inputs, for clients and for
-                `reptile-tf adapt`; None if they do not.
-            class_names: of the classes that were trained on, to be told.
-            max_steps: the most inner steps that a request may ask for.
+            path: the folder of the model's versions, whose name is the model's
+                name; or the file, which ends in .keras, .tflite or .onnx.
+            format: "saved_model", "keras", "tflite" or "onnx".
+            adapting: whether a file of TFLite is to adapt by itself; a
+                SavedModel does in any case.
+            steps: inner steps of such a file, at least 1; the setting
+                `eval_inner_steps` if None.
+            uint8_images: whether a SavedModel is to have signatures, too, that
+                take raw uint8 images, which are divided by 255, as the data
+                sets' are.
+            pictures: how picture files become its inputs, for clients of a
+                SavedModel and for `reptile-tf adapt`; None if they do not.
+            class_names: of the classes that were trained on, to be told by a
+                SavedModel.
+            max_steps: the most inner steps that a request to a SavedModel may
+                ask for.
             max_examples: the most support examples, and the most query
-                examples, that a request may hold.
+                examples, that a request may hold; of an adapting file the most
+                support examples, for each of which it grows.
 
         Returns:
-            The folder of the new version.
+            The folder of the new version, or the file.
 
         Raises:
-            ValueError: the model is subclassed, and so does not say what
-                inputs it takes; or a limit is below 1.
+            ValueError: the format cannot hold the model, such as one that is
+                subclassed, and so does not say what inputs it takes; or
+                arguments are out of range, or do not go together.
         """
         # Serving is built on training; the arrow back is for users alone.
-        from reptile_tf.serving import export
+        from reptile_tf.serving import files
 
         learner: Any = self
+        files.require(path, format, adapting, steps)
+        files.require_served(
+            format,
+            uint8_images=uint8_images,
+            pictures=pictures,
+            class_names=class_names,
+        )
+        if format != "saved_model":
+            return files.export(
+                *(learner, path),
+                adapting=adapting,
+                steps=steps,
+                max_examples=max_examples,
+            )
+        from reptile_tf.serving import export
+
         return export.export(
             learner,
-            folder,
+            path,
             uint8_images=uint8_images,
             pictures=pictures,
             class_names=class_names,

@@ -286,7 +286,11 @@ def test_what_classify_and_adapt_cannot_do(tmp_path):
         (["classify", f"--model={model}", str(model) + "x"], "neither a pict"),
         (
             ["adapt", f"--model={run}", support, "--output=x.h5"],
-            "output=x.h5 must end in .keras",
+            "output=x.h5 must end in .keras, .tflite or .onnx",
+        ),
+        *(
+            (["classify", f"--model={name}", picture], "is for other programs")
+            for name in ("x.tflite", "x.onnx")
         ),
         (
             ["adapt", f"--model={run}", support, "--output=x.keras"],

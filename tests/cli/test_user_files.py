@@ -7,11 +7,14 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from command import run_command
+from interpreters import by_onnx
 
 from reptile_tf.cli import main as cli
+from reptile_tf.experiments.run import Run
 
 ROOT = pathlib.Path(__file__).parents[2]
 TINY = (
@@ -152,6 +155,31 @@ def test_a_name_that_cannot_be_served_is_refused_before_work(
         run_command("export", "--run_dir=nowhere", f"--output={output}")
     with pytest.raises(ValueError, match="output='.' does not name a folder"):
         run_command("export", "--run_dir=nowhere", "--output=.")
+
+
+def test_an_export_to_a_file_of_another_format(finished, tmp_path, capsys):
+    run, path = f"--run_dir={finished}", tmp_path / "sine.onnx"
+    words = ["export", run, "--format=onnx", f"--output={path}"]
+    path.mkdir()
+    with pytest.raises(ValueError, match="is a folder; name a file"):
+        run_command(*words)
+    path.rmdir()
+    run_command(*words)
+    assert f"Exported to {path}" in capsys.readouterr().out
+    run, _ = by_onnx(path)
+    x = np.linspace(-5, 5, 7, dtype=np.float32)[:, None]
+    learner = Run.open(finished).learner()
+    np.testing.assert_allclose(
+        run(inputs=x)["outputs"], learner.model(x), atol=1e-6
+    )
+    for flags in (
+        ["--format=onnx", "--adapting"],
+        ["--format=onnx", "--steps=3"],
+    ):
+        with pytest.raises(ValueError, match="is for format=tflite"):
+            run_command(
+                "export", *flags, "--run_dir=nowhere", "--output=x.onnx"
+            )
 
 
 def test_a_place_that_cannot_be_written_to_is_refused_before_work(tmp_path):
