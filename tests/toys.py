@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from reptile_tf import SGD, MetaLearner, Task
+from reptile_tf import SGD, MetaLearner, Task, models
 from reptile_tf.utils import random
 
 
@@ -58,12 +58,12 @@ def regression(model=None, **settings) -> MetaLearner:
     )
 
 
-def dense(*layers, ways=3, seed=0) -> keras.Model:
+def dense(*layers, ways=3, seed=0, shape=(8, 8, 1)) -> keras.Model:
     """Layers before a dense one, for the 8x8 images of the `classes`."""
     keras.utils.set_random_seed(seed)
     return keras.Sequential(
         [
-            keras.Input((8, 8, 1)),
+            keras.Input(shape),
             *layers,
             keras.layers.Flatten(),
             keras.layers.Dense(ways),
@@ -78,3 +78,10 @@ def snapshot(learner) -> list:
         *(t.numpy() for t in tf.nest.flatten(learner.inner_state)),
         *(v.numpy() for v in learner.meta_optimizer.variables),
     ]
+
+
+def small_network(ways: int, image_shape=(28, 28, 1)) -> keras.Model:
+    """Takes a third of the time of the networks that the presets name."""
+    conv = keras.layers.Conv2D(2, 3, strides=4)
+    norm = models.BatchNormalization()
+    return dense(conv, norm, ways=ways, shape=image_shape)

@@ -1,5 +1,6 @@
 """The tables of the documentation, made from the results that are kept."""
 
+import functools
 import itertools
 import json
 import math
@@ -39,13 +40,17 @@ _PLACE = re.compile(
 )
 
 
-def accuracies(results: pathlib.Path) -> list[str]:
+def accuracies(results: pathlib.Path, name: str = "*") -> list[str]:
     """Returns a table with a line for each evaluation of each run kept.
 
     A folder of seeds has a line for each mean over its seeds.
+
+    Args:
+        results: where they are kept.
+        name: of the one whose lines are wanted; all if not given.
     """
     rows = []
-    for path in sorted(results.glob("*/evaluation*.json")):
+    for path in sorted(results.glob(f"{name}/evaluation*.json")):
         run = seeds_file.run_folders(path.parent)[0]
         config = config_file.read(run / "config.json")
         rows += [
@@ -240,6 +245,7 @@ TABLES = {
     "searched": searched,
     "searched_settings": searched_settings,
     "accuracies": accuracies,
+    "glyphs": functools.partial(accuracies, name="glyphs"),
     "sine": sine,
     "figure3": figure3,
     "order": order,
