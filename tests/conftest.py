@@ -1,5 +1,6 @@
 """The environment of all tests, and a data set small enough to reason about."""
 
+import gc
 import os
 import signal
 
@@ -23,6 +24,12 @@ tf.config.experimental.enable_tensor_float_32_execution(False)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 for _number in (signal.SIGTERM, signal.SIGHUP):
     signal.signal(_number, signal.SIG_DFL)
+
+
+def pytest_collection_finish():
+    """Lets no search for garbage go through what was imported, which stays."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -82,7 +82,9 @@ def test_a_serial_run_is_refused_before_anything_is_written(tmp_path):
         timeout=240,
     )
     assert process.returncode == 1
-    assert "use meta_batch_mode=parallel" in process.stderr
+    [line] = process.stderr.splitlines()
+    assert line.startswith("reptile-tf train: ")
+    assert "use meta_batch_mode=parallel" in line
     assert not (tmp_path / "run").exists()
 
 

@@ -1,9 +1,9 @@
 """Trains in replicas, as a process of its own: see test_distribution.py.
 
-    python replicas.py OUTPUT KIND COUNT [INDEX PORT]
+    python replicas.py OUTPUT KIND COUNT ALGORITHMS [INDEX PORT]
 
-KIND is "alone", "mirrored" (COUNT logical devices) or "workers" (process INDEX
-of COUNT, whose ports begin with PORT).
+KIND is "mirrored" (COUNT logical devices) or "workers" (process INDEX of COUNT,
+whose ports begin with PORT). ALGORITHMS are names, separated by commas.
 """
 
 import json
@@ -14,95 +14,111 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-OUTPUT, KIND, COUNT = sys.argv[1], sys.argv[2], int(sys.argv[3])
+import reptile_tf as rt
+
 TASKS = 5  # no multiple of 2 or 3: shares are uneven
+# Replicas go on with what one process began, and evaluate. Compiling that takes
+# seconds, and is the same whatever the algorithm.
+WHOLE = "fomaml"
 
 
-def strategy():
+def strategy(kind, count, index=None, port=None):
     """Returns what KIND says."""
-    if KIND == "mirrored":
+    if kind == "mirrored":
         [cpu] = tf.config.list_physical_devices("CPU")
         tf.config.set_logical_device_configuration(
-            cpu, [tf.config.LogicalDeviceConfiguration()] * COUNT
+            cpu, [tf.config.LogicalDeviceConfiguration()] * count
         )
         return tf.distribute.MirroredStrategy(
-            [f"/CPU:{i}" for i in range(COUNT)]
+            [f"/CPU:{i}" for i in range(count)]
         )
-    if KIND == "workers":
-        index, port = map(int, sys.argv[4:])
-        addresses = [f"127.0.0.1:{port + i}" for i in range(COUNT)]
-        os.environ["TF_CONFIG"] = json.dumps(
-            {
-                "cluster": {"worker": addresses},
-                "task": {"type": "worker", "index": index},
-            }
-        )
-        return tf.distribute.MultiWorkerMirroredStrategy()
-    return None
+    addresses = [f"127.0.0.1:{port + i}" for i in range(count)]
+    os.environ["TF_CONFIG"] = json.dumps(
+        {
+            "cluster": {"worker": addresses},
+            "task": {"type": "worker", "index": index},
+        }
+    )
+    return tf.distribute.MultiWorkerMirroredStrategy()
 
 
-def main():
-    """Trains, evaluates, and writes what came of it."""
-    replicas = strategy()
-    from models_table import sequential
-
-    import reptile_tf as rt
-
+def learner_of(algorithm):
+    """Returns a learner that has all that training changes."""
+    keras.utils.set_random_seed(0)
     layers = keras.layers
-    found = {}
-    for algorithm in ("reptile", "fomaml", "maml"):
-        keras.utils.set_random_seed(0)
-        model = sequential(
-            [1],
+    model = keras.Sequential(
+        [
+            keras.Input([1]),
             layers.Dense(8, "tanh"),
             rt.models.BatchNormalization(),
             layers.Dropout(0.1),
             layers.Dense(1),
-        )
-        learner = rt.MetaLearner(
-            model,
-            algorithm=algorithm,
-            inner_optimizer=rt.SGD(0.01)
-            if algorithm == "maml"
-            else rt.Adam(1e-3),
-            meta_optimizer=keras.optimizers.Adam(1e-3),
-            loss="mean_squared_error",
-            metric="mse",
-            inner_steps=3,
-            inner_batch_size=4,
-            meta_batch_size=TASKS,
-            meta_batch_mode="parallel",
-            on_divergence="skip",
-        )
-        learner.fit(rt.SineWaves(10), 20, verbose=0)
-        # What one process began, replicas go on with.
-        history = learner.fit(
-            rt.SineWaves(10),
-            50,
-            iterations_per_epoch=30,
-            validation_tasks=rt.SineWaves(10, seed=1),
-            num_validation_tasks=TASKS,
-            verbose=0,
-            strategy=replicas,
-        ).history
-        scores = learner.evaluate(
+        ]
+    )
+    plain = algorithm == "maml"
+    return rt.MetaLearner(
+        model,
+        algorithm=algorithm,
+        inner_optimizer=rt.SGD(0.01) if plain else rt.Adam(1e-3),
+        meta_optimizer=keras.optimizers.Adam(1e-3),
+        loss="mean_squared_error",
+        metric="mse",
+        inner_steps=3,
+        inner_batch_size=4,
+        meta_batch_size=TASKS,
+        meta_batch_mode="parallel",
+        on_divergence="skip",
+    )
+
+
+def trained(learner, algorithm, replicas=None):
+    """Trains; returns what came of it, by name."""
+    validation, told = {}, []
+    if algorithm == WHOLE:
+        learner.fit(rt.SineWaves(10), 10, verbose=0)
+        validation = {
+            "validation_tasks": rt.SineWaves(10, seed=1),
+            "num_validation_tasks": TASKS,
+        }
+    history = learner.fit(
+        rt.SineWaves(10),
+        30,
+        iterations_per_epoch=15,
+        **validation,
+        verbose=0,
+        strategy=replicas,
+    ).history
+    del history["tasks_per_second"]
+    if algorithm == WHOLE:
+        told = learner.evaluate(
             rt.SineWaves(10, seed=2), 2 * TASKS + 1, strategy=replicas
         )
-        del history["tasks_per_second"]
-        parts = [*model.get_weights(), *tf.nest.flatten(learner.inner_state)]
-        parts += [v.numpy() for v in learner.meta_optimizer.variables]
-        for i, part in enumerate(parts):
-            found[f"{algorithm} {i}"] = np.asarray(part)
-        found[f"{algorithm} told"] = repr((history, scores))
-    if KIND == "workers":  # each has weights of its own
-        model.set_weights([w + int(sys.argv[4]) for w in model.get_weights()])
+    parts = [*learner.model.get_weights()]
+    parts += [t.numpy() for t in tf.nest.flatten(learner.inner_state)]
+    parts += [v.numpy() for v in learner.meta_optimizer.variables]
+    found = {f"{algorithm} {i}": part for i, part in enumerate(parts)}
+    found[f"{algorithm} told"] = np.array(repr((history, told)))
+    return found
+
+
+def main():
+    """Writes what the replicas find."""
+    output, kind, count, algorithms, *place = sys.argv[1:]
+    replicas = strategy(kind, int(count), *map(int, place))
+    found = {}
+    for algorithm in algorithms.split(","):
+        learner = learner_of(algorithm)
+        found |= trained(learner, algorithm, replicas)
+    if kind == "workers":  # each has weights of its own
+        model = learner.model
+        model.set_weights([w + int(place[0]) for w in model.get_weights()])
         try:
             learner.evaluate(rt.SineWaves(10), 2, strategy=replicas)
         except ValueError as error:
             assert "different learners" in str(error), error
         else:
             raise AssertionError("different learners were not noticed")
-    np.savez(OUTPUT, **found)
+    np.savez(output, **found)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Replicas end at the numbers of one process, to the last bit."""
 
+import functools
 import os
 import pathlib
 import socket
@@ -9,13 +10,14 @@ import sys
 import keras
 import numpy as np
 import pytest
+import replicas
 import tensorflow as tf
 from models_table import sequential
 
 import reptile_tf as rt
 from reptile_tf.training.distribution import Distribution
 
-TESTS = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 def free_ports(count):
@@ -33,16 +35,16 @@ def free_ports(count):
         return port
 
 
-def trained(folder, kind, count):
+def by_replicas(folder, kind, count, algorithms):
     """Returns what each of the processes found."""
     processes, port = count if kind == "workers" else 1, free_ports(count)
-    python = [sys.executable, TESTS / "training" / "replicas.py"]
-    path = os.pathsep.join(map(str, (TESTS.parent, TESTS)))
-    outputs = [folder / f"{kind}-{count}-{i}.npz" for i in range(processes)]
+    python = [sys.executable, replicas.__file__]
+    outputs = [folder / f"{i}.npz" for i in range(processes)]
+    words = kind, str(count), ",".join(algorithms)
     running = [
         subprocess.Popen(
-            [*python, output, kind, str(count), str(i), str(port)],
-            env=os.environ | {"PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "2"},
+            [*python, output, *words, *([str(i), str(port)] * (processes > 1))],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
         )
         for i, output in enumerate(outputs)
     ]
@@ -54,24 +56,33 @@ def trained(folder, kind, count):
     return [dict(np.load(output)) for output in outputs]
 
 
-@pytest.fixture(scope="module")
-def alone(tmp_path_factory):
+@functools.cache
+def alone(algorithm):
     """What one process finds."""
-    return trained(tmp_path_factory.mktemp("alone"), "alone", 1)[0]
+    return replicas.trained(replicas.learner_of(algorithm), algorithm)
+
+
+ALGORITHMS = "reptile", "fomaml", "maml"
 
 
 @pytest.mark.parametrize(
-    "kind, count",
+    "kind, count, algorithms",
     [
-        pytest.param("mirrored", 2, marks=pytest.mark.long),
-        ("mirrored", 3),
-        ("workers", 2),
+        pytest.param("mirrored", 2, ALGORITHMS, marks=pytest.mark.long),
+        ("mirrored", 3, ALGORITHMS),
+        # What another process sends is the same for every algorithm.
+        ("workers", 2, ["fomaml"]),
     ],
 )
-def test_replicas_find_what_one_process_finds(tmp_path, alone, kind, count):
-    for found in trained(tmp_path, kind, count):
-        assert found.keys() == alone.keys()
-        for name, values in alone.items():
+def test_replicas_find_what_one_process_finds(
+    tmp_path, kind, count, algorithms
+):
+    expected = {}
+    for algorithm in algorithms:
+        expected |= alone(algorithm)
+    for found in by_replicas(tmp_path, kind, count, algorithms):
+        assert found.keys() == expected.keys()
+        for name, values in expected.items():
             np.testing.assert_array_equal(found[name], values, err_msg=name)
 
 

@@ -78,7 +78,7 @@ def test_task_sets_are_not_kept_alive():
     """Only the few that were used last."""
     learner = regression(inner_steps=1, meta_batch_size=1)
     alive = []
-    for i in range(12):
+    for i in range(10):
         tasks = Large()
         alive.append(weakref.ref(tasks))
         learner.fit(tasks, i + 1, verbose=0)
