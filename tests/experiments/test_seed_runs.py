@@ -55,19 +55,19 @@ def made_at(folder, name="checkpoints/*"):
     }
 
 
-def kills(monkeypatch, seed, iteration):
-    """A training with this seed is asked to end in that iteration."""
-    writers = Run._writers
+def kills(monkeypatch, iteration):
+    """A training is asked to end in that iteration."""
+    fit = MetaLearner.fit
 
-    def with_it(run):
-        def kill(batch, logs):
-            if (run.seed, batch) == (seed, iteration - 1):
-                os.kill(os.getpid(), signal.SIGTERM)
+    def kill(batch, logs):
+        if batch == iteration - 1:
+            os.kill(os.getpid(), signal.SIGTERM)
 
+    def with_it(learner, *arguments, callbacks, **named):
         killer = keras.callbacks.LambdaCallback(on_train_batch_begin=kill)
-        return [*writers(run), killer]
+        fit(learner, *arguments, callbacks=[*callbacks, killer], **named)
 
-    monkeypatch.setattr(Run, "_writers", with_it)
+    monkeypatch.setattr(MetaLearner, "fit", with_it)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def folder(trained, tmp_path):
 def test_stopped_seeds_go_on_to_what_each_would_be_alone(tmp_path, monkeypatch):
     folder = tmp_path / "seeds"
     with monkeypatch.context() as patch:
-        kills(patch, seed=5, iteration=2)
+        kills(patch, iteration=2)
         stopped = seed_runs.train(folder, TINY, [5, 2], **ALONG)
     assert stopped == signal.SIGTERM
     assert seeds_file.held(folder) == (5, 2)
@@ -109,7 +109,7 @@ def test_stopped_seeds_go_on_to_what_each_would_be_alone(tmp_path, monkeypatch):
 def test_a_signal_in_the_last_iteration_of_a_seed_stops_the_others(
     tmp_path, monkeypatch
 ):
-    kills(monkeypatch, seed=0, iteration=1)
+    kills(monkeypatch, iteration=1)
     one = dataclasses.replace(TINY, outer_iterations=1)
     found = seed_runs.train(tmp_path / "a", one, [0, 1], **ALONG)
     assert found == signal.SIGTERM
