@@ -12,7 +12,7 @@ from tensorflow.python.framework import kernels, op_def_registry
 import reptile_tf as rt
 from reptile_tf.data.task import recipe_of
 from reptile_tf.models import convolution
-from reptile_tf.training.settings import EVALUATION_MODES, META_BATCH_MODES
+from reptile_tf.training.settings import EVALUATION_MODES
 
 # The words of assertions, which are written where the processor is.
 WORDS = {"StringFormat"}
@@ -67,13 +67,15 @@ def test_an_operation_without_one_is_noticed():
 
 
 @pytest.mark.parametrize(
-    "algorithm",
+    "algorithm, mode",
     [
-        *map(str, rt.algorithms.NAMED),
-        "1/2,1/2",
+        *((name, "serial") for name in rt.algorithms.NAMED),
+        ("1/2,1/2", "serial"),
+        # How tasks are run side by side differs where gradients go through.
+        *(("reptile", "parallel"), ("fomaml", "parallel")),
+        ("maml", "parallel"),
     ],
 )
-@pytest.mark.parametrize("mode", META_BATCH_MODES)
 @pytest.mark.parametrize("place", ["with a GPU"], indirect=True)
 def test_iterations(algorithm, mode, classes, place):
     one = learner(rt.algorithms.from_name(algorithm), mode)

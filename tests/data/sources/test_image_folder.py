@@ -4,6 +4,7 @@ import json
 import os
 import warnings
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -254,10 +255,21 @@ def test_a_training_on_a_folder_trains(folder):
     values = np.rint(task.support_x[:, 0, 0, 0] * 255) // 4
     for label in range(3):
         assert len(set(values[task.support_y == label].tolist())) == 1
-    learner = rt.MetaLearner(
-        rt.models.omniglot_cnn(3, (4, 4, 3)), inner_batch_size=3
+    model = keras.Sequential(
+        [
+            keras.Input((4, 4, 3)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3),
+        ]
     )
-    learner.fit(train, 2, validation_tasks=validation, verbose=0)
+    learner = rt.MetaLearner(model, inner_steps=2, inner_batch_size=3)
+    learner.fit(
+        train,
+        2,
+        validation_tasks=validation,
+        num_validation_tasks=2,
+        verbose=0,
+    )
     learner.evaluate(test, 2)
 
 
