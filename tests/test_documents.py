@@ -234,6 +234,10 @@ def reader(checkout, run_already, monkeypatch):
 
 # Which say that tf.data is compiled where all else is run eagerly.
 @pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning")
+# TensorFlow says so of its interpreter, and has no other one.
+@pytest.mark.filterwarnings(
+    r"ignore:\s*Warning. tf.lite.Interpreter is:UserWarning"
+)
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_what_a_page_shows_runs(page, reader):
     for block in literal_blocks.blocks((ROOT / page).read_text()):
