@@ -12,6 +12,9 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import (
+    convert_variables_to_constants_v2,
+)
 
 from reptile_tf.models import keras_internals, tflite
 from reptile_tf.utils.extras import extra
@@ -133,13 +136,26 @@ def _onnx_packages() -> tuple[ModuleType, ModuleType]:
 
 def _as_onnx(model: keras.Model, about: Mapping[str, Any]) -> bytes:
     onnx, tf2onnx = _onnx_packages()
-    function = as_function(model)
+    function = as_function(model).get_concrete_function()
+    names = sorted(function.structured_outputs)
+    # By ourselves: tf2onnx takes tensors that a layer keeps for inputs.
+    frozen = convert_variables_to_constants_v2(
+        function, lower_control_flow=False
+    )
+    inputs, outputs = (
+        [t.name for t in x] for x in (frozen.inputs, frozen.outputs)
+    )
+    renamed = {name: name.removesuffix(":0") for name in inputs}
+    renamed |= dict(zip(outputs, names, strict=True))
     told = logging.getLogger("tf2onnx")
     level = told.level
     told.setLevel(logging.CRITICAL)  # the checker says it shortly
     try:
-        made, _ = tf2onnx.convert.from_function(
-            function, function.input_signature
+        made, _ = tf2onnx.convert.from_graph_def(
+            frozen.graph.as_graph_def(add_shapes=True),
+            input_names=inputs,
+            output_names=outputs,
+            tensors_to_rename=renamed,
         )
         # Operations that ONNX has not are handed on as if it had them.
         onnx.checker.check_model(made, full_check=True)

@@ -16,7 +16,9 @@ from reptile_tf.models import formats, tflite
 def branches():
     """A model of two inputs and two outputs, with names."""
     a, b = (keras.Input((2,), name=name) for name in "ab")
-    c = keras.layers.Dense(3)(keras.layers.Add()([a, b]))
+    # Which keeps tensors that are no weights.
+    known = keras.layers.Normalization(mean=[1.0, 2.0], variance=[2.0, 3.0])
+    c = keras.layers.Dense(3)(keras.layers.Add()([known(a), b]))
     d = keras.layers.Dense(1)(keras.layers.Subtract()([a, b]))
     return keras.Model({"a": a, "b": b}, {"c": c, "d": d})
 
