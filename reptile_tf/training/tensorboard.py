@@ -14,6 +14,9 @@ class TensorBoard(keras.callbacks.TensorBoard):
     that a training that was resumed has two values at a step. An epoch that was
     stopped is written when it is whole.
 
+    >>> import reptile_tf as rt
+    >>> callbacks = [rt.TensorBoard("logs")]  # for `MetaLearner.fit`
+
     Args:
         log_dir: the folder of the logs.
         **settings: of `keras.callbacks.TensorBoard`; the graph of the model is

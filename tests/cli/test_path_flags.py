@@ -22,7 +22,7 @@ BUCKETS = {"data_dir"}
 
 def path_flags(command):
     """The flags of a command whose name or help speaks of a folder or file."""
-    for name in command._own:
+    for name in command.own:
         flag = flags.FLAGS[name]
         told = OF_A_PATH.search(f"{name.replace('_', ' ')} {flag.help}")
         is_text = flag.parser.flag_type() in ("string", "path")
@@ -108,7 +108,7 @@ def test_a_training_needs_no_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     work = tmp_path / "work"
     work.mkdir()
-    here = str(pathlib.Path(__file__).parent)
+    here = str(pathlib.Path(__file__).parents[1])
     process = subprocess.run(
         [sys.executable, "-c", WITHOUT_HOME.format(here=here)],
         cwd=work,
