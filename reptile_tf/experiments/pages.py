@@ -10,6 +10,7 @@ from typing import Any
 
 from reptile_tf.experiments import (
     config_file,
+    paper_pages,
     seed_scores,
     seeds_file,
     speed_pages,
@@ -242,6 +243,7 @@ def searched(results: pathlib.Path) -> list[str]:
 
 
 TABLES = {
+    "beside_the_paper": paper_pages.beside_the_paper,
     "searched": searched,
     "searched_settings": searched_settings,
     "accuracies": accuracies,

@@ -32,6 +32,41 @@ def test_orders_of_figure_3_are_told_with_their_intervals(tmp_path):
     assert pages.order(tmp_path / "empty") == []
 
 
+def test_what_the_paper_has_too_is_set_beside_it(tmp_path):
+    """Of the same settings, mode and tasks, in points."""
+
+    def kept(name, preset, split="test", **about):
+        (tmp_path / name).mkdir()
+        config = dataclasses.asdict(PRESETS[preset]) | {"seed": 0} | about
+        (tmp_path / name / "config.json").write_text(json.dumps(config))
+        entry = {"accuracy": 0.9, "ci95": 0.01, "num_tasks": 1000, "seed": 0}
+        entry |= {"outer_iterations": 20, "split": split}
+        modes = "transductive", "support_and_query", "support"
+        entries = [entry | {"mode": mode} for mode in modes]
+        path = tmp_path / name / "evaluation.json"
+        path.write_text(json.dumps(entries))
+
+    kept("a", "omniglot_1shot_5way")
+    kept("b", "omniglot_1shot_5way_transductive")
+    kept("c", "omniglot_1shot_20way", outer_iterations=20)
+    kept("d", "omniglot_5shot_5way_maml")
+    kept("not test", "omniglot_5shot_5way", split="validation")
+    kept("own ways", "omniglot_5shot_5way", ways=7)
+    kept("own data", "glyphs")
+    _, _, *lines = pages.TABLES["beside_the_paper"](tmp_path)
+    more = "| 1,000 | 0 |"
+    own = "20 of 200,000 | 90.00% ± 1.00%"
+    assert lines == [
+        f"| a | support_and_query | {own} | 95.32% ± 0.05% | -5.32 {more}",
+        "| b | transductive | 20 of 100,000 | 90.00% ± 1.00% | 97.97% ± 0.08% "
+        f"| -7.97 {more}",
+        f"| c | transductive | {own} | 89.36% ± 0.20% | +0.64 {more}",
+        f"| c | support_and_query | {own} | 88.27% ± 0.30% | +1.73 {more}",
+        "| d | transductive | 20 of 60,000 | 90.00% ± 1.00% | 99.90% ± 0.10% "
+        f"| -9.90 {more}",
+    ]
+
+
 def keep_seeds(folder, accuracies, **about):
     """A folder of seeds, as record keeps it."""
     preset, evaluations = dataclasses.asdict(PRESETS["glyphs"]), []

@@ -52,6 +52,29 @@ def test_the_longest_idle_makes_room():
     assert not last.closed
 
 
+def test_who_asks_now_and_then_stays_in_a_crowd_that_asks_nothing():
+    crowd, client = Crowd(10, 10**9), Fake()
+    crowd.join(client)
+    crowd.busy(client)
+    crowd.idle(client)
+    for _ in range(30):
+        crowd.join(Fake())
+    assert not client.closed
+
+
+def test_who_comes_has_room_in_a_crowd_that_has_asked():
+    crowd, several = Crowd(10, 10**9), [Fake() for _ in range(10)]
+    for connection in several:
+        crowd.join(connection)
+        crowd.busy(connection)
+        crowd.idle(connection)
+    coming = [Fake() for _ in range(5)]
+    for connection in coming:
+        crowd.join(connection)
+    assert [c.closed for c in several] == [True] * 5 + [False] * 5
+    assert not any(c.closed for c in coming)
+
+
 def test_the_longest_idle_of_those_that_hold_much_makes_room():
     crowd, several = Crowd(9, 3_000_000), [Fake() for _ in range(4)]
     small, busy, idle, last = several
