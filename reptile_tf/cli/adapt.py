@@ -1,4 +1,4 @@
-r"""Learns the classes of a few pictures of yours; writes a Keras model.
+r"""Learns the classes of a few pictures of yours; writes a model of them.
 
 Example:
     reptile-tf adapt --model=saved_models/omniglot_5shot_5way \

@@ -1,4 +1,4 @@
-r"""Exports a run's newest learner as a SavedModel that adapts in the server.
+r"""Exports a run's newest learner, to adapt in a server, or as one file.
 
 Example:
     reptile-tf export --run_dir=runs/o55 \
@@ -55,14 +55,18 @@ STEPS = flags.DEFINE_integer(
 # begins with a dot is hidden.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 MAX_STEPS = flags.DEFINE_integer(
-    "max_steps", 1000, "The most inner steps that a request may ask for.", 1
+    "max_steps",
+    None,
+    "The most inner steps that a request to a SavedModel may ask for; 1000 if "
+    "not given.",
+    1,
 )
 MAX_EXAMPLES = flags.DEFINE_integer(
     "max_examples",
-    1000,
+    None,
     "The most support examples that a request may hold, and the most query "
     "examples; of a file that adapts the most support examples, for each of "
-    "which it grows.",
+    "which it grows. 1000 if not given.",
     1,
 )
 INK = flags.DEFINE_enum(
@@ -128,6 +132,7 @@ def _write_file() -> None:
             format=FORMAT.value,
             adapting=ADAPTING.value,
             steps=STEPS.value,
+            max_steps=MAX_STEPS.value,
             max_examples=MAX_EXAMPLES.value,
         )
     )

@@ -243,7 +243,9 @@ def searched(results: pathlib.Path) -> list[str]:
 
 
 TABLES = {
-    "beside_the_paper": paper_pages.beside_the_paper,
+    "beside_the_paper": functools.partial(
+        paper_pages.beside_the_paper, told=_accuracy
+    ),
     "searched": searched,
     "searched_settings": searched_settings,
     "accuracies": accuracies,

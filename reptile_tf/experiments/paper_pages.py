@@ -1,12 +1,17 @@
 """The table of what runs reached, beside what the paper reports."""
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from reptile_tf.experiments import config_file, seeds_file
 from reptile_tf.experiments.markdown import table_of
-from reptile_tf.experiments.preset import DEFAULTS, renamed
+from reptile_tf.experiments.preset import (
+    DEFAULTS,
+    SETTINGS,
+    Preset,
+    renamed,
+)
 from reptile_tf.experiments.presets import PRESETS
 from reptile_tf.training.score import read_entries
 
@@ -64,31 +69,41 @@ _REPORTED = {
 }
 
 
-def beside_the_paper(results: pathlib.Path) -> list[str]:
+# Settings that may differ: how long the training was, how its numbers were
+# computed, where its data were, and what of the training classes was held out.
+_FREE = {
+    *("outer_iterations", "meta_batch_mode", "jit_compile", "on_divergence"),
+    *("manual_dir", "allow_partial", "validation_classes"),
+}
+
+
+def beside_the_paper(
+    results: pathlib.Path, told: Callable[[Mapping[str, Any]], str]
+) -> list[str]:
     """Returns a line for each accuracy on test tasks that the paper has, too.
 
     Args:
         results: where they are kept.
+        told: an entry of an evaluation -> its accuracy with the interval.
     """
     rows = []
     for path in sorted(results.glob("*/evaluation*.json")):
         run = seeds_file.run_folders(path.parent)[0]
         config = DEFAULTS | renamed(config_file.read(run / "config.json"))
         for entry in read_entries(path):
-            reported = _reported(config, entry)
-            if reported is None:
+            preset, reported = _preset(config), _reported(config, entry)
+            if preset is None or reported is None:
                 continue
             percent, interval = reported
-            own = 100 * entry["accuracy"]
-            ci95 = 100 * entry.get("ci95", entry.get("ci95_over_tasks", 0))
             rows.append(
                 [
                     path.parent.name,
                     entry["mode"],
-                    f"{entry['outer_iterations']:,} of {_length(config)}",
-                    f"{own:.2f}% ± {ci95:.2f}%",
+                    f"{entry['outer_iterations']:,} of "
+                    f"{preset.outer_iterations:,}",
+                    told(entry),
                     f"{percent:.2f}% ± {interval:.2f}%",
-                    f"{own - percent:+.2f}",
+                    f"{100 * entry['accuracy'] - percent:+.2f}",
                     f"{entry['num_tasks']:,}",
                     seeds_file.told(entry.get("seeds", [entry.get("seed")])),
                 ]
@@ -116,12 +131,10 @@ def _reported(
     return found.get(mode)
 
 
-def _length(config: Mapping[str, Any]) -> str:
-    """Returns the outer iterations of the paper's training."""
-    alike = ("source", "dataset", "ways", "shots", "algorithm")
-    lengths = [
-        preset.outer_iterations
-        for preset in PRESETS.values()
-        if all(getattr(preset, name) == config[name] for name in alike)
-    ]
-    return f"{lengths[0]:,}" if lengths else "?"
+def _preset(config: Mapping[str, Any]) -> Preset | None:
+    """Returns the preset whose settings a run has, if there is one."""
+    names = [field.name for field in SETTINGS if field.name not in _FREE]
+    for preset in PRESETS.values():
+        if all(getattr(preset, name) == config.get(name) for name in names):
+            return preset
+    return None

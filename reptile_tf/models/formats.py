@@ -106,7 +106,8 @@ def as_function(
     if x is None:
         raise ValueError(
             f"model {model.name!r} does not say what inputs it takes; only "
-            "functional and sequential models can be written in this format"
+            "functional and sequential models can be written as TFLite or "
+            "ONNX; Keras's own format holds it"
         )
     leaves = tf.nest.flatten(x)
     own = leaves[0].name

@@ -68,7 +68,8 @@ def require_served(format: str, **given: Any) -> None:
         ValueError: names the first that is given to another format.
     """
     for name, value in given.items():
-        if value and format != "saved_model":
+        nothing = value is None or value is False or value == ()
+        if not nothing and format != "saved_model":
             raise ValueError(
                 f"{name} is for format=saved_model; received it with "
                 f"format={format}, which has no place for it"

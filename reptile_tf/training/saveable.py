@@ -10,6 +10,8 @@ from reptile_tf.training import saving
 from reptile_tf.training.own_objects import own_objects
 from reptile_tf.utils.paths import local
 
+_MOST = 1000  # steps, and examples, of a request
+
 
 class Saveable:
     """What a `MetaLearner` writes, and is read from."""
@@ -24,8 +26,8 @@ class Saveable:
         uint8_images: bool = False,
         pictures: Preparation | None = None,
         class_names: Sequence[str] = (),
-        max_steps: int = 1000,
-        max_examples: int = 1000,
+        max_steps: int | None = None,
+        max_examples: int | None = None,
     ) -> pathlib.Path:
         """Writes the learner, or its model, for other programs.
 
@@ -57,10 +59,10 @@ class Saveable:
             class_names: of the classes that were trained on, to be told by a
                 SavedModel.
             max_steps: the most inner steps that a request to a SavedModel may
-                ask for.
+                ask for; 1000 if None.
             max_examples: the most support examples, and the most query
                 examples, that a request may hold; of an adapting file the most
-                support examples, for each of which it grows.
+                support examples, for each of which it grows. 1000 if None.
 
         Returns:
             The folder of the new version, or the file.
@@ -80,7 +82,11 @@ class Saveable:
             uint8_images=uint8_images,
             pictures=pictures,
             class_names=class_names,
+            max_steps=max_steps,
+            max_examples=None if adapting else max_examples,
         )
+        if max_examples is None:
+            max_examples = _MOST
         if format != "saved_model":
             return files.export(
                 *(learner, path),
@@ -96,7 +102,7 @@ class Saveable:
             uint8_images=uint8_images,
             pictures=pictures,
             class_names=class_names,
-            max_steps=max_steps,
+            max_steps=_MOST if max_steps is None else max_steps,
             max_examples=max_examples,
         )
 

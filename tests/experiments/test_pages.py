@@ -52,6 +52,7 @@ def test_what_the_paper_has_too_is_set_beside_it(tmp_path):
     kept("d", "omniglot_5shot_5way_maml")
     kept("not test", "omniglot_5shot_5way", split="validation")
     kept("own ways", "omniglot_5shot_5way", ways=7)
+    kept("own steps", "omniglot_5shot_5way", inner_steps=1)
     kept("own data", "glyphs")
     _, _, *lines = pages.TABLES["beside_the_paper"](tmp_path)
     more = "| 1,000 | 0 |"
