@@ -11,12 +11,15 @@ import itertools
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+import urllib.parse
+from collections.abc import Iterator
 
-from reptile_tf.serving.server.computing import unless
 from reptile_tf.serving.server.crowd import Crowd
 
 _PIECE = 1 << 16  # bytes that are passed on at a time
+_LAST = 5.0  # seconds to read the last answers
+# Of a folder: the name of a socket has 107 bytes at most.
+_LONGEST = 60
 
 
 class Request:
@@ -45,10 +48,14 @@ class Connection:
     Args:
         transport: to the client.
         crowd: all connections.
+
+    Attributes:
+        begun: whether the client has sent anything.
     """
 
     def __init__(self, transport: asyncio.WriteTransport, crowd: Crowd):
         self.transport, self._crowd = transport, crowd
+        self.begun = False
         self._bytes = self._requests = self._whole = 0
         crowd.join(self)
 
@@ -98,7 +105,10 @@ class Door:
     def __init__(self, timeout: float, crowd: Crowd):
         self._timeout, self._crowd = timeout, crowd
         # Its names tell the server which connection is which.
-        self._folder = tempfile.TemporaryDirectory(prefix="reptile")
+        place = tempfile.gettempdir()
+        if len(place) > _LONGEST or urllib.parse.quote(place) != place:
+            place = "/tmp"  # gRPC could not name it
+        self._folder = tempfile.TemporaryDirectory(prefix="reptile", dir=place)
         self.address = f"unix:{self._folder.name}/grpc"
         self._names = map(str, itertools.count())
         self._connections: dict[str, Connection] = {}
@@ -113,7 +123,12 @@ class Door:
         self._server.close()
 
     async def close(self) -> None:
-        """Closes all connections."""
+        """Closes all connections, when the clients have their last answers."""
+        for connection in self._connections.values():
+            if not connection.begun:
+                connection.transport.abort()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=min(self._timeout, _LAST))
         for connection in self._connections.values():
             connection.transport.abort()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -143,18 +158,15 @@ class Door:
             async with asyncio.timeout(self._timeout):
                 first = await reader.read(_PIECE)
             if first:
+                connection.begun = True
                 await self._serve(name, connection, first, reader, writer)
-        except (OSError, TimeoutError):
-            writer.transport.abort()
+        except OSError:  # a time that is over is one, too
+            pass
         finally:
+            writer.transport.abort()
             self._crowd.leave(connection)
             del self._connections[name]
             self._tasks.discard(task)
-            # Not yet aborted, it sends what there is; but not for ever.
-            writer.close()
-            asyncio.get_running_loop().call_later(
-                self._timeout, writer.transport.abort
-            )
 
     async def _serve(
         self,
@@ -164,43 +176,87 @@ class Door:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
-        """Passes on what a client and the server send, until one ends."""
-        answers, inside = await self._connect(name)
-        try:
-            connection.hold(len(first))
-            inside.write(first)
-            await unless(
-                self._pass_on(answers, writer, lambda size: None),
-                self._pass_on(reader, inside, connection.hold),
-            )
-        finally:
-            inside.transport.abort()
+        """Passes on what a client and the server send, until the server ends.
 
-    async def _connect(
-        self, name: str
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        own = os.path.join(self._folder.name, name)
+        Raises:
+            OSError: the client has gone, or does not read.
+        """
+        with await self._connect(name) as inside:
+            asked = asyncio.ensure_future(
+                self._ask(first, reader, inside, connection)
+            )
+            answered = asyncio.ensure_future(self._answer(inside, writer))
+            both = asked, answered
+            try:
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+                if asked.done():
+                    asked.result()
+                await answered
+            finally:
+                for task in both:
+                    task.cancel()
+                await asyncio.gather(*both, return_exceptions=True)
+        # To close what has more to be read would take back what was sent.
+        writer.write_eof()
+        async with asyncio.timeout(self._timeout):
+            while await reader.read(_PIECE):
+                pass
+
+    async def _connect(self, name: str) -> socket.socket:
+        """Returns a connection to the server, which is told its name."""
         inside = socket.socket(socket.AF_UNIX)
         try:
             inside.setblocking(False)
+            own = os.path.join(self._folder.name, name)
             inside.bind(own)
             os.unlink(own)  # the server is told the name nonetheless
             await asyncio.get_running_loop().sock_connect(
                 inside, self.address.partition(":")[2]
             )
-            return await asyncio.open_unix_connection(sock=inside)
+            return inside
         except BaseException:
             inside.close()
             raise
 
-    async def _pass_on(
+    async def _ask(
         self,
+        first: bytes,
         reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        note: Callable[[int], None],
+        inside: socket.socket,
+        connection: Connection,
     ) -> None:
-        while data := await reader.read(_PIECE):
-            note(len(data))
+        """Passes on what a client sends, until the server has ended.
+
+        Raises:
+            OSError: the client has gone, or the server takes nothing.
+        """
+        loop, data = asyncio.get_running_loop(), first
+        while data:
+            connection.hold(len(data))
+            try:
+                async with asyncio.timeout(self._timeout):
+                    await loop.sock_sendall(inside, data)
+            except (BrokenPipeError, ConnectionResetError):
+                return  # the server's last answers may still be on their way
+            data = await reader.read(_PIECE)
+        raise ConnectionError("The client has gone")
+
+    async def _answer(
+        self, inside: socket.socket, writer: asyncio.StreamWriter
+    ) -> None:
+        """Passes on what the server sends, until it ends.
+
+        Raises:
+            OSError: the client has gone, or does not read.
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                data = await loop.sock_recv(inside, _PIECE)
+            except ConnectionResetError:  # it has ended without reading all
+                return
+            if not data:
+                return
             writer.write(data)
             async with asyncio.timeout(self._timeout):
                 await writer.drain()

@@ -14,7 +14,12 @@ import tensorflow as tf
 from rest_requests import GIVEN, MAX_BODY_BYTES
 from tensorflow_serving.apis import predict_pb2
 
-from reptile_tf.serving.server import crowd, grpc_messages, listening
+from reptile_tf.serving.server import (
+    crowd,
+    grpc_api,
+    grpc_messages,
+    listening,
+)
 
 METHOD = "/tensorflow.serving.PredictionService/Predict"
 EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -86,6 +91,19 @@ def test_idle_clients_keep_nobody_out(place, call):
         ]
         assert call(asked(), timeout=30)
         assert not is_answered(idle[0])  # but closed
+
+
+def test_no_answer_is_lost_when_connections_end(served_models, monkeypatch):
+    """As each does after some minutes; the client connects anew."""
+    monkeypatch.setattr(grpc_api, "_AGE_MS", 50)
+    place = listening.bind("127.0.0.1", 0)
+    address = "{}:{}".format(*place.getsockname())
+    settings = {"grpc_place": place, "max_body_bytes": MAX_BODY_BYTES}
+    with running.serving(served_models, **settings):
+        with grpc.insecure_channel(address) as channel:
+            call = channel.unary_unary(METHOD)
+            for _ in range(150):
+                assert call(asked(), timeout=30)
 
 
 def test_who_sends_nothing_is_closed(place):
