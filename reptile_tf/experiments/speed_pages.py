@@ -150,10 +150,14 @@ def attack(results: pathlib.Path) -> list[str]:
     measured = _read(results, "attack.json")
     if not measured:
         return []
+    attacked = measured["attacked"]
     phases = {
-        "before": measured["quiet"],
-        f"attacked for {measured['minutes']:g} minutes": measured["attacked"],
-        "after": measured["quiet_after"],
+        "before": (measured["quiet"], measured["megabytes_before"]),
+        f"attacked for {measured['minutes']:g} minutes": (
+            attacked,
+            max(attacked["megabytes"]),
+        ),
+        "after": (measured["quiet_after"], measured["megabytes_after"]),
     }
     rows = [
         [
@@ -163,11 +167,12 @@ def attack(results: pathlib.Path) -> list[str]:
             f"{found['median_ms']:,.0f}",
             f"{found['p99_ms']:,.0f}",
             f"{found['requests_per_s']:.1f}",
+            f"{megabytes:,}",
         ]
-        for name, found in phases.items()
+        for name, (found, megabytes) in phases.items()
     ]
     head = "The server is, Answers, of them wrong, median ms, 99% within ms"
-    return table_of([*head.split(", "), "answers a second"], rows)
+    return table_of([*head.split(", "), "answers a second", "its MB"], rows)
 
 
 def page(results: pathlib.Path) -> list[str]:
