@@ -19,6 +19,7 @@ from reptile_tf.serving.server import json_codec, refusals, values
 _MOST_BYTES = 1 << 28
 # Until a server answers, and then until it has answered.
 _PATIENCE = 600.0
+_OF_A_PAGE = 60.0  # where somebody looks at a page
 _SHOWN = 100  # characters of what is no answer
 
 
@@ -92,7 +93,7 @@ class RemoteModel:
         Raises:
             ValueError: the server does not answer.
         """
-        return _answer(f"{self._url}:predict", body)
+        return _answer(f"{self._url}:predict", body, _OF_A_PAGE)
 
     def _ask(self, url: str, body: dict[str, Any] | None = None) -> Any:
         data = None if body is None else json_codec.dumps(body)
@@ -105,10 +106,12 @@ class RemoteModel:
             raise _foreign(url, f"it answers {_shown(content)!r}") from error
 
 
-def _answer(url: str, data: bytes | None) -> tuple[int, bytes]:
+def _answer(
+    url: str, data: bytes | None, patience: float = _PATIENCE
+) -> tuple[int, bytes]:
     """Returns the status and the body of an answer, also of a refusal."""
     try:
-        with _opened(url, data) as response:
+        with _opened(url, data, patience) as response:
             status, content = response.status, _content(response)
             to = response.headers.get("Location", "")[:_SHOWN]
     except (OSError, ValueError, http.client.HTTPException) as error:
@@ -153,11 +156,11 @@ class _NotSentOn(urllib.request.HTTPRedirectHandler):
         """Leaves the answer as it is."""
 
 
-def _opened(url: str, data: bytes | None) -> Any:
+def _opened(url: str, data: bytes | None, patience: float) -> Any:
     """Returns the answer, also if its status is one of errors."""
     opener = urllib.request.build_opener(_NotSentOn)
     try:
-        return opener.open(url, data, timeout=_PATIENCE)
+        return opener.open(url, data, timeout=patience)
     except urllib.error.HTTPError as error:
         return error
 

@@ -40,6 +40,7 @@ def application(
     about: PictureModel,
     more: Sequence[BaseRoute] = (),
     api: Any = None,
+    server: str | None = None,
 ) -> Any:
     """Returns the ASGI application.
 
@@ -49,9 +50,11 @@ def application(
         about: what the model says of itself.
         more: other routes.
         api: an ASGI application that has everything below /v1/.
+        server: the URL of the server elsewhere that is asked, if one is.
     """
     known = {
         "name": name,
+        "server": server,
         "predict": predict,
         "signature": SIGNATURE,
         "ways": about.ways,
@@ -74,6 +77,14 @@ def application(
     )
 
     async def both(scope: Any, receive: Any, send: Any) -> None:
+        site = dict(scope["headers"]).get(b"sec-fetch-site")
+        others = site in (b"cross-site", b"same-site")
+        if others and scope["method"] == "POST":
+            # A browser says that the page of another site asks, which may only
+            # lead here.
+            refusal = JSONResponse({"error": "This page alone may ask"}, 403)
+            await refusal(scope, receive, send)
+            return
         asked = api is not None and scope["path"].startswith("/v1/")
         await (api if asked else page)(scope, receive, send)
 
@@ -85,9 +96,11 @@ def application(
 def _picture(preparation: Preparation) -> Any:
     """Returns what answers with the pixels of the file in a request's body."""
     bodies = BodyReader(_MOST_BYTES, _PATIENCE)
+    # A large one takes much memory; and `decode` is for one thread at a time.
+    one_at_a_time = asyncio.Semaphore(1)
 
     async def picture(request: Request) -> Response:
-        async with bodies.read(request, _MOST_BYTES) as body:
+        async with bodies.read(request, _MOST_BYTES) as body, one_at_a_time:
             pixels = await asyncio.to_thread(
                 decode, io.BytesIO(body), preparation
             )

@@ -64,13 +64,15 @@ def before(
     model = RemoteModel(url)
     about = PictureModel.of(model.metadata())
     asking = Route("/predict", proxy.predict(model), methods=["POST"])
-    app = application(url, "/predict", about, [asking])
+    name = url.rstrip("/").rpartition("/")[-1]
+    app = application(name, "/predict", about, [asking], server=url)
     return _Announcing(
         uvicorn.Config(
             app,
             http=connections.protocol(_PATIENCE),
             ws="none",
             lifespan="off",
+            timeout_graceful_shutdown=1,
             log_level="warning",
             **settings,
         ),

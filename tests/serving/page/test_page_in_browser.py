@@ -166,6 +166,12 @@ def test_nothing_is_lost_when_the_page_is_loaded_again(visit):
     visit.status("Give two classes")
     visit.page.reload()
     visit.status("Give two classes")
+    visit.page.evaluate(
+        """() => localStorage.setItem(Object.keys(localStorage)[0],
+            JSON.stringify({ classes: [{}, {}, {}, {}, {}], steps: 99 }))"""
+    )
+    visit.page.reload()  # with what another page kept
+    visit.status("Give two classes")
 
 
 def test_pictures_of_files(visit, tmp_path):
@@ -225,6 +231,18 @@ def test_what_the_server_says_is_shown(visit):
     visit.draw(visit.query, "zig")
     visit.status("The server refuses: steps must be fewer.")
     visit.page.locator("#answer[aria-busy=false]").wait_for()
+    visit.page.route(
+        "**/*:predict", lambda route: route.fulfill(json={"outputs": None})
+    )
+    visit.page.locator("#steps").press("Home")
+    visit.status("The server's answer has no probabilities.")
+    visit.page.route("**/picture", lambda route: route.abort())
+    visit.page.locator("#example").click()
+    visit.status("The page's server does not answer.")
+    visit.page.unroute("**/*:predict")
+    visit.page.locator("#steps").press("End")
+    visit.status("on 5 drawings")  # which are still there
+    visit.page.locator("#answer[aria-busy=false]").wait_for()
     visit.complaints.clear()
 
 
@@ -246,6 +264,19 @@ def test_a_phone(found, url):
     visit.status("on 2 drawings")
     dot = sent(visit, "query_images")[0, ..., 0]
     assert 1 <= (dot == 0).sum() <= 4
+    visit.page.locator("#query .clear").click()
+    visit.query.scroll_into_view_if_needed()
+    box = visit.query.bounding_box()
+    visit.page.mouse.move(box["x"] + 61, box["y"] + 70)
+    visit.page.mouse.down()
+    visit.page.mouse.move(box["x"] + 61, box["y"] + 70.5)  # as fingers shake
+    visit.page.mouse.up()
+    visit.answered()
+    assert (sent(visit, "query_images") == 0).any()
+    visit.page.get_by_label("Name of class 1").fill("W" * 40)
+    visit.answered()
+    width = visit.page.evaluate("document.documentElement.scrollWidth")
+    assert width == 360
     assert not visit.complaints
     visit.context.close()
 

@@ -55,6 +55,7 @@ def test_the_page_is_told_of_the_model(port):
     assert status == 200
     assert json.loads(content) == {
         "name": "mine",
+        "server": None,
         "predict": "/v1/models/mine:predict",
         "signature": "adapt_and_predict_uint8",
         "ways": 5,
@@ -88,6 +89,11 @@ def test_other_sites_cannot_ask(port):
     """Whose name may lead to this machine."""
     status, _ = ask(port, "/model.json", Host="elsewhere.example")
     assert status == 400
+    png = KITE.read_bytes()
+    for site, expected in (("cross-site", 403), ("same-origin", 200)):
+        headers = {"Sec-Fetch-Site": site}
+        assert ask(port, "/picture", png, **headers)[0] == expected
+        assert ask(port, "/", **headers)[0] == 200  # by a link
     assert ask(port, "/model.json", Host=f"localhost:{port}")[0] == 200
 
 
@@ -108,7 +114,8 @@ def test_a_server_elsewhere_is_asked_for_the_page():
         url = f"http://127.0.0.1:{there}{model}"
         with running.answering(server.before(url, port=0)) as port:
             told = json.loads(ask(port, "/model.json")[1])
-            assert (told["name"], told["ways"]) == (url, 5)
+            assert (told["name"], told["ways"]) == (COMMITTED.name, 5)
+            assert told["server"] == url
             assert told["pictures"] == ABOUT.preparation.as_dict()
             asked = json.dumps(body).encode()
             answer = ask(port, told["predict"], asked)

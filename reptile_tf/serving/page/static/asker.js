@@ -25,18 +25,21 @@ export class Asker {
     if (this.asked) return;
     this.asked = true;
     this.on.busy(true);
-    while (this.wanted) {
-      this.wanted = false;
-      const request = this.request();
-      if (request) await this.once(request);
+    try {
+      while (this.wanted) {
+        this.wanted = false;
+        const request = this.request();
+        if (request) await this.once(request);
+      }
+    } finally {
+      this.asked = false;
+      this.on.busy(false);
     }
-    this.asked = false;
-    this.on.busy(false);
   }
 
   async once(request) {
     const start = performance.now();
-    let response, answer;
+    let response, text;
     try {
       response = await fetch(this.url, {
         method: "POST",
@@ -44,7 +47,7 @@ export class Asker {
         body: JSON.stringify(request.body),
         signal: AbortSignal.timeout(PATIENCE),
       });
-      answer = await response.json();
+      text = await response.text();
     } catch (error) {
       const why = error.name === "TimeoutError" ?
         `The server has not answered for ${PATIENCE / 1000} seconds.` :
@@ -52,11 +55,17 @@ export class Asker {
       this.fail(`${why} It is asked again until it does.`, true);
       return;
     }
+    const answer = parsed(text);
     if (!response.ok) {
-      const again = response.status >= 500;
+      const again = response.status === 502 || response.status === 503;
       const then = again ? " It is asked again." : "";
-      const why = String(answer.error).replace(/\.$/, "");
+      const told = answer?.error ?? `it answers with status ${response.status}`;
+      const why = String(told).replace(/\.$/, "");
       this.fail(`The server refuses: ${why}.${then}`, again);
+      return;
+    }
+    if (!Array.isArray(answer?.outputs?.probabilities?.[0])) {
+      this.fail("The server's answer has no probabilities.", false);
       return;
     }
     const seconds = (performance.now() - start) / 1000;
@@ -66,5 +75,14 @@ export class Asker {
   fail(message, again) {
     this.on.failed(message);
     if (again) this.again = setTimeout(() => this.ask(), PAUSE);
+  }
+}
+
+/** Returns what a text of JSON holds, or null if it is none. */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
   }
 }

@@ -2,7 +2,9 @@
 
 import { Asker } from "./asker.js";
 import { Pad } from "./pad.js";
-import { isEmpty, pixelsOf, show, toBase64 } from "./picture.js";
+import {
+  isEmpty, isPicture, pixelsOf, show, toBase64,
+} from "./picture.js";
 
 const STEPS = [0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 40, 50, 75, 100, 200];
 const USUAL_STEPS = 50;
@@ -16,6 +18,8 @@ const place = `reptile_tf ${model.name} ${kind.height}x${kind.width}` +
 const thing = kind.ink ? "drawing" : "picture";
 
 let state = restored();
+let age = 0; // how often all was replaced: files read before are of before
+let unkept = ""; // why the browser does not keep what is on the page
 const cards = [];
 const query = new Pad(kind, "What is this?", {
   changed: (drawing) => {
@@ -23,6 +27,7 @@ const query = new Pad(kind, "What is this?", {
     if (drawing) asker.ask();
     else keep();
   },
+  age: () => age,
   files: (files, troubles) => {
     if (files.length) query.set(files.at(-1));
     query.change(false);
@@ -41,15 +46,24 @@ function fresh() {
     pad: { strokes: [] },
     shelf: [],
   }));
-  const usual = steps.filter((n) => n <= USUAL_STEPS).length - 1;
-  return { classes, query: { strokes: [] }, steps: usual };
+  return { classes, query: { strokes: [] }, steps: USUAL_STEPS };
+}
+
+/** Returns the place on the slider of the most steps that are not more. */
+function placeOf(count) {
+  return Math.max(0, steps.filter((n) => n <= count).length - 1);
 }
 
 function restored() {
   const start = fresh();
   try {
     const kept = JSON.parse(localStorage.getItem(place));
-    if (kept?.classes.length === model.ways) return { ...start, ...kept };
+    const fine = (picture) => isPicture(picture, kind);
+    const whole = kept.classes.length === model.ways &&
+      kept.classes.every((one) => typeof one.name === "string" &&
+        fine(one.pad) && one.shelf.every(fine)) &&
+      fine(kept.query) && Number.isInteger(kept.steps);
+    if (whole) return kept;
   } catch {
     // A browser may forbid it, or hold what an older page kept.
   }
@@ -58,12 +72,13 @@ function restored() {
 
 /** Keeps what is on the page for the next time, and asks about it. */
 function keep() {
+  unkept = "";
   try {
     localStorage.setItem(place, JSON.stringify(state));
-    warn([]);
   } catch {
-    warn([`The browser has no room to keep these ${thing}s for the next time.`]);
+    unkept = `The browser has no room to keep these ${thing}s for the next time.`;
   }
+  warn([]);
   asker.ask();
 }
 
@@ -96,7 +111,7 @@ function request() {
     fail(`There are ${support.length} ${thing}s; the model takes ${most}.`);
     return null;
   }
-  const count = steps[state.steps];
+  const count = steps[placeOf(state.steps)];
   const images = (list) => list.map((picture) => nested(pixelsOf(picture, kind)));
   return {
     count,
@@ -157,10 +172,11 @@ function say(message) {
 }
 
 function warn(messages) {
-  $("trouble").textContent = messages.join(" ");
+  $("trouble").textContent = [...messages, unkept].join(" ");
 }
 
 function fail(message) {
+  showBars([]); // what they say is not of what is there now
   $("status").className = "failed";
   $("status").textContent = message;
 }
@@ -184,6 +200,7 @@ function makeCard(index) {
       pad.change(false);
       draw();
     },
+    age: () => age,
     files: (files, troubles) => {
       one().shelf.push(...files);
       draw();
@@ -243,13 +260,13 @@ function makeCard(index) {
 function showAll() {
   cards.forEach((card) => card.show());
   query.set(state.query);
-  $("steps").value = state.steps;
+  $("steps").value = placeOf(state.steps);
   showSteps();
   showBars([]);
 }
 
 function showSteps() {
-  const count = steps[state.steps];
+  const count = steps[placeOf(state.steps)];
   $("number").textContent = count;
   $("steps").setAttribute("aria-valuetext", `${count} inner steps`);
 }
@@ -261,17 +278,20 @@ async function loadExample() {
     const response = await fetch("picture", { method: "POST", body: bytes });
     return { pixels: toBase64((await response.json()).pixels) };
   };
-  state = fresh();
+  const loaded = fresh();
   const names = Object.keys(example.support).slice(0, model.ways);
   for (const [i, name] of names.entries()) {
-    state.classes[i].name = name;
+    loaded.classes[i].name = name;
     const shelf = example.support[name].map(prepared);
-    state.classes[i].shelf = await Promise.all(shelf);
+    loaded.classes[i].shelf = await Promise.all(shelf);
   }
-  state.query = await prepared(example.query);
+  loaded.query = await prepared(example.query);
+  return loaded;
 }
 
 function start() {
+  if (model.server) $("server").textContent =
+    `, and is sent to ${model.server} to be learned`;
   document.title = `${model.name}: ${document.title}`;
   document.body.classList.toggle("photos", !kind.ink);
   $("introduction").textContent =
@@ -284,7 +304,7 @@ function start() {
   $("query").append(query.element);
   $("steps").max = steps.length - 1;
   $("steps").addEventListener("input", () => {
-    state.steps = Number($("steps").value);
+    state.steps = steps[Number($("steps").value)];
     showSteps();
     keep();
   });
@@ -293,7 +313,8 @@ function start() {
       (one) => pictures(one).length);
     if (any && !confirm(`This removes all ${thing}s on the page.`)) return;
     try {
-      await make();
+      state = await make();
+      age++;
     } catch {
       fail("The page's server does not answer.");
       return;
@@ -301,9 +322,10 @@ function start() {
     showAll();
     keep();
   };
-  $("example").hidden = !kind.ink;
+  // Its drawings are dark on light, of five classes.
+  $("example").hidden = kind.ink !== "dark" || model.ways < 5;
   $("example").addEventListener("click", anew(loadExample));
-  $("restart").addEventListener("click", anew(() => (state = fresh())));
+  $("restart").addEventListener("click", anew(fresh));
   showAll();
   document.querySelector("main").hidden = false;
   asker.ask();

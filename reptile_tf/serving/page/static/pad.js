@@ -12,7 +12,7 @@ export class Pad {
    * @param {Object} on what is told: `changed(drawing)` when the picture is
    *   another one (and whether the pen is still down), `add()` when the button
    *   is pressed, `undo()` when there is no stroke left to take back, and
-   *   `files(pictures, troubles)`
+   *   `files(pictures, troubles)` unless `age()` is another when they are read
    */
   constructor(kind, label, on) {
     this.kind = kind;
@@ -61,9 +61,9 @@ export class Pad {
       ];
     };
     canvas.addEventListener("pointerdown", (event) => {
-      if (stroke || event.button !== 0) return;
+      // What a file holds is not drawn over, but cleared.
+      if (stroke || event.button !== 0 || this.picture.pixels) return;
       canvas.setPointerCapture(event.pointerId);
-      if (!this.picture.strokes) this.picture = { strokes: [] };
       stroke = point(event);
       this.picture = { strokes: [...this.picture.strokes, stroke] };
       this.pointer = event.pointerId;
@@ -85,6 +85,7 @@ export class Pad {
     };
     canvas.addEventListener("pointerup", end);
     canvas.addEventListener("pointercancel", end);
+    canvas.addEventListener("lostpointercapture", end);
     canvas.addEventListener("keydown", (event) => {
       if (event.key === "z" && (event.ctrlKey || event.metaKey)) this.undo();
       else if (event.key === "Delete" || event.key === "Backspace") this.clear();
@@ -97,6 +98,7 @@ export class Pad {
     this.input = input;
     input.multiple = Boolean(this.on.add);
     const take = async (files) => {
+      const age = this.on.age();
       const pictures = [];
       const troubles = [];
       for (const file of files) {
@@ -106,7 +108,7 @@ export class Pad {
           troubles.push(error.message);
         }
       }
-      this.on.files(pictures, troubles);
+      if (this.on.age() === age) this.on.files(pictures, troubles);
     };
     input.addEventListener("change", () => {
       take([...input.files]);

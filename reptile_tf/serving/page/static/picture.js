@@ -20,7 +20,7 @@ export function drawStrokes(context, strokes, colour) {
   context.lineCap = context.lineJoin = "round";
   for (const stroke of strokes) {
     context.beginPath();
-    if (stroke.length === 2) {
+    if (isDot(stroke)) {
       const radius = 0.75 * context.lineWidth; // a dot can pass between, too
       context.arc(stroke[0] * width, stroke[1] * height, radius, 0, 7);
       context.fill();
@@ -32,6 +32,23 @@ export function drawStrokes(context, strokes, colour) {
     }
     context.stroke();
   }
+}
+
+/** Returns whether a stroke is shorter than its pen is wide, as of a tap. */
+function isDot(stroke) {
+  const [x, y] = stroke;
+  return stroke.every((v, i) => Math.abs(v - (i % 2 ? y : x)) < PEN);
+}
+
+/** Returns whether something is a picture that a page of this kind made. */
+export function isPicture(picture, kind) {
+  if (typeof picture?.pixels === "string") {
+    const bytes = kind.height * kind.width * kind.channels;
+    return picture.pixels.length === 4 * Math.ceil(bytes / 3);
+  }
+  const fine = (stroke) => Array.isArray(stroke) && stroke.length >= 2 &&
+    stroke.length % 2 === 0 && stroke.every(Number.isFinite);
+  return Array.isArray(picture?.strokes) && picture.strokes.every(fine);
 }
 
 /** Returns a picture as the model takes it: bytes, row by row. */
