@@ -9,7 +9,8 @@ writes evaluation_validation.json or evaluation_train.json.
 
 Of a folder of seeds, which train --seeds made, it evaluates each seed's run,
 prints a table of the means, with their 95% intervals over seeds and over tasks,
-and writes evaluation_of_seeds.json and seeds.png there, too.
+and writes evaluation_of_seeds.json and seeds.png there, too. With --seeds it
+evaluates some of them, and prints their means without writing them.
 """
 
 import functools
@@ -97,14 +98,17 @@ def _show_means(found: list[dict]) -> None:
     print("\n".join(seed_scores.table(found)))
     if count < 2:
         print("There is no interval over seeds of one seed.")
-    print(f"Wrote {RUN_DIR.value}/{seed_scores.file_of(SPLIT.value)}.")
+    if count < len(seeds_file.held(RUN_DIR.value)):
+        print("These means are not written, since they are not of all seeds.")
+        return
+    path = pathlib.Path(RUN_DIR.value) / seed_scores.file_of(SPLIT.value)
+    print(f"Wrote {path}.")
     try:
         from reptile_tf.experiments import run_pictures
     except ModuleNotFoundError as error:
         print(f"No picture is drawn: {error}")
         return
-    for path in run_pictures.of_seeds(pathlib.Path(RUN_DIR.value)):
-        print(f"Look at {path}")
+    print(f"Look at {run_pictures.of_means(path)}")
 
 
 def _some(names: list[str], most: int = 10) -> str:

@@ -79,11 +79,17 @@ def main(words: Sequence[str]) -> None:
             f"task={TASK.value} is drawn of a single run; received "
             f"{len(folders)}"
         )
-    folder = folders[0] if one else os.path.commonpath(given)
-    output = pathlib.Path(OUTPUT.value or folder)
+    # Of relative and absolute paths there is no common one.
+    within = os.path.commonpath(map(os.path.abspath, given))
+    output = pathlib.Path(OUTPUT.value or (folders[0] if one else within))
     drawn, left_out = _draw(folders, output)
     for line in left_out:
         print(line)
+    if not drawn:
+        raise ValueError(
+            f"run_dir={', '.join(map(str, given))} holds nothing to draw yet; "
+            "train to the end of an epoch, or evaluate"
+        )
     for path in drawn:
         print(f"Wrote {path}.")
 
@@ -99,6 +105,15 @@ def _draw(
     if len(folders) > 1:
         return run_pictures.of_several(folders, output, *how, NAME.value)
     [folder] = folders
+    if NAME.value:
+        raise ValueError(
+            f"name={', '.join(NAME.value)} is of several runs, drawn together; "
+            f"received {folder} alone"
+        )
     if (folder / search_log.NAME).exists():
+        if TASK.value is not None:
+            raise ValueError(
+                f"task={TASK.value} is drawn of a run; {folder} is a search"
+            )
         return pictures.draw(folder, output, *how), []
-    return run_pictures.of_one(folder, output, *how, TASK.value), []
+    return run_pictures.of_one(folder, output, *how, TASK.value)

@@ -52,7 +52,10 @@ def define(text: str) -> flags.FlagHolder[tuple[int, ...] | None]:
     Args:
         text: its help, to which is added how seeds are written.
     """
-    how = "3 is the seeds 0, 1 and 2; 0,5 is these two; and 7, is 7 alone."
+    how = (
+        "--seeds=3 is the seeds 0, 1 and 2; --seeds=0,5 is these two; and "
+        "--seeds=7, (with the comma) is the seed 7 alone."
+    )
     return flags.DEFINE(_Parser(), "seeds", None, f"{text} {how}")
 
 

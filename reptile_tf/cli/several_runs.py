@@ -64,6 +64,7 @@ def train_all(
         seeds or given.seed,
         given.data_dir,
         given.num_tasks,
+        given.keep,
         **training,
     )
     if signal is not None:

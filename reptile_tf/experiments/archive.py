@@ -33,8 +33,10 @@ def keep(
         learner: whether to copy the newest learner too.
 
     Raises:
-        ValueError: the folder holds no whole run.
+        ValueError: the run folder holds no whole run; or several seeds are
+            kept there.
     """
+    require_place(folder, several=False)
     config = config_file.read(run_dir / config_file.NAME)
     checkpoints = sorted((run_dir / "checkpoints").glob("iteration-*.zip"))
     if learner and not checkpoints:
@@ -60,21 +62,45 @@ def keep_seeds(run_dir: pathlib.Path, folder: pathlib.Path) -> None:
         folder: where to copy it.
 
     Raises:
-        ValueError: it is not evaluated, or holds no whole run; or one run is
-            kept there.
+        ValueError: not all of its seeds are evaluated, or it holds no whole
+            run; or one run is kept there.
     """
-    if (folder / config_file.NAME).exists():
-        raise ValueError(
-            f"{folder} keeps one run; keep several seeds under another name"
-        )
-    evaluations = list(run_dir.glob(seed_scores.FILES))
+    require_place(folder, several=True)
+    evaluations = seed_scores.of_all_seeds(run_dir)
     if not evaluations:
-        raise ValueError(f"run_dir={run_dir} is not evaluated yet; evaluate it")
+        raise ValueError(
+            f"run_dir={run_dir} is not evaluated yet with all of its seeds; "
+            "evaluate it"
+        )
     for run in seeds_file.run_folders(run_dir):
         keep(run, folder / run.name, learner=False)
     for path in (run_dir / seeds_file.NAME, *evaluations):
         _copy(path, folder / path.name)
     run_pictures.of_seeds(folder)
+
+
+def require_place(
+    folder: pathlib.Path, several: bool, flag: str = "--name"
+) -> None:
+    """Refuses to keep one run where several seeds are kept, and vice versa.
+
+    Args:
+        folder: where to keep.
+        several: whether several seeds are to be kept.
+        flag: that chooses the folder.
+
+    Raises:
+        ValueError: there is something of the other kind.
+    """
+    if several and (folder / config_file.NAME).exists():
+        there, other = "one run", "several seeds"
+    elif not several and seeds_file.held(folder):
+        there, other = "several seeds", "one run"
+    else:
+        return
+    raise ValueError(
+        f"{folder} keeps {there}; use another {flag} to keep {other}"
+    )
 
 
 def _copy(path: pathlib.Path, to: pathlib.Path) -> None:

@@ -5,7 +5,13 @@ import pathlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from reptile_tf.experiments import archive, build, seed_runs, seed_scores
+from reptile_tf.experiments import (
+    archive,
+    build,
+    seed_runs,
+    seed_scores,
+    seeds_file,
+)
 from reptile_tf.experiments.preset import Preset
 from reptile_tf.experiments.run import Run
 from reptile_tf.utils.paths import local
@@ -17,6 +23,7 @@ def complete(
     seed: int | Sequence[int],
     data_dir: str | os.PathLike | None,
     num_tasks: int,
+    kept: str | os.PathLike | None = None,
     **training: Any,
 ) -> int | None:
     """Trains and evaluates experiments, as far as that is still to be done.
@@ -29,17 +36,32 @@ def complete(
         data_dir: TFDS's data_dir; TFDS's default if None.
         num_tasks: the number of tasks of the last evaluation of each, at
             least 2.
+        kept: where `keep_finished` will copy them, as there.
         **training: arguments of `Run.train`.
 
     Returns:
         The number of the signal that stopped it, None at the end.
+
+    Raises:
+        ValueError: a setting is impossible, or contradicts what there is.
     """
-    for preset in experiments.values():  # all, before the first is trained
+    folder = local("run_dir", folder)
+    kept = folder if kept is None else local("keep", kept)
+    for name, preset in experiments.items():  # before the first is trained
         build.require_possible(preset)
+        if isinstance(seed, int):
+            seeds_file.require_none(folder / name)
+        else:
+            seeds_file.chosen(folder / name, seed)
+        if kept != folder:
+            several = not isinstance(seed, int)
+            archive.require_place(kept / name, several, "--keep")
     for name, preset in experiments.items():
-        path = local("run_dir", folder) / name
+        path = folder / name
         if not isinstance(seed, int):
-            signal = seed_runs.train(path, preset, seed, data_dir, **training)
+            signal = seed_runs.train(
+                path, preset, seed, data_dir, goes_on=True, **training
+            )
             if signal is not None:
                 return signal
             seed_runs.evaluate(path, num_tasks, seed, data_dir)
@@ -74,7 +96,8 @@ def keep_finished(
     for name in names:
         if kept == folder:
             continue
-        if (folder / name / seed_scores.file_of("test")).exists():
+        means = folder / name / seed_scores.file_of("test")
+        if means in seed_scores.of_all_seeds(folder / name):
             archive.keep_seeds(folder / name, kept / name)
         elif (folder / name / "evaluation.json").exists():
             archive.keep(folder / name, kept / name, learner=False)

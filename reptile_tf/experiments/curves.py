@@ -23,7 +23,8 @@ class Curves:
         loss: the mean inner loss.
         metric: the name of what was measured; "" if nothing was.
         values: mode -> the metric.
-        ci95: mode -> half the widths of its 95% intervals.
+        ci95: mode -> half the widths of its 95% intervals; nothing of the mean
+            of several seeds.
         measured_on: what the evaluations were of, such as "validation classes".
         num_tasks: of each evaluation; None if the run does not say it.
         spread: of the mean of several seeds: mode -> the least and the largest
@@ -75,7 +76,8 @@ def read(history: str | os.PathLike) -> Curves:
     columns = _columns(history)
     if "loss" not in columns:
         raise ValueError(
-            f"{history} holds no epoch to draw; train the run to its end first"
+            f"{history} holds no epoch to draw; train on, to the end of the "
+            "first epoch"
         )
     config = config_file.read(pathlib.Path(history).with_name("config.json"))
     validated = any(name.startswith("val_") for name in columns)
@@ -117,7 +119,7 @@ def read_all(folder: pathlib.Path) -> Curves:
         made=runs[0].made[:least],
         loss=np.mean([run.loss[:least] for run in runs], 0),
         values={mode: each.mean(0) for mode, each in values.items()},
-        ci95={m: each[:least] for m, each in runs[0].ci95.items()},
+        ci95={},
         spread={m: (each.min(0), each.max(0)) for m, each in values.items()},
     )
 

@@ -6,6 +6,7 @@ import json
 import math
 import pathlib
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from reptile_tf.experiments import (
@@ -75,7 +76,7 @@ def accuracies(results: pathlib.Path, name: str = "*") -> list[str]:
     )
 
 
-def _accuracy(entry: dict) -> str:
+def _accuracy(entry: Mapping[str, Any]) -> str:
     """Returns an accuracy with its interval; of several seeds with both."""
     if "ci95" in entry:
         return f"{entry['accuracy']:.2%} ± {entry['ci95']:.2%}"
@@ -229,17 +230,22 @@ def _number(value: Any) -> str:
 
 def searched(results: pathlib.Path) -> list[str]:
     """Returns the accuracies of what searches found, over several seeds."""
-    rows, columns = [], list[str]()
+    rows = []
     name = seed_scores.file_of("test")
     for path in sorted(results.glob(f"search/finals/*/{name}")):
-        for entry in seed_scores.read(path):
-            columns = [f"Seed {seed}" for seed in entry["seeds"]]
-            cells = map(_accuracy, entry["of_each"])
-            mean = f"{entry['accuracy']:.2%} ± {entry['ci95_over_seeds']:.2%}"
-            tasks = f"{entry['num_tasks']:,}"
-            rows.append([path.parent.name, entry["mode"], *cells, mean, tasks])
-    head = ["Settings", "Evaluation mode", *columns]
-    return table_of([*head, "Mean ± 95% over seeds", "Tasks of each"], rows)
+        rows += [
+            [
+                path.parent.name,
+                entry["mode"],
+                _seeds(entry),
+                ", ".join(map(_accuracy, entry["of_each"])),
+                _accuracy(entry),
+                f"{entry['num_tasks']:,}",
+            ]
+            for entry in seed_scores.read(path)
+        ]
+    head = "Settings, Evaluation mode, Seeds, Accuracy ± 95% of each seed"
+    return table_of([*head.split(", "), "Mean ± 95%", "Tasks of each"], rows)
 
 
 TABLES = {

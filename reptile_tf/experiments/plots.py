@@ -17,6 +17,7 @@ from reptile_tf.experiments import (
 )
 from reptile_tf.experiments.build import example_gradients
 from reptile_tf.experiments.preset import of_config
+from reptile_tf.experiments.seed_scores import metric_of
 from reptile_tf.training.settings import EVALUATION_MODES
 from reptile_tf.utils.extras import extra
 
@@ -112,10 +113,18 @@ def learning_curves(
         for axis in axes:
             figure_style.counted(axis, unit or "outer iteration")
         tasks = " or ".join(sorted({run.tasks for run in all_curves.values()}))
-        banded = ", 95% intervals" if len(runs) <= _WITH_BANDS else ""
-        if banded and all(run.spread for run in all_curves.values()):
-            banded = ", mean and range of the seeds"
-        figure_style.legend(axes, f"{tasks}{banded}")
+        figure_style.legend(axes, f"{tasks}{_bands(all_curves)}")
+
+
+def _bands(all_curves: Mapping[str, curves.Curves]) -> str:
+    """Returns what the legend says of the lines and the bands around them."""
+    several = {run.spread is not None for run in all_curves.values()}
+    if len(all_curves) > _WITH_BANDS:
+        return ", mean of the seeds" if True in several else ""
+    if several == {True}:
+        return ", mean and range of the seeds"
+    mixed = ", or the range of the seeds" if True in several else ""
+    return f", 95% intervals{mixed}"
 
 
 def _error(accuracy: np.ndarray) -> np.ndarray:
@@ -176,7 +185,7 @@ def comparison(
         ValueError: they are of different metrics.
     """
     found = [each for entries in evaluations.values() for each in entries]
-    metrics = sorted({_metric(each) for each in found})
+    metrics = sorted({metric_of(each) for each in found})
     if len(metrics) > 1:
         raise ValueError(
             "the runs to compare must have one metric; received "
@@ -201,7 +210,7 @@ def comparison(
         if figure_style.is_share(metric):
             figure_style.percent(axis, "x")
         on = f"{counts.pop():,} " if len(counts) == 1 else ""
-        over = {bool(each.get("ci95_over_seeds")) for each in found}
+        over = {each.get("ci95_over_seeds") is not None for each in found}
         told = " over seeds" if all(over) else " over tasks, or over seeds"
         axis.set_xlabel(
             f"{words.spoken(metric)} on {on}test tasks,\n"
@@ -237,14 +246,6 @@ def _row_of_mode(
         linewidth=1,
         label=words.spoken(mode),
     )
-
-
-def _metric(entry: Mapping[str, Any]) -> str:
-    """Returns the metric's name: the one fraction that is no interval."""
-    for name, value in entry.items():
-        if isinstance(value, float) and not name.startswith("ci95"):
-            return name
-    raise ValueError(f"an evaluation has no metric: {dict(entry)}")
 
 
 def _number_of_tasks(entries: Sequence[Mapping[str, Any]]) -> str:

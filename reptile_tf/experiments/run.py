@@ -28,6 +28,7 @@ from reptile_tf.experiments import (
     tensorboard_logs,
     workers,
 )
+from reptile_tf.experiments.epoch_log import NAME as HISTORY
 from reptile_tf.experiments.epoch_log import EpochLog, continue_history
 from reptile_tf.experiments.own_folder import owned
 from reptile_tf.experiments.preset import Preset, of_config, with_whole_paths
@@ -37,8 +38,6 @@ from reptile_tf.training.learner import MetaLearner
 from reptile_tf.training.score import Score
 from reptile_tf.utils import paths
 from reptile_tf.utils.files import write_json
-
-_HISTORY = "history.csv"
 
 
 def evaluation_file(split: str) -> str:
@@ -215,8 +214,8 @@ class Run:
                     "process just now; train again to go on from there"
                 )
             epochs = learner.iteration // epoch
-            continue_history(self.folder / _HISTORY, held, epochs)
-            history = EpochLog(self.folder / _HISTORY, append=True)
+            continue_history(self.folder / HISTORY, held, epochs)
+            history = EpochLog(self.folder / HISTORY, append=True)
             logs = tensorboard_logs.writers(
                 self.folder / "logs", learner, tasks
             )

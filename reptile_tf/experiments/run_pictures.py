@@ -48,7 +48,7 @@ def of_seeds(
     kind: str = "png",
     width: float = figure_style.COLUMN,
 ) -> list[pathlib.Path]:
-    """Draws each evaluation of a folder of seeds; returns the pictures.
+    """Draws each evaluation of all seeds of a folder; returns the pictures.
 
     Args:
         folder: the folder.
@@ -56,12 +56,30 @@ def of_seeds(
         kind: of the files, one of `figure_style.FORMATS`.
         width: of the pictures, in inches.
     """
-    drawn = []
-    for path in sorted(folder.glob(seed_scores.FILES)):
-        name = path.stem.replace("evaluation_of_seeds", "seeds")
-        drawn.append((output or folder) / f"{name}.{kind}")
-        seeds_plot.draw(seed_scores.read(path), drawn[-1], width)
-    return drawn
+    return [
+        of_means(path, output, kind, width)
+        for path in seed_scores.of_all_seeds(folder)
+    ]
+
+
+def of_means(
+    path: pathlib.Path,
+    output: pathlib.Path | None = None,
+    kind: str = "png",
+    width: float = figure_style.COLUMN,
+) -> pathlib.Path:
+    """Draws an evaluation of several seeds; returns the picture.
+
+    Args:
+        path: of the evaluation.
+        output: the folder of the picture; that of the evaluation if None.
+        kind: as of `of_seeds`.
+        width: likewise.
+    """
+    name = path.stem.replace("evaluation_of_seeds", "seeds")
+    picture = (output or path.parent) / f"{name}.{kind}"
+    seeds_plot.draw(seed_scores.read(path), picture, width)
+    return picture
 
 
 def of_one(
@@ -70,23 +88,30 @@ def of_one(
     kind: str = "png",
     width: float = figure_style.COLUMN,
     task: int | None = None,
-) -> list[pathlib.Path]:
-    """Draws a run's learning curve, and a task if asked; returns the pictures.
+) -> tuple[list[pathlib.Path], list[str]]:
+    """Draws a run's learning curve, and a task if asked; or a folder of seeds.
 
     Args:
         folder: of the run.
         output: the folder of the pictures.
         kind: of the files, one of `figure_style.FORMATS`.
         width: of the pictures, in inches.
-        task: the number of a test task.
+        task: the number of a test task, of a run.
+
+    Returns:
+        As of `of_several`.
 
     Raises:
-        ValueError: the folder holds nothing to draw.
+        ValueError: the folder holds nothing to draw, or no run whose task
+            could be drawn.
     """
-    if seeds_file.held(folder) and task is None:
+    if task is not None:
+        seeds_file.require_none(folder)
+    if seeds_file.held(folder):
         drawn = of_seeds(folder, output, kind, width)
         runs = seeds_file.run_folders(folder)
-        return drawn + of_several(runs, output, kind, width)[0]
+        others, left_out = of_several(runs, output, kind, width)
+        return drawn + others, left_out
     if not (folder / HISTORY).exists():
         raise ValueError(
             f"run_dir={folder} holds neither a run with a {HISTORY} nor a "
@@ -99,7 +124,7 @@ def of_one(
 
         drawn.append(output / f"task.{kind}")
         task_plots.draw(folder, task, drawn[-1], width)
-    return drawn
+    return drawn, []
 
 
 def of_several(
@@ -161,13 +186,18 @@ def of_several(
 
 def _evaluations(folder: pathlib.Path) -> list[dict[str, Any]]:
     """Returns what was found on test tasks, of seeds with that over seeds."""
-    if (path := folder / seed_scores.file_of("test")).exists():
-        return [
-            each | {"ci95": each["ci95_over_seeds"] or each["ci95_over_tasks"]}
-            for each in seed_scores.read(path)
-        ]
+    if seeds_file.held(folder):
+        path = folder / seed_scores.file_of("test")
+        current = path in seed_scores.of_all_seeds(folder)
+        entries = seed_scores.read(path) if current else []
+        return [each | {"ci95": _interval(each)} for each in entries]
     path = folder / evaluation_file("test")
     return read_entries(path) if path.exists() else []
+
+
+def _interval(of_seeds: dict[str, Any]) -> float:
+    over_seeds = of_seeds["ci95_over_seeds"]
+    return of_seeds["ci95_over_tasks"] if over_seeds is None else over_seeds
 
 
 def curves_together(

@@ -1,7 +1,7 @@
 """Runs that differ by their seeds alone: trained, and evaluated, as one.
 
 The folder holds seeds.json, which names the seeds, and a run folder for each.
-`evaluate` writes evaluation_of_seeds.json.
+`evaluate` writes evaluation_of_seeds.json where all are evaluated.
 """
 
 import functools
@@ -39,6 +39,7 @@ def train(
     eval_every: int | None = None,
     num_validation_tasks: int | None = None,
     strategy: tf.distribute.Strategy | None = None,
+    goes_on: bool = False,
     **training: Any,
 ) -> int | None:
     """Trains a run for each seed, one after another, as far as there is none.
@@ -54,6 +55,8 @@ def train(
         eval_every: as of `Run.train`; that of the runs there if None.
         num_validation_tasks: likewise.
         strategy: as of `Run.train`.
+        goes_on: whether more than these seeds is to be done, which a signal
+            in the last iteration stops, too.
         **training: more arguments of `Run.train`.
 
     Returns:
@@ -87,8 +90,9 @@ def train(
         gc.collect()  # the learner before, which refers to itself
         if leads:
             print(f"Seed {seed} ({number} of {len(seeds)}){_told(run)}")
+        stopped = None
         try:
-            run.train(
+            stopped = run.train(
                 eval_every=along[0],
                 num_validation_tasks=along[1],
                 callbacks=[begins],
@@ -97,15 +101,21 @@ def train(
             )
         except FloatingPointError as error:
             diverged[seed] = str(error)
-        if run.signal is not None:
-            return run.signal
+        if goes_on or number < len(seeds):
+            stopped = run.signal
+        if stopped is not None:
+            if leads and diverged:
+                print(_of_diverged(diverged, seeds))
+            return stopped
     if diverged:
-        told = "; ".join(f"seed {seed}: {e}" for seed, e in diverged.items())
-        raise FloatingPointError(
-            f"{len(diverged)} of {len(seeds)} seeds diverged: {told}"
-        )
+        raise FloatingPointError(_of_diverged(diverged, seeds))
     claim()  # also where all of them were trained one by one
     return None
+
+
+def _of_diverged(diverged: dict[int, str], seeds: Sequence[int]) -> str:
+    told = "; ".join(f"seed {seed}: {e}" for seed, e in diverged.items())
+    return f"{len(diverged)} of {len(seeds)} seeds diverged: {told}"
 
 
 def _checked(
@@ -151,7 +161,8 @@ def evaluate(
     """Evaluates the runs of a folder of seeds, each on test tasks of its own.
 
     Each gets the file that `Run.evaluate` writes, and the folder one of the
-    means. A run that was evaluated so is not evaluated again.
+    means if they are of all its seeds. A run that was evaluated so is not
+    evaluated again.
 
     Args:
         folder: that `train` wrote.
@@ -194,7 +205,8 @@ def evaluate(
         return []
     name = evaluation_file(split)
     found = seed_scores.summary([read_entries(path / name) for path in paths])
-    write_json(folder / seed_scores.file_of(split), found)
+    if set(found[0]["seeds"]) == {*seeds_file.held(folder)}:
+        write_json(folder / seed_scores.file_of(split), found)
     return found
 
 
@@ -220,8 +232,8 @@ def _trained_alike(
         far = ", ".join(f"{n:,} of seed {seed}" for seed, n in made.items())
         raise ValueError(
             f"the seeds of run_dir={folder} are not trained equally far, by "
-            f"outer iterations: {far}; reptile-tf train --run_dir={folder} "
-            "goes on, or name some by --seeds"
+            f"outer iterations: {far}; give --seeds those that are, or go on "
+            f"with reptile-tf train --run_dir={folder}"
         )
     return paths
 

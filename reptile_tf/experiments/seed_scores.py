@@ -14,13 +14,13 @@ from typing import Any
 import tensorflow as tf
 
 from reptile_tf.experiments.markdown import aligned_table_of
-from reptile_tf.experiments.seeds_file import told
+from reptile_tf.experiments.seeds_file import held, told
 from reptile_tf.training.score import Score, read_entries
 
 # What an entry of one seed says that is not true of all.
 _OF_ONE = ("ci95", "seed")
 
-FILES = "evaluation_of_seeds*.json"
+_FILES = "evaluation_of_seeds*.json"
 
 
 def file_of(split: str) -> str:
@@ -101,6 +101,22 @@ def read(path: pathlib.Path) -> list[dict[str, Any]]:
     if not all("of_each" in entry for entry in entries):
         raise ValueError(f"{path} is damaged: remove it, and evaluate again")
     return entries
+
+
+def of_all_seeds(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the files of a folder of seeds that are of all of its seeds.
+
+    Others were written before seeds were added.
+
+    Raises:
+        ValueError: a file is damaged.
+    """
+    seeds = {*held(folder)}
+    return [
+        path
+        for path in sorted(folder.glob(_FILES))
+        if {*read(path)[0]["seeds"]} == seeds
+    ]
 
 
 def metric_of(entry: Mapping[str, Any]) -> str:

@@ -429,6 +429,8 @@ def test_a_run_and_its_task_are_drawn(sine_run, tmp_path, capsys):
         ([], "name what to draw, as in reptile-tf plot runs/o55"),
         (["a", "b", "--task=1"], "task=1 is drawn of a single run; received 2"),
         (["a", "b"], "run_dir=a, b holds no run"),
+        (["a", "/b"], "run_dir=a, /b holds no run"),
+        ([str(folder), "--name=a"], "name=a is of several runs, .* alone"),
         (["s3://b/run"], "run_dir=s3://b/run is a URL"),
     ):
         with pytest.raises(ValueError, match=message):

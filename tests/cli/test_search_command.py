@@ -134,6 +134,8 @@ def test_the_pictures_of_a_search_and_of_a_run(searched, tmp_path, capsys):
     for path in (*tmp_path.iterdir(), trial / "learning_curve.png"):
         with Image.open(path) as picture:
             assert picture.width > 300
+    with pytest.raises(ValueError, match="task=3 is drawn of a run; .* search"):
+        run_command("plot", f"--run_dir={searched}", "--task=3")
     with pytest.raises(ValueError, match="neither a run .* nor a search"):
         run_command("plot", f"--run_dir={tmp_path}")
 

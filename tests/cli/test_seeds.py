@@ -1,6 +1,7 @@
 """--seeds: how it is written, and what the commands make of it."""
 
 import json
+import shutil
 
 import pytest
 import tensorflow as tf
@@ -100,9 +101,10 @@ def test_one_of_the_seeds_has_no_interval_over_seeds(seeds, capsys):
     run_command(*words, "--seeds=2,", "--split=train")
     printed = capsys.readouterr().out
     assert "There is no interval over seeds of one seed." in printed
-    name = "evaluation_of_seeds_train.json"
-    [entry] = json.loads((seeds / name).read_text())
-    assert entry["ci95_over_seeds"] is None and entry["seeds"] == [2]
+    assert "These means are not written" in printed
+    assert not list(seeds.glob("*_train.*"))
+    run_command(*words, "--split=train")
+    assert f"Look at {seeds}/seeds_train.png\n" in capsys.readouterr().out
     assert (seeds / "seeds_train.png").exists()
     with pytest.raises(ValueError, match="seeds=1 is not in .* seeds 0, 2"):
         run_command(*words, "--seeds=2")
@@ -130,6 +132,15 @@ def test_a_command_of_one_run_asks_which(seeds, tmp_path):
     with pytest.raises(ValueError, match="holds no seeds"):
         words = f"--run_dir={seeds / 'seed-0'}", "--seeds=2"
         run_command("evaluate", *words)
+
+
+def test_seeds_without_an_epoch_are_not_drawn(seeds, tmp_path, capsys):
+    (tmp_path / "seed-0").mkdir()
+    for name in ("seeds.json", "seed-0/config.json"):
+        shutil.copy(seeds / name, tmp_path / name)
+    with pytest.raises(ValueError, match="holds nothing to draw yet; train"):
+        run_command("plot", str(tmp_path))
+    assert "seed-0 along the way: it has no epoch" in capsys.readouterr().out
 
 
 def test_several_seeds_are_kept(seeds, tmp_path, monkeypatch):

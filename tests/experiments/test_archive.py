@@ -3,7 +3,9 @@
 import dataclasses
 import json
 
-from reptile_tf.experiments import archive
+import pytest
+
+from reptile_tf.experiments import archive, seeds_file
 from reptile_tf.experiments.presets import PRESETS
 
 
@@ -26,3 +28,11 @@ def test_only_results_are_drawn(tmp_path):
     result(tmp_path / "empty", rows=())
     archive.redraw(tmp_path)
     assert list(tmp_path.rglob("*.png")) == [finished / "learning_curve.png"]
+
+
+def test_one_run_and_several_seeds_are_not_kept_in_one_place(tmp_path):
+    run, kept = result(tmp_path / "run"), tmp_path / "kept"
+    seeds_file.write(kept, [0, 1])
+    with pytest.raises(ValueError, match="kept keeps several seeds; .* --name"):
+        archive.keep(run, kept, learner=False)
+    assert [path.name for path in kept.iterdir()] == [seeds_file.NAME]

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from reptile_tf.experiments import compare
+from reptile_tf.experiments import compare, seeds_file
 from reptile_tf.experiments.presets import PRESETS
 
 
@@ -42,3 +42,27 @@ def test_all_are_checked_before_the_first_is_trained(tmp_path):
     with pytest.raises(ValueError, match="algorithm=1.0,1.0 has 2 weights"):
         compare.complete(tmp_path, {"a": good, "b": bad}, 0, None, 2)
     assert not list(tmp_path.iterdir())
+
+
+def test_places_are_checked_before_the_first_is_trained(tmp_path):
+    """Where the last one would be trained, and where it would be kept."""
+    both = dict.fromkeys("ab", PRESETS["sine"])
+    runs, kept = tmp_path / "runs", tmp_path / "kept"
+    for folder, seed, told in (
+        (kept, [0, 1], "kept/b keeps one run; use another --keep"),
+        (runs, [0, 1], "run_dir=.*/b holds one run"),
+    ):
+        config = folder / "b" / "config.json"
+        config.parent.mkdir(parents=True)
+        config.touch()
+        with pytest.raises(ValueError, match=told):
+            compare.complete(runs, both, seed, None, 2, kept)
+        config.unlink()
+    for folder, told in (
+        (kept, "kept/b keeps several seeds; use another --keep"),
+        (runs, "run_dir=.*/b holds no run, but one for each of the seeds 0, 1"),
+    ):
+        seeds_file.write(folder / "b", [0, 1])
+        with pytest.raises(ValueError, match=told):
+            compare.complete(runs, both, 0, None, 2, kept)
+    assert not (runs / "a").exists()

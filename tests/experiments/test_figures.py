@@ -18,6 +18,7 @@ from reptile_tf.experiments import (
     figure_style,
     plots,
     run_pictures,
+    seeds_file,
     task_plots,
     words,
 )
@@ -114,6 +115,40 @@ def test_runs_are_compared_in_words_along_their_training(drawn, tmp_path):
     plots.learning_curves(few, tmp_path / "a.png")
     assert len(drawn[1].axes[0].collections) == 4
     assert "95% intervals" in read(drawn[1])
+
+
+@pytest.fixture
+def seeds(tmp_path):
+    """A folder of two seeds with histories, which is not evaluated."""
+    folder = tmp_path / "seeds"
+    seeds_file.write(folder, [0, 1])
+    for run in seeds_file.run_folders(folder):
+        run.mkdir()
+        for name in ("config.json", "history.csv"):
+            shutil.copy(CURVES[0] / name, run)
+    return folder
+
+
+def test_the_mean_of_seeds_is_told_from_a_run(drawn, seeds, tmp_path):
+    for runs, told in (
+        ([seeds, seeds], ", mean and range of the seeds"),
+        ([seeds, CURVES[1]], "95% intervals, or the range of the seeds"),
+        ([seeds, *CURVES[:4]], ", mean of the seeds"),
+    ):
+        named = dict(zip("abcde", runs, strict=False))
+        plots.learning_curves(named, tmp_path / "a.png")
+        require_legible(drawn[-1])
+        assert told in read(drawn[-1])
+    assert "intervals" not in read(drawn[-1])
+
+
+def test_what_is_not_drawn_of_seeds_is_told(drawn, seeds, tmp_path):
+    made, left_out = run_pictures.of_one(seeds, tmp_path)
+    assert made == [tmp_path / "learning_curves.png"]
+    assert all("until it is evaluated" in line for line in left_out)
+    assert len(left_out) == 2
+    with pytest.raises(ValueError, match="name one of these, .*seeds/seed-0"):
+        run_pictures.of_one(seeds, tmp_path, task=3)
 
 
 def test_an_error_of_0_falls_off_its_scale_and_leaves_no_gap(drawn, tmp_path):

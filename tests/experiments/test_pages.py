@@ -107,8 +107,8 @@ def test_what_searches_found_is_told_over_seeds(tmp_path):
         keep_seeds(finals / name, (0.6, 0.7, 0.8), learning_rate=rate)
     *_, cma, paper = pages.searched(tmp_path)
     assert cma == (
-        "| cma | support | 60.00% ± 1.00% | 70.00% ± 1.00% | 80.00% ± 1.00% | "
-        "70.00% ± 24.84% | 10 |"
+        "| cma | support | 0 to 2 | 60.00% ± 1.00%, 70.00% ± 1.00%, 80.00% ± "
+        "1.00% | 70.00% ± 24.84% over seeds, ± 0.58% over tasks | 10 |"
     )
     assert paper.startswith("| paper |")
     assert pages.searched_settings(tmp_path) == [
@@ -118,3 +118,10 @@ def test_what_searches_found_is_told_over_seeds(tmp_path):
         "| paper | 0.5 |",
     ]
     assert pages.searched(tmp_path / "x") == []
+    keep_seeds(finals / "random", (0.6,), learning_rate=0.5)
+    *_, paper, one = pages.searched(tmp_path)
+    assert "| 0 to 2 |" in paper
+    assert one == (
+        "| random | support | 0 | 60.00% ± 1.00% | 60.00% ± 1.00% over tasks "
+        "| 10 |"
+    )

@@ -12,7 +12,13 @@ import pytest
 import tensorflow as tf
 
 from reptile_tf import MetaLearner, Score
-from reptile_tf.experiments import archive, compare, seed_runs, seeds_file
+from reptile_tf.experiments import (
+    archive,
+    compare,
+    run_pictures,
+    seed_runs,
+    seeds_file,
+)
 from reptile_tf.experiments.presets import PRESETS
 from reptile_tf.experiments.run import Run
 
@@ -115,9 +121,18 @@ def test_a_signal_in_the_last_iteration_of_a_seed_stops_the_others(
     assert found == signal.SIGTERM
     assert not (tmp_path / "a" / "seed-1").exists()
     experiments = {"x": one, "y": one}
-    found = compare.complete(tmp_path, experiments, 0, None, 2, **ALONG)
-    assert found == signal.SIGTERM
-    assert not (tmp_path / "y").exists()
+    for seed, folder in ((0, tmp_path / "one"), ([0], tmp_path / "seeds")):
+        how = folder, experiments, seed, None, 2
+        assert compare.complete(*how, **ALONG) == signal.SIGTERM
+        assert (folder / "x").exists() and not (folder / "y").exists()
+
+
+def test_a_signal_in_the_last_iteration_of_all_stops_nothing(
+    tmp_path, monkeypatch
+):
+    kills(monkeypatch, iteration=1)
+    one = dataclasses.replace(TINY, outer_iterations=1)
+    assert seed_runs.train(tmp_path, one, [0], **ALONG) is None
 
 
 def test_other_seeds_or_settings_than_those_there_are_refused(folder):
@@ -167,6 +182,38 @@ def test_a_seed_that_diverges_does_not_cost_the_others(folder, monkeypatch):
     assert trained == [0, 1]
     [found] = seed_runs.evaluate(folder, 2, seeds=[1])
     assert found["seeds"] == [1]
+
+
+def test_a_seed_that_diverged_is_told_where_a_signal_stops_the_others(
+    tmp_path, monkeypatch, capsys
+):
+    def stop(run, **_):
+        if run.seed == 0:
+            raise FloatingPointError("task 3 is not finite")
+        run.signal = signal.SIGTERM
+        return signal.SIGTERM
+
+    monkeypatch.setattr(Run, "train", stop)
+    assert seed_runs.train(tmp_path, TINY, [0, 1, 2]) == signal.SIGTERM
+    told = "1 of 3 seeds diverged: seed 0: task 3 is not finite"
+    assert told in capsys.readouterr().out
+
+
+def test_means_are_those_of_all_seeds(folder):
+    """Others are not written, and old ones neither drawn nor kept."""
+    path = folder / "evaluation_of_seeds.json"
+    seed_runs.evaluate(folder, 2, seeds=[1])
+    assert not path.exists()
+    seed_runs.evaluate(folder, 2, seeds=[1, 0])
+    before = path.read_text()
+    assert run_pictures._evaluations(folder)
+    seed_runs.evaluate(folder, 2, seeds=[0])
+    assert path.read_text() == before
+    seeds_file.write(folder, [0, 1, 2])
+    assert not run_pictures._evaluations(folder)
+    assert not run_pictures.of_seeds(folder)
+    with pytest.raises(ValueError, match="not evaluated yet with all of its"):
+        archive.keep_seeds(folder, folder.with_name("kept"))
 
 
 def test_runs_that_were_trained_one_by_one_are_taken_up(folder):
