@@ -46,6 +46,7 @@ def wait_for(condition):
         time.sleep(0.05)
 
 
+@pytest.mark.long
 def test_two_workers_and_a_kill_change_nothing(searched, tmp_path):
     """SIGKILL ends the command alone; its helper notices, and ends too."""
 

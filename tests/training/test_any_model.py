@@ -172,7 +172,18 @@ def test_an_evaluation_measures_what_keras_does(name, request):
     assert score.value == pytest.approx(right.metric, rel=10 * row.tolerance)
 
 
-@every_row
+# Whose graphs are of the kinds of other rows'.
+_ALIKE = "backbone", "bidirectional", "gru", "attention", "group_normalization"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.long] * (name in _ALIKE))
+        for name in ROWS
+    ],
+    scope="module",
+)
 def test_an_export_answers_as_keras_does(name, tmp_path):
     row, right, one = ROWS[name], reference(name), untrained(name)
     if not row.exported:

@@ -74,6 +74,7 @@ class Large(Constants):
         return task._replace(support_y=task.support_y * self.data[0])
 
 
+@pytest.mark.long
 def test_task_sets_are_not_kept_alive():
     """Only the few that were used last."""
     learner = regression(inner_steps=1, meta_batch_size=1)

@@ -168,6 +168,7 @@ def test_a_url_as_a_proxy_is_asked(ask, port):
         assert b" 400 " in connection.recv(100)
 
 
+@pytest.mark.long  # as the pause is
 def test_a_connection_outlasts_a_pause(port, ask):
     """Uvicorn closes one that was idle for five seconds."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)

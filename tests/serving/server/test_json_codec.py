@@ -144,6 +144,7 @@ def test_one_text_does_not_make_every_number_as_long(ask):
     assert peak < 10 << 20
 
 
+@pytest.mark.long
 def test_after_thousands_of_random_bodies_it_answers(ask):
     draw = random.Random(0)
     good = json.dumps({"inputs": GIVEN}).encode()

@@ -18,6 +18,7 @@ def resident():
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not STATM.exists(), reason="only Linux tells of itself")
 def test_thousands_of_requests_take_no_memory(ask):
     """Not even half of the 1600 bytes that the queries are as a tensor."""
