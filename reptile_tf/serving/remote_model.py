@@ -112,7 +112,7 @@ def _answer(
     """Returns the status and the body of an answer, also of a refusal."""
     try:
         with _opened(url, data, patience) as response:
-            status, content = response.status, _content(response)
+            status, content = response.status, _content(response, patience)
             to = response.headers.get("Location", "")[:_SHOWN]
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise ValueError(f"{url} cannot be asked: {error}") from error
@@ -165,9 +165,9 @@ def _opened(url: str, data: bytes | None, patience: float) -> Any:
         return error
 
 
-def _content(response: Any) -> bytes:
+def _content(response: Any, patience: float) -> bytes:
     """Returns what a server answers, if that ends."""
-    content, end = bytearray(), time.monotonic() + _PATIENCE
+    content, end = bytearray(), time.monotonic() + patience
     while part := response.read(1 << 16):
         content += part
         if len(content) > _MOST_BYTES:
@@ -176,7 +176,7 @@ def _content(response: Any) -> bytes:
                 "not read"
             )
         if time.monotonic() > end:
-            raise TimeoutError(f"its answer takes more than {_PATIENCE:.0f} s")
+            raise TimeoutError(f"its answer takes more than {patience:.0f} s")
     if response.length:  # of what was announced
         raise http.client.IncompleteRead(bytes(content), response.length)
     return bytes(content)

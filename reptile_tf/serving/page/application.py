@@ -11,11 +11,10 @@ as `reptile-tf classify` does it.
 import asyncio
 import io
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from reptile_tf.data.picture import decode
-from reptile_tf.data.preparation import Preparation
 from reptile_tf.serving.picture_model import SIGNATURE, PictureModel
 from reptile_tf.serving.server import error_answers
 from reptile_tf.serving.server.request_body import BodyReader
@@ -32,12 +31,13 @@ with extra("serve"):
 _STATIC = pathlib.Path(__file__).parent / "static"
 _MOST_BYTES = 32 << 20  # of a picture file
 _PATIENCE = 30.0  # seconds to send one
+_UNKEPT = {"Cache-Control": "no-cache"}
 
 
 def application(
     name: str,
     predict: str,
-    about: PictureModel,
+    about: Callable[[], PictureModel],
     more: Sequence[BaseRoute] = (),
     api: Any = None,
     server: str | None = None,
@@ -47,42 +47,40 @@ def application(
     Args:
         name: of the model, to be shown.
         predict: the path at which the page asks the model.
-        about: what the model says of itself.
+        about: returns what the model says of itself now.
         more: other routes.
         api: an ASGI application that has everything below /v1/.
         server: the URL of the server elsewhere that is asked, if one is.
     """
-    known = {
-        "name": name,
-        "server": server,
-        "predict": predict,
-        "signature": SIGNATURE,
-        "ways": about.ways,
-        "max_steps": about.max_steps,
-        "max_examples": about.max_examples,
-        "pictures": about.preparation.as_dict(),
-    }
 
     async def model(request: Request) -> Response:
-        return JSONResponse(known)
+        now = about()
+        known = {
+            "name": name,
+            "server": server,
+            "predict": predict,
+            "signature": SIGNATURE,
+            "ways": now.ways,
+            "max_steps": now.max_steps,
+            "max_examples": now.max_examples,
+            "pictures": now.preparation.as_dict(),
+        }
+        return JSONResponse(known, headers=_UNKEPT)
 
     page = Starlette(
         routes=[
             Route("/model.json", model),
-            Route("/picture", _picture(about.preparation), methods=["POST"]),
+            Route("/picture", _picture(about), methods=["POST"]),
             *more,
-            Mount("/", StaticFiles(directory=_STATIC, html=True)),
+            Mount("/", _Static(directory=_STATIC, html=True)),
         ],
         exception_handlers=error_answers.HANDLERS,
     )
 
     async def both(scope: Any, receive: Any, send: Any) -> None:
-        site = dict(scope["headers"]).get(b"sec-fetch-site")
-        others = site in (b"cross-site", b"same-site")
-        if others and scope["method"] == "POST":
-            # A browser says that the page of another site asks, which may only
-            # lead here.
-            refusal = JSONResponse({"error": "This page alone may ask"}, 403)
+        if scope["method"] == "POST" and _foreign(dict(scope["headers"])):
+            # The page of another site may only lead here.
+            refusal = JSONResponse({"error": "This page alone may ask."}, 403)
             await refusal(scope, receive, send)
             return
         asked = api is not None and scope["path"].startswith("/v1/")
@@ -93,7 +91,27 @@ def application(
     return TrustedHostMiddleware(both, allowed_hosts=["127.0.0.1", "localhost"])
 
 
-def _picture(preparation: Preparation) -> Any:
+class _Static(StaticFiles):
+    """Files that a browser asks for anew: those of a later version differ."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """Answers with a file, or says that the browser's own is the same."""
+        response = super().file_response(*args, **kwargs)
+        response.headers.update(_UNKEPT)
+        return response
+
+
+def _foreign(headers: Mapping[bytes, bytes]) -> bool:
+    """Returns whether a browser says that the page of another site asks."""
+    site = headers.get(b"sec-fetch-site", b"none")
+    origin = headers.get(b"origin")
+    elsewhere = origin is not None and origin.partition(b"://")[
+        2
+    ] != headers.get(b"host")
+    return elsewhere or site not in (b"same-origin", b"none")
+
+
+def _picture(about: Callable[[], PictureModel]) -> Any:
     """Returns what answers with the pixels of the file in a request's body."""
     bodies = BodyReader(_MOST_BYTES, _PATIENCE)
     # A large one takes much memory; and `decode` is for one thread at a time.
@@ -102,7 +120,7 @@ def _picture(preparation: Preparation) -> Any:
     async def picture(request: Request) -> Response:
         async with bodies.read(request, _MOST_BYTES) as body, one_at_a_time:
             pixels = await asyncio.to_thread(
-                decode, io.BytesIO(body), preparation
+                decode, io.BytesIO(body), about().preparation
             )
         return JSONResponse({"pixels": pixels.ravel().tolist()})
 

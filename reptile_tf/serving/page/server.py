@@ -37,7 +37,11 @@ def here(
     Raises:
         ValueError: the model does not classify pictures.
     """
-    about = PictureModel.of(models.get(name).metadata())
+
+    def about() -> PictureModel:
+        return PictureModel.of(models.get(name).metadata())
+
+    about()  # which fails before anything is served
     path = f"/v1/models/{urllib.parse.quote(name)}:predict"
     return server.Server(
         models,
@@ -65,7 +69,7 @@ def before(
     about = PictureModel.of(model.metadata())
     asking = Route("/predict", proxy.predict(model), methods=["POST"])
     name = url.rstrip("/").rpartition("/")[-1]
-    app = application(name, "/predict", about, [asking], server=url)
+    app = application(name, "/predict", lambda: about, [asking], server=url)
     return _Announcing(
         uvicorn.Config(
             app,

@@ -19,7 +19,7 @@ from reptile_tf.serving.server import error_answers, json_codec
 from reptile_tf.serving.server.computing import unless, within
 from reptile_tf.serving.server.long_bodies import LongBodies
 from reptile_tf.serving.server.parts import Parts
-from reptile_tf.serving.server.request_body import BodyReader, is_long
+from reptile_tf.serving.server.request_body import BodyReader, gone, is_long
 from reptile_tf.serving.server.saved_models import SavedModel
 from reptile_tf.utils.extras import extra
 
@@ -134,7 +134,7 @@ class _Endpoints:
             async with self._bodies.read(request, most) as body:
                 with self._parts.requests.one_more():
                     content = await unless(
-                        _gone(request),
+                        gone(request),
                         within(self._parts.timeout, self._answer(model, body)),
                     )
             if content is None:
@@ -165,9 +165,3 @@ def _target(request: Request) -> tuple[str, int | None, str | None]:
         raise HTTPException(400, error_answers.malformed(request))
     number = None if version is None else int(version)
     return name, number, request.path_params.get("label")
-
-
-async def _gone(request: Request) -> None:
-    """Ends when the client of a request, which is received, has gone."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

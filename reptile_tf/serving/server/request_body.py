@@ -88,6 +88,12 @@ class BodyReader:
                 raise HTTPException(503, message)
 
 
+async def gone(request: Request) -> None:
+    """Ends when the client of a request, which is received, has gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
 def _require_gzip(coding: str) -> None:
     if coding.strip().lower() not in ("gzip", "x-gzip"):
         raise HTTPException(

@@ -2,6 +2,9 @@
 
 import contextlib
 import json
+import socket
+import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -10,10 +13,11 @@ import numpy as np
 import pytest
 import running
 import uvicorn
+from starlette.routing import Route
 
 from reptile_tf.data import image_files
 from reptile_tf.data.preparation import Preparation
-from reptile_tf.serving.page import server
+from reptile_tf.serving.page import proxy, server
 from reptile_tf.serving.page.application import application
 from reptile_tf.serving.picture_model import PictureModel
 from reptile_tf.serving.server.model_config import OneModel
@@ -26,7 +30,7 @@ ABOUT = PictureModel(5, Preparation(28, 28, 1, "nearest", "dark"), 30, 40)
 @pytest.fixture(scope="module")
 def port():
     """A page without a model."""
-    app = application("mine", "/v1/models/mine:predict", ABOUT)
+    app = application("mine", "/v1/models/mine:predict", lambda: ABOUT)
     with running.answering(uvicorn.Server(uvicorn.Config(app, port=0))) as port:
         yield port
 
@@ -45,8 +49,11 @@ def ask(port, path, body=None, **headers):
 def test_the_page_is_there(port):
     status, content = ask(port, "/")
     assert (status, content[:15]) == (200, b"<!DOCTYPE html>")
-    for name in ("main.js", "pad.js", "picture.js", "asker.js", "style.css"):
-        assert ask(port, f"/{name}")[0] == 200
+    scripts = ("main.js", "pad.js", "picture.js", "asker.js", "state.js")
+    for name in (*scripts, "style.css"):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{name}") as found:
+            # Those of another version would not fit together.
+            assert found.headers["Cache-Control"] == "no-cache"
     assert ask(port, "/application.py")[0] in (400, 404)
 
 
@@ -90,8 +97,13 @@ def test_other_sites_cannot_ask(port):
     status, _ = ask(port, "/model.json", Host="elsewhere.example")
     assert status == 400
     png = KITE.read_bytes()
-    for site, expected in (("cross-site", 403), ("same-origin", 200)):
-        headers = {"Sec-Fetch-Site": site}
+    for headers, expected in (
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Origin": "http://elsewhere.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": f"http://127.0.0.1:{port}"}, 200),
+    ):
         assert ask(port, "/picture", png, **headers)[0] == expected
         assert ask(port, "/", **headers)[0] == 200  # by a link
     assert ask(port, "/model.json", Host=f"localhost:{port}")[0] == 200
@@ -130,6 +142,41 @@ def test_a_server_elsewhere_is_asked_for_the_page():
             status, content = ask(port, told["predict"], asked)
             assert status == 502
             assert f"{url}:predict cannot be asked" in content.decode()
+
+
+def test_a_server_elsewhere_that_hangs():
+    """It holds up neither other requests nor the end of the page's server."""
+    free = threading.Event()
+
+    class Hung:
+        def answer(self, body):
+            free.wait(20)
+
+    route = Route("/predict", proxy.predict(Hung()), methods=["POST"])
+    app = application("mine", "/predict", lambda: ABOUT, [route])
+    settings = uvicorn.Config(app, port=0, timeout_graceful_shutdown=1)
+    try:
+        with running.answering(uvicorn.Server(settings)) as port:
+            head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\n"
+            for _ in range(40):  # more than there are threads
+                with socket.create_connection(("127.0.0.1", port)) as asked:
+                    asked.sendall(head + b"Content-Length: 1\r\n\r\n1")
+            start = time.monotonic()
+            status, _ = ask(port, "/picture", KITE.read_bytes())
+        assert status == 200
+        assert time.monotonic() - start < 5
+    finally:
+        free.set()
+
+
+def test_a_newer_version_may_take_other_limits():
+    limits = iter((30, 60))
+    app = application(
+        "mine", "/predict", lambda: ABOUT._replace(max_steps=next(limits))
+    )
+    with running.answering(uvicorn.Server(uvicorn.Config(app, port=0))) as port:
+        told = [json.loads(ask(port, "/model.json")[1]) for _ in range(2)]
+    assert [one["max_steps"] for one in told] == [30, 60]
 
 
 def test_the_example_is_that_of_the_repository():
