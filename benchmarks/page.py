@@ -40,7 +40,7 @@ STEPS, QUERIES = 50, 7
 def example(visit, rounds):
     """Returns the ms from each request to the page's answer."""
     visit.page.locator("#example").click()
-    visit.status(f"after {STEPS} steps on 25 drawings")
+    visit.status(f"after {STEPS} inner steps on 25 drawings")
     taken = []
     for _ in range(rounds):
         with visit.page.expect_response("**/*:predict") as answer:

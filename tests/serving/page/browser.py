@@ -105,6 +105,16 @@ class Visit:
         told = self.page.locator("#bars .percent").all_inner_texts()
         return [float(percent.rstrip("%")) for percent in told]
 
+    def focused(self):
+        """Returns what a screen reader calls the element with the focus."""
+        return self.page.evaluate(
+            """() => {
+                const e = document.activeElement;
+                return e.getAttribute("aria-label") || e.labels?.[0]?.innerText
+                    || e.innerText;
+            }"""
+        )
+
     def status(self, text):
         """Waits until the status says something."""
         self.page.locator("#status", has_text=text).wait_for()

@@ -101,17 +101,17 @@ def test_paper_is_light_and_ink_is_dark_in_what_is_sent(visit):
 
 def test_steps_are_what_it_learns_by(visit):
     visit.page.locator("#example").click()
-    visit.status("after 50 steps on 25 drawings")
+    visit.status("after 50 inner steps on 25 drawings")
     assert np.argmax(visit.answered()) == 3  # a kite
     steps = visit.page.locator("#steps")
     steps.focus()
     steps.press("Home")
     ignorant = visit.answered()
-    visit.status("after 0 steps")
+    visit.status("after 0 inner steps")
     for _ in range(5):
         steps.press("ArrowRight")
     knowing = visit.answered()
-    visit.status("after 5 steps")
+    visit.status("after 5 inner steps")
     assert visit.requests[-1]["inputs"]["steps"] == 5
     assert np.argmax(knowing) == 3
     assert knowing[3] > 80 > 60 > max(ignorant)
@@ -146,32 +146,97 @@ def test_adding_taking_back_and_clearing(visit):
     visit.answered()
     np.testing.assert_array_equal(sent(visit), one)
     assert not card.locator(".shelf li").count()
+    card.get_by_text("Clear").click()
+    undo.click()  # nothing is lost by it
+    visit.answered()
+    np.testing.assert_array_equal(sent(visit), one)
     card.get_by_text("Add", exact=True).click()
-    card.get_by_label("Remove drawing 1").click()
-    visit.status("Give two classes a drawing each at least.")
+    card.get_by_label("Remove drawing 1").press("Enter")
+    assert visit.focused() == "Class 1: empty, draw here or drop a picture"
+    visit.status("First draw at least one drawing of each of two classes.")
 
 
 def test_nothing_is_lost_when_the_page_is_loaded_again(visit):
     draw_all(visit)
+    card = visit.page.locator(".class").nth(1)
+    card.get_by_text("Add", exact=True).click()
     visit.page.get_by_label("Name of class 2").fill("my cross")
+    assert card.get_attribute("aria-label") == "my cross"
+    assert card.get_by_label("Remove drawing 1 of my cross").count() == 1
     visit.draw(visit.query, "cross")
     visit.page.locator("#steps").press("ArrowRight")
     before = visit.answered()
-    visit.status("my cross, ")
+    visit.status("It is my cross, with ")
     visit.page.reload()
-    visit.status("my cross, ")
+    visit.status("It is my cross, with ")
     assert visit.answered() == before
     assert visit.requests[-1] == visit.requests[-2]
     visit.page.get_by_text("Start over").click()
-    visit.status("Give two classes")
+    visit.status("First draw at least")
     visit.page.reload()
-    visit.status("Give two classes")
+    visit.status("First draw at least")
     visit.page.evaluate(
         """() => localStorage.setItem(Object.keys(localStorage)[0],
             JSON.stringify({ classes: [{}, {}, {}, {}, {}], steps: 99 }))"""
     )
     visit.page.reload()  # with what another page kept
-    visit.status("Give two classes")
+    visit.status("First draw at least")
+
+
+def drop(visit, place, path):
+    """Drops a file on the page, as from a folder."""
+    place.evaluate(
+        """(place, text) => {
+            const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File([bytes], "dropped.png"));
+            const what = { dataTransfer, bubbles: true, cancelable: true };
+            const event = new DragEvent("drop", what);
+            place.dispatchEvent(event);
+            if (!event.defaultPrevented) throw new Error("it is opened");
+        }""",
+        base64.b64encode(path.read_bytes()).decode(),
+    )
+
+
+def test_files_that_come_late_replace_nothing(visit):
+    """They are read when the page has gone on."""
+    waiting = []
+    visit.page.route("**/picture", lambda route: waiting.append(route))
+
+    def read(count):
+        """Lets the page's server answer, and the page take it."""
+        while len(waiting) < count:
+            visit.page.wait_for_timeout(10)
+        while waiting:
+            with visit.page.expect_response("**/picture") as answer:
+                waiting.pop().continue_()
+            answer.value.finished()
+        visit.page.wait_for_timeout(50)
+
+    files = [CHARACTERS / "query" / f"{c}.png" for c in ("gate-2", "kite-1")]
+    draw_all(visit)
+    query = visit.page.locator("#question")  # beside its pad
+    for file in files:
+        drop(visit, query, file)
+    read(2)  # the later one first
+    visit.answered()
+    expected = image_files.load(files[1:], Preparation(28, 28, 1, "nearest"))
+    np.testing.assert_array_equal(sent(visit, "query_images"), expected)
+    drop(visit, query, files[0])
+    visit.page.locator("#query .clear").click()
+    visit.draw(visit.query, "line")
+    visit.answered()
+    before = sent(visit, "query_images")
+    read(1)
+    visit.answered()
+    np.testing.assert_array_equal(sent(visit, "query_images"), before)
+    drop(visit, visit.page.locator("footer"), files[0])  # is nobody's
+    drop(visit, visit.page.locator(".class").first, files[0])
+    visit.page.get_by_text("Start over").click()
+    read(1)
+    visit.status("First draw at least")
+    assert not visit.page.locator(".shelf li").count()
 
 
 def test_pictures_of_files(visit, tmp_path):
@@ -182,18 +247,8 @@ def test_pictures_of_files(visit, tmp_path):
         card = visit.page.locator(".class").nth(index)
         card.locator("input[type=file]").set_input_files([path, broken])
         visit.page.locator("#trouble", has_text="broken.png").wait_for()
-    # Dropped on the pad, as from a folder.
     dropped = CHARACTERS / "query" / "gate-2.png"
-    visit.query.evaluate(
-        """(pad, text) => {
-            const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-            const dataTransfer = new DataTransfer();
-            dataTransfer.items.add(new File([bytes], "gate-2.png"));
-            const what = { dataTransfer, bubbles: true };
-            pad.dispatchEvent(new DragEvent("drop", what));
-        }""",
-        base64.b64encode(dropped.read_bytes()).decode(),
-    )
+    drop(visit, visit.query, dropped)
     visit.status("on 2 drawings")
     preparation = Preparation(28, 28, 1, "nearest")
     expected = image_files.load(files, preparation)
@@ -216,7 +271,7 @@ def test_a_server_that_is_down(found, models):
     visit.page.locator("#steps").press("Home")
     visit.status("The server does not answer. It is asked again until it does.")
     with running.answering(here(*models), port):
-        visit.status("after 0 steps on 5 drawings")
+        visit.status("after 0 inner steps on 5 drawings")
     visit.context.close()
 
 
@@ -277,6 +332,15 @@ def test_a_phone(found, url):
     visit.answered()
     width = visit.page.evaluate("document.documentElement.scrollWidth")
     assert width == 360
+    visit.page.set_viewport_size({"width": 320, "height": 640})
+    for card in visit.page.locator(".class").all():
+        box = card.bounding_box()
+        for button in card.locator("button:visible, .choose").all():
+            inside = button.bounding_box()
+            assert inside["x"] >= box["x"]
+            assert inside["x"] + inside["width"] <= box["x"] + box["width"]
+    width = visit.page.evaluate("document.documentElement.scrollWidth")
+    assert width == 320
     assert not visit.complaints
     visit.context.close()
 
@@ -286,21 +350,14 @@ def test_everything_has_a_name_and_is_reached_by_keys(visit):
     names = set()
     for _ in range(80):
         visit.page.keyboard.press("Tab")
-        name = visit.page.evaluate(
-            """() => {
-                const e = document.activeElement;
-                return e.getAttribute("aria-label") || e.labels?.[0]?.innerText
-                    || e.innerText;
-            }"""
-        )
-        names.add(name)
+        names.add(visit.focused())
     assert "" not in names
     for expected in (
         "Load an example",
-        "What is this?: draw here, or drop a picture",
+        "What is this?: empty, draw here or drop a picture",
         "Inner steps",
         "Name of class 5",
-        "Class 5: draw here, or drop a picture",
+        "Class 5: holds a drawing",
         "Undo, Class 5",
         "Choose a picture, Class 5",
     ):
@@ -314,7 +371,8 @@ def test_everything_has_a_name_and_is_reached_by_keys(visit):
 def test_a_model_of_photos(found):
     """The page asks for pictures of its size and its colours."""
     pictures = Preparation(6, 9, 3, "squash")
-    app = application("mine", "/predict", PictureModel(3, pictures, 9, 9))
+    about = PictureModel(3, pictures, 9, 9)
+    app = application("mine", "/predict", lambda: about)
     with running.answering(uvicorn.Server(uvicorn.Config(app, port=0))) as port:
         visit = Visit(found, f"http://127.0.0.1:{port}", answer=[0.2, 0.7, 0.1])
         assert visit.page.locator(".class").count() == 3
@@ -326,10 +384,12 @@ def test_a_model_of_photos(found):
             card = visit.page.locator(".class").nth(index)
             card.locator("input[type=file]").set_input_files(files[index])
         visit.page.locator("#query input").set_input_files(files[2])
-        visit.status("Class 2, 70% sure after 8 steps on 2 pictures")
+        visit.status(
+            "It is Class 2, with 70%, after 8 inner steps on 2 pictures."
+        )
         expected = image_files.load(files[:2], pictures)
         np.testing.assert_array_equal(sent(visit), expected)
         card.get_by_text("Undo").click()
-        visit.status("Give two classes a picture each at least.")
+        visit.status("First drop at least one picture of each of two classes.")
         assert not visit.complaints
         visit.context.close()

@@ -64,7 +64,10 @@ export class Asker {
       this.fail(`The server refuses: ${why}.${then}`, again);
       return;
     }
-    if (!Array.isArray(answer?.outputs?.probabilities?.[0])) {
+    const probabilities = answer?.outputs?.probabilities?.[0];
+    const fine = Array.isArray(probabilities) && probabilities.length &&
+      probabilities.every(Number.isFinite);
+    if (!fine) {
       this.fail("The server's answer has no probabilities.", false);
       return;
     }

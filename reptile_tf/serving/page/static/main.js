@@ -2,22 +2,18 @@
 
 import { Asker } from "./asker.js";
 import { Pad } from "./pad.js";
-import {
-  isEmpty, isPicture, pixelsOf, show, toBase64,
-} from "./picture.js";
+import { isEmpty, ofFile, pixelsOf, show } from "./picture.js";
+import { fresh, keep, picturesOf, restored } from "./state.js";
 
 const STEPS = [0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 40, 50, 75, 100, 200];
-const USUAL_STEPS = 50;
 
 const $ = (id) => document.getElementById(id);
 const model = await (await fetch("model.json")).json();
 const kind = model.pictures;
 const steps = STEPS.filter((n) => n <= model.max_steps);
-const place = `reptile_tf ${model.name} ${kind.height}x${kind.width}` +
-  `x${kind.channels} ${kind.ink} ${model.ways}`;
 const thing = kind.ink ? "drawing" : "picture";
 
-let state = restored();
+let state = restored(model);
 let age = 0; // how often all was replaced: files read before are of before
 let unkept = ""; // why the browser does not keep what is on the page
 const cards = [];
@@ -25,7 +21,7 @@ const query = new Pad(kind, "What is this?", {
   changed: (drawing) => {
     state.query = query.picture;
     if (drawing) asker.ask();
-    else keep();
+    else changed();
   },
   age: () => age,
   files: (files, troubles) => {
@@ -40,50 +36,17 @@ const asker = new Asker(model.predict, request, {
   failed: fail,
 });
 
-function fresh() {
-  const classes = Array.from({ length: model.ways }, (_, i) => ({
-    name: `Class ${i + 1}`,
-    pad: { strokes: [] },
-    shelf: [],
-  }));
-  return { classes, query: { strokes: [] }, steps: USUAL_STEPS };
-}
-
 /** Returns the place on the slider of the most steps that are not more. */
 function placeOf(count) {
   return Math.max(0, steps.filter((n) => n <= count).length - 1);
 }
 
-function restored() {
-  const start = fresh();
-  try {
-    const kept = JSON.parse(localStorage.getItem(place));
-    const fine = (picture) => isPicture(picture, kind);
-    const whole = kept.classes.length === model.ways &&
-      kept.classes.every((one) => typeof one.name === "string" &&
-        fine(one.pad) && one.shelf.every(fine)) &&
-      fine(kept.query) && Number.isInteger(kept.steps);
-    if (whole) return kept;
-  } catch {
-    // A browser may forbid it, or hold what an older page kept.
-  }
-  return start;
-}
-
 /** Keeps what is on the page for the next time, and asks about it. */
-function keep() {
-  unkept = "";
-  try {
-    localStorage.setItem(place, JSON.stringify(state));
-  } catch {
-    unkept = `The browser has no room to keep these ${thing}s for the next time.`;
-  }
+function changed() {
+  unkept = keep(state, model) ? "" :
+    `The browser has no room to keep these ${thing}s for the next time.`;
   warn([]);
   asker.ask();
-}
-
-function pictures(one) {
-  return isEmpty(one.pad) ? one.shelf : [...one.shelf, one.pad];
 }
 
 /** Returns what to ask the model, or null if there is nothing to ask. */
@@ -91,7 +54,7 @@ function request() {
   const labels = [];
   const support = [];
   state.classes.forEach((one, label) => {
-    for (const picture of pictures(one)) {
+    for (const picture of picturesOf(one)) {
       support.push(picture);
       labels.push(label);
     }
@@ -99,10 +62,11 @@ function request() {
   const known = new Set(labels).size;
   if (known < 2 || isEmpty(state.query)) {
     showBars([]);
+    const give = kind.ink ? "draw" : "drop";
     say(
       known < 2 ?
-        `Give two classes a ${thing} each at least.` :
-        `Now give a ${thing} to recognize.`,
+        `First ${give} at least one ${thing} of each of two classes.` :
+        `Now ${give} a ${thing} to recognize.`,
     );
     return null;
   }
@@ -142,10 +106,10 @@ function answered(outputs, asked, seconds) {
   const best = probabilities.indexOf(Math.max(...probabilities));
   const of = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
   say(
-    `${state.classes[best].name}, ` +
-      `${(100 * probabilities[best]).toFixed(0)}% sure after ` +
-      `${of(asked.count, "step")} on ${of(asked.examples, thing)}; answered ` +
-      `in ${seconds.toFixed(2)} s.`,
+    `It is ${state.classes[best].name}, with ` +
+      `${(100 * probabilities[best]).toFixed(0)}%, after ` +
+      `${of(asked.count, "inner step")} on ${of(asked.examples, thing)}. ` +
+      `The answer took ${seconds.toFixed(2)} s.`,
   );
 }
 
@@ -162,7 +126,7 @@ function showBars(probabilities) {
     meter.textContent = percent;
     meter.setAttribute("aria-label", `${name}: ${percent || "not asked yet"}`);
     bar.classList.toggle("best", i === best);
-    bar.classList.toggle("absent", !pictures(state.classes[i]).length);
+    bar.classList.toggle("absent", !picturesOf(state.classes[i]).length);
   });
 }
 
@@ -191,7 +155,7 @@ function makeCard(index) {
   const pad = new Pad(kind, `Class ${index + 1}`, {
     changed: (drawing) => {
       one().pad = pad.picture;
-      if (!drawing) keep(); // half a drawing teaches the wrong thing
+      if (!drawing) changed(); // half a drawing teaches the wrong thing
     },
     add: () => putAway(),
     undo: () => {
@@ -204,21 +168,38 @@ function makeCard(index) {
     files: (files, troubles) => {
       one().shelf.push(...files);
       draw();
-      keep();
+      changed();
       warn(troubles);
     },
   });
 
   function putAway() {
     one().shelf.push(pad.picture);
-    pad.clear();
+    pad.set({ strokes: [] });
+    pad.change(false);
     draw();
+  }
+
+  /** Tells a screen reader what is what. */
+  function label() {
+    group.setAttribute("aria-label", one().name);
+    pad.name(one().name);
+    [...shelf.querySelectorAll("button")].forEach((button, i) => {
+      const text = `Remove ${thing} ${i + 1} of ${one().name}`;
+      button.setAttribute("aria-label", text);
+    });
+  }
+
+  function remove(i) {
+    one().shelf.splice(i, 1);
+    draw();
+    changed();
+    const next = Math.min(i, one().shelf.length - 1);
+    (shelf.querySelectorAll("button")[next] ?? pad).focus();
   }
 
   function draw() {
     name.value = one().name;
-    group.setAttribute("aria-label", one().name);
-    pad.name(one().name);
     shelf.replaceChildren(
       ...one().shelf.map((picture, i) => {
         const canvas = document.createElement("canvas");
@@ -226,28 +207,24 @@ function makeCard(index) {
         const button = document.createElement("button");
         button.type = "button";
         button.title = "Remove";
-        button.setAttribute(
-          "aria-label", `Remove ${thing} ${i + 1} of ${one().name}`);
         button.append(canvas);
-        button.addEventListener("click", () => {
-          one().shelf.splice(i, 1);
-          draw();
-          keep();
-        });
+        button.addEventListener("click", () => remove(i));
         const item = document.createElement("li");
         item.append(button);
         return item;
       }),
     );
+    label();
   }
 
   name.setAttribute("aria-label", `Name of class ${index + 1}`);
   name.addEventListener("input", () => {
     one().name = name.value || `Class ${index + 1}`;
-    pad.name(one().name);
-    keep();
+    label();
+    changed();
   });
   root.querySelector(".input").append(pad.element);
+  pad.takeDrops(group);
   $("classes").append(root);
   return {
     show() {
@@ -275,10 +252,9 @@ async function loadExample() {
   const example = await (await fetch("example.json")).json();
   const prepared = async (png) => {
     const bytes = Uint8Array.from(atob(png), (c) => c.charCodeAt(0));
-    const response = await fetch("picture", { method: "POST", body: bytes });
-    return { pixels: toBase64((await response.json()).pixels) };
+    return ofFile(new File([bytes], "The example"));
   };
-  const loaded = fresh();
+  const loaded = fresh(model);
   const names = Object.keys(example.support).slice(0, model.ways);
   for (const [i, name] of names.entries()) {
     loaded.classes[i].name = name;
@@ -292,6 +268,12 @@ async function loadExample() {
 function start() {
   if (model.server) $("server").textContent =
     `, and is sent to ${model.server} to be learned`;
+  for (const event of ["dragover", "drop"]) {
+    // A browser opens a file in the page's place that falls beside the pads.
+    window.addEventListener(event, (each) => {
+      if (each.dataTransfer?.types.includes("Files")) each.preventDefault();
+    });
+  }
   document.title = `${model.name}: ${document.title}`;
   document.body.classList.toggle("photos", !kind.ink);
   $("introduction").textContent =
@@ -302,25 +284,33 @@ function start() {
     $("bars").append($("bar").content.cloneNode(true));
   }
   $("query").append(query.element);
+  query.takeDrops($("asking"));
   $("steps").max = steps.length - 1;
   $("steps").addEventListener("input", () => {
     state.steps = steps[Number($("steps").value)];
     showSteps();
-    keep();
+    changed();
   });
   const anew = (make) => async () => {
     const any = !isEmpty(state.query) || state.classes.some(
-      (one) => pictures(one).length);
+      (one) => picturesOf(one).length);
     if (any && !confirm(`This removes all ${thing}s on the page.`)) return;
+    const before = age;
+    const main = document.querySelector("main");
+    main.inert = true; // what is drawn meanwhile would be replaced
     try {
-      state = await make();
+      const made = await make(model);
+      if (age !== before) return; // "Start over" was pressed meanwhile
+      state = made;
       age++;
     } catch {
       fail("The page's server does not answer.");
       return;
+    } finally {
+      main.inert = false;
     }
     showAll();
-    keep();
+    changed();
   };
   // Its drawings are dark on light, of five classes.
   $("example").hidden = kind.ink !== "dark" || model.ways < 5;

@@ -11,13 +11,17 @@ export class Pad {
    * @param {string} label what a screen reader calls the pad
    * @param {Object} on what is told: `changed(drawing)` when the picture is
    *   another one (and whether the pen is still down), `add()` when the button
-   *   is pressed, `undo()` when there is no stroke left to take back, and
-   *   `files(pictures, troubles)` unless `age()` is another when they are read
+   *   is pressed, `undo()` when there is nothing left to take back, and
+   *   `files(pictures, troubles)` when files are read, unless `age()` is another
+   *   by then, or the picture is and there is no shelf to put them on
    */
   constructor(kind, label, on) {
     this.kind = kind;
     this.on = on;
     this.picture = { strokes: [] };
+    this.stroke = null; // what is being drawn
+    this.cleared = null; // the picture that Undo brings back
+    this.version = 0; // of the picture: how often it was changed
     const root = document.getElementById("pad").content.cloneNode(true);
     this.element = root.querySelector(".pad");
     this.canvas = root.querySelector("canvas");
@@ -31,13 +35,13 @@ export class Pad {
     this.takeFiles(root.querySelector("input"));
     this.name(label);
     if (kind.ink) this.takeStrokes();
+    else this.canvas.removeAttribute("tabindex"); // keys do nothing there
     this.draw();
   }
 
   name(label) {
-    const what = this.kind.ink ? "draw here, or drop a picture" :
-      "drop a picture here";
-    this.canvas.setAttribute("aria-label", `${label}: ${what}`);
+    this.label = label;
+    this.describe();
     for (const [button, text] of [
       [this.addButton, "Add this drawing, and begin another"],
       [this.undoButton, "Undo"],
@@ -48,9 +52,21 @@ export class Pad {
     this.input.setAttribute("aria-label", `Choose a picture, ${label}`);
   }
 
+  /** Tells a screen reader what is on the canvas. */
+  describe() {
+    const what = this.picture.pixels ? "holds a picture" :
+      !isEmpty(this.picture) ? "holds a drawing" :
+      this.kind.ink ? "empty, draw here or drop a picture" :
+      "empty, drop a picture here";
+    this.canvas.setAttribute("aria-label", `${this.label}: ${what}`);
+  }
+
+  focus() {
+    (this.kind.ink ? this.canvas : this.input).focus();
+  }
+
   takeStrokes() {
     const { canvas } = this;
-    let stroke = null;
     const point = (event) => {
       const box = canvas.getBoundingClientRect();
       const part = (value) =>
@@ -62,27 +78,29 @@ export class Pad {
     };
     canvas.addEventListener("pointerdown", (event) => {
       // What a file holds is not drawn over, but cleared.
-      if (stroke || event.button !== 0 || this.picture.pixels) return;
+      if (this.stroke || event.button !== 0 || this.picture.pixels) return;
       canvas.setPointerCapture(event.pointerId);
-      stroke = point(event);
-      this.picture = { strokes: [...this.picture.strokes, stroke] };
+      this.stroke = point(event);
+      this.picture = { strokes: [...this.picture.strokes, this.stroke] };
       this.pointer = event.pointerId;
       this.change(true);
     });
+    const end = (event) => {
+      if (this.stroke && event.pointerId === this.pointer) this.change(false);
+    };
     canvas.addEventListener("pointermove", (event) => {
-      if (!stroke || event.pointerId !== this.pointer) return;
+      if (!this.stroke || event.pointerId !== this.pointer) return;
+      if (!event.buttons) { // which was let go where the browser did not see it
+        end(event);
+        return;
+      }
       // All that came since the last frame, not the last of it alone.
       const events = event.getCoalescedEvents?.() ?? [];
       for (const each of events.length ? events : [event]) {
-        stroke.push(...point(each));
+        this.stroke.push(...point(each));
       }
       this.change(true);
     });
-    const end = (event) => {
-      if (!stroke || event.pointerId !== this.pointer) return;
-      stroke = null;
-      this.change(false);
-    };
     canvas.addEventListener("pointerup", end);
     canvas.addEventListener("pointercancel", end);
     canvas.addEventListener("lostpointercapture", end);
@@ -97,38 +115,47 @@ export class Pad {
   takeFiles(input) {
     this.input = input;
     input.multiple = Boolean(this.on.add);
-    const take = async (files) => {
-      const age = this.on.age();
-      const pictures = [];
-      const troubles = [];
-      for (const file of files) {
-        try {
-          pictures.push(await ofFile(file));
-        } catch (error) {
-          troubles.push(error.message);
-        }
-      }
-      if (this.on.age() === age) this.on.files(pictures, troubles);
-    };
     input.addEventListener("change", () => {
-      take([...input.files]);
+      this.take([...input.files]);
       input.value = "";
-    });
-    const over = (is) => this.element.classList.toggle("over", is);
-    this.element.addEventListener("dragover", (event) => {
-      event.preventDefault();
-      over(true);
-    });
-    this.element.addEventListener("dragleave", () => over(false));
-    this.element.addEventListener("drop", (event) => {
-      event.preventDefault();
-      over(false);
-      take([...event.dataTransfer.files]);
     });
   }
 
+  /** Takes the files that are dropped on an element. */
+  takeDrops(element) {
+    const over = (is) => element.classList.toggle("over", is);
+    element.addEventListener("dragover", (event) => {
+      over(event.dataTransfer.types.includes("Files"));
+    });
+    element.addEventListener("dragleave", () => over(false));
+    element.addEventListener("drop", (event) => {
+      over(false);
+      this.take([...event.dataTransfer.files]);
+    });
+  }
+
+  async take(files) {
+    if (!files.length) return;
+    const age = this.on.age();
+    const version = ++this.version;
+    const pictures = [];
+    const troubles = [];
+    for (const file of files) {
+      try {
+        pictures.push(await ofFile(file));
+      } catch (error) {
+        troubles.push(error.message);
+      }
+    }
+    // A shelf has room for all. Where there is none, what came last stays.
+    const late = !this.on.add && this.version !== version;
+    if (!late && this.on.age() === age) this.on.files(pictures, troubles);
+  }
+
   set(picture) {
-    this.picture = picture ?? { strokes: [] };
+    this.picture = picture;
+    this.stroke = this.cleared = null;
+    this.version++;
     this.draw();
   }
 
@@ -137,18 +164,27 @@ export class Pad {
       this.picture = { strokes: this.picture.strokes.slice(0, -1) };
       this.change(false);
     } else if (this.picture.pixels) {
-      this.clear();
+      this.picture = { strokes: [] };
+      this.change(false);
+    } else if (this.cleared) {
+      this.picture = this.cleared;
+      this.cleared = null;
+      this.change(false);
     } else {
       this.on.undo?.();
     }
   }
 
   clear() {
+    if (isEmpty(this.picture)) return;
+    this.cleared = this.picture;
     this.picture = { strokes: [] };
     this.change(false);
   }
 
   change(drawing) {
+    if (!drawing) this.stroke = null;
+    this.version++;
     this.draw();
     this.on.changed(drawing);
   }
@@ -157,7 +193,8 @@ export class Pad {
     const { canvas, kind } = this;
     const empty = isEmpty(this.picture);
     this.addButton.disabled = this.clearButton.disabled = empty;
-    this.undoButton.disabled = empty && !this.on.undo;
+    this.undoButton.disabled = empty && !this.on.undo && !this.cleared;
+    this.describe();
     if (this.picture.pixels) {
       show(canvas, this.picture, kind);
       return;

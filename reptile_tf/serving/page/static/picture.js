@@ -44,7 +44,8 @@ function isDot(stroke) {
 export function isPicture(picture, kind) {
   if (typeof picture?.pixels === "string") {
     const bytes = kind.height * kind.width * kind.channels;
-    return picture.pixels.length === 4 * Math.ceil(bytes / 3);
+    return picture.pixels.length === 4 * Math.ceil(bytes / 3) &&
+      /^[A-Za-z0-9+/]*=*$/.test(picture.pixels);
   }
   const fine = (stroke) => Array.isArray(stroke) && stroke.length >= 2 &&
     stroke.length % 2 === 0 && stroke.every(Number.isFinite);
@@ -80,19 +81,27 @@ export function pixelsOf(picture, kind) {
 
 /** Returns the picture of a file, prepared by the page's server. */
 export async function ofFile(file) {
-  let response, answer;
+  let body, response, answer;
   try {
-    response = await fetch("picture", { method: "POST", body: file });
+    body = await file.arrayBuffer();
+  } catch {
+    throw new Error(`${file.name} cannot be read. Drop the pictures ` +
+      "themselves, not their folder.");
+  }
+  try {
+    response = await fetch("picture", { method: "POST", body });
     answer = await response.json();
   } catch {
     throw new Error(`${file.name} could not be sent: the page's server does ` +
-      "not answer");
+      "not answer.");
   }
-  if (!response.ok) throw new Error(`${file.name}: ${answer.error}`);
+  if (!response.ok) {
+    throw new Error(`${file.name}: ${answer.error.replace(/\.$/, "")}.`);
+  }
   return { pixels: toBase64(answer.pixels) };
 }
 
-export function toBase64(bytes) {
+function toBase64(bytes) {
   let text = "";
   for (const byte of bytes) text += String.fromCharCode(byte);
   return btoa(text);
