@@ -46,6 +46,8 @@ def predict(model: RemoteModel) -> Any:
                 )
             except ValueError as error:
                 raise HTTPException(502, str(error)) from error
+            except asyncio.CancelledError as error:
+                raise HTTPException(503, "The page's server ends") from error
         if answered is None:
             raise ClientDisconnect
         status, content = answered
