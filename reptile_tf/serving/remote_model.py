@@ -97,7 +97,7 @@ class RemoteModel:
 
     def _ask(self, url: str, body: dict[str, Any] | None = None) -> Any:
         data = None if body is None else json_codec.dumps(body)
-        status, content = _answer(url, data)
+        status, content = _answer(url, data, _PATIENCE)
         if status != 200:
             raise ValueError(f"{url}: {_refusal(status, content)}")
         try:
@@ -106,9 +106,7 @@ class RemoteModel:
             raise _foreign(url, f"it answers {_shown(content)!r}") from error
 
 
-def _answer(
-    url: str, data: bytes | None, patience: float = _PATIENCE
-) -> tuple[int, bytes]:
+def _answer(url: str, data: bytes | None, patience: float) -> tuple[int, bytes]:
     """Returns the status and the body of an answer, also of a refusal."""
     try:
         with _opened(url, data, patience) as response:
