@@ -385,7 +385,7 @@ def test_a_model_of_photos(found):
             card.locator("input[type=file]").set_input_files(files[index])
         visit.page.locator("#query input").set_input_files(files[2])
         visit.status(
-            "It is Class 2, with 70%, after 8 inner steps on 2 pictures."
+            "It is Class 2, with 70.0%, after 8 inner steps on 2 pictures."
         )
         expected = image_files.load(files[:2], pictures)
         np.testing.assert_array_equal(sent(visit), expected)

@@ -107,7 +107,7 @@ function answered(outputs, asked, seconds) {
   const of = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
   say(
     `It is ${state.classes[best].name}, with ` +
-      `${(100 * probabilities[best]).toFixed(0)}%, after ` +
+      `${(100 * probabilities[best]).toFixed(1)}%, after ` +
       `${of(asked.count, "inner step")} on ${of(asked.examples, thing)}. ` +
       `The answer took ${seconds.toFixed(2)} s.`,
   );
