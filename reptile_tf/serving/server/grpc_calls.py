@@ -7,7 +7,7 @@ for a client that sends one message and awaits one they are no others.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn
+from typing import Any
 
 from reptile_tf.serving.server import failures, request_body
 from reptile_tf.serving.server.grpc_door import Door
@@ -57,16 +57,34 @@ class Calls:
 
         async def handle(_: Any, context: grpc.aio.ServicerContext) -> None:
             try:
-                try:
-                    await self._answer(method, kind, context)
-                except _Gone:
-                    raise
-                except Exception as error:
-                    await _refuse(context, error)
+                failure = await self._failure(method, kind, context)
+                if failure is not None:
+                    code = _CODES[failure.code]
+                    await context.abort(code, failure.message)
             except _Gone:  # and nobody is there to be told
                 raise asyncio.CancelledError from None
 
         return grpc.stream_stream_rpc_method_handler(handle)
+
+    async def _failure(
+        self,
+        method: Callable[[Any], Awaitable[Any]],
+        kind: Any,
+        context: grpc.aio.ServicerContext,
+    ) -> failures.Failure | None:
+        """Answers a request; returns what is to be told where that fails.
+
+        The error itself ends here. What `abort` raises is kept by the library
+        until garbage is looked for, and would keep the error with it, whose
+        traceback has the message.
+        """
+        try:
+            await self._answer(method, kind, context)
+        except _Gone:
+            raise
+        except Exception as error:
+            return failures.of(error)
+        return None
 
     async def _answer(
         self,
@@ -114,12 +132,3 @@ class Calls:
             return self._max_bytes
         needed = _BYTES_BESIDE + _BYTES_OF_A_NUMBER * numbers
         return min(needed, self._max_bytes)
-
-
-async def _refuse(
-    context: grpc.aio.ServicerContext, error: Exception
-) -> NoReturn:
-    """Ends a request with what is told of an error."""
-    failure = failures.of(error)
-    await context.abort(_CODES[failure.code], failure.message)
-    raise error  # abort has raised

@@ -1,9 +1,11 @@
 """Clients of gRPC who come in crowds, send too much, and do not read."""
 
 import contextlib
+import gc
 import gzip
 import socket
 import threading
+import tracemalloc
 
 import grpc
 import http2
@@ -159,6 +161,28 @@ def test_what_is_no_request_is_refused(call):
         call(b"\xff\xff", timeout=30)
     with refused(EXHAUSTED, "larger than max"):
         call(b" " * 20_001, timeout=30)
+
+
+def test_what_is_refused_is_not_kept(call):
+    """Not even until garbage is looked for, which a server rarely does."""
+    message, count = b"\xff" * 19_000, 50
+
+    def is_refused():
+        with refused(grpc.StatusCode.INVALID_ARGUMENT, "must be a Predict"):
+            call(message, timeout=30)
+
+    is_refused()
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        for _ in range(count):
+            is_refused()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert kept < count * len(message)  # some is garbage of the client
 
 
 @pytest.mark.parametrize(
