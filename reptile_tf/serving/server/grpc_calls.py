@@ -97,12 +97,11 @@ class Calls:
             message = await self._receive(context)
             held.came(len(message))
             with connection.busy():
+                most = self._longest()
                 if message.startswith(_PACKED):
-                    message = await asyncio.to_thread(
-                        request_body.inflated, message, self._max_bytes
-                    )
+                    message = await request_body.inflate(message, most)
                     held.hold(len(message))
-                if len(message) > (most := self._longest()):
+                if len(message) > most:
                     raise request_body.too_long(most)
                 answer = await method(parsed(message, kind))
                 sent = answer.SerializeToString()

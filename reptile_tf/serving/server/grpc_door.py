@@ -15,6 +15,7 @@ import urllib.parse
 from collections.abc import Iterator
 
 from reptile_tf.serving.server.crowd import Crowd
+from reptile_tf.serving.server.throttle import LONG, Throttle
 
 _PIECE = 1 << 16  # bytes that are passed on at a time
 _LAST = 5.0  # seconds to read the last answers
@@ -51,18 +52,19 @@ class Connection:
 
     Attributes:
         begun: whether the client has sent anything.
+        size: bytes that are in memory for its requests.
     """
 
     def __init__(self, transport: asyncio.WriteTransport, crowd: Crowd):
         self.transport, self._crowd = transport, crowd
         self.begun = False
-        self._bytes = self._requests = self._whole = 0
+        self.size = self._requests = self._whole = 0
         crowd.join(self)
 
     def hold(self, size: int) -> None:
         """Takes note of bytes in memory; if too many are, some are closed."""
-        self._bytes += size
-        self._crowd.hold(self, self._bytes)
+        self.size += size
+        self._crowd.hold(self, self.size)
 
     @contextlib.contextmanager
     def request(self) -> Iterator[Request]:
@@ -74,8 +76,8 @@ class Connection:
         finally:
             self._requests -= 1
             # What is not of messages, such as heads, goes with the last.
-            size = request.size if self._requests else self._bytes
-            self.hold(-min(size, self._bytes))
+            size = request.size if self._requests else self.size
+            self.hold(-min(size, self.size))
 
     @contextlib.contextmanager
     def busy(self) -> Iterator[None]:
@@ -104,6 +106,7 @@ class Door:
 
     def __init__(self, timeout: float, crowd: Crowd):
         self._timeout, self._crowd = timeout, crowd
+        self._throttle = Throttle()
         # Its names tell the server which connection is which.
         place = tempfile.gettempdir()
         if len(place) > _LONGEST or urllib.parse.quote(place) != place:
@@ -238,6 +241,8 @@ class Door:
                     await loop.sock_sendall(inside, data)
             except (BrokenPipeError, ConnectionResetError):
                 return  # the server's last answers may still be on their way
+            if connection.size > LONG:
+                await self._throttle.passed(len(data))
             data = await reader.read(_PIECE)
         raise ConnectionError("The client has gone")
 

@@ -53,7 +53,8 @@ class Version:
         Args:
             folder: of the version.
             at_once: whether it is tried, although its files may still be
-                changing, as they do while they are copied.
+                changing, as they do while they are copied; as when the server
+                starts, and has nobody to answer yet.
         """
         if self.model is not None:
             return True
@@ -69,7 +70,7 @@ class Version:
         self.state, self.error_code, self.error_message = "LOADING", 0, ""
         try:
             model = SavedModel(folder)
-            model.warm_up()
+            model.warm_up(os.cpu_count() or 1 if at_once else 1)
         except Exception as error:  # whatever a stranger's file brings about
             self._fail(error)
         else:

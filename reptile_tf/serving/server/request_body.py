@@ -1,23 +1,27 @@
 """Reading the bodies of requests, of which a client decides the length."""
 
 import asyncio
+import concurrent.futures
 import contextlib
 import zlib
 from collections.abc import AsyncIterator
 
+from reptile_tf.serving.server.throttle import LONG, Throttle
 from reptile_tf.utils.extras import extra
 
 with extra("serve"):
     from starlette.exceptions import HTTPException
     from starlette.requests import Request
 
-_SHORT_BODY = 1 << 18  # bytes; as many of these as there are requests
 LONG_BODIES = 4  # of the longest kind, together in memory
+
+# One at a time: other cores have other work.
+_inflating = concurrent.futures.ThreadPoolExecutor(1, "inflating")
 
 
 def is_long(body: bytes | bytearray) -> bool:
     """Returns whether a body is so long that few may be held at a time."""
-    return len(body) > _SHORT_BODY
+    return len(body) > LONG
 
 
 class BodyReader:
@@ -31,6 +35,7 @@ class BodyReader:
     def __init__(self, max_bytes: int, timeout: float):
         self._max_bytes, self._timeout = max_bytes, timeout
         self._in_memory: dict[int, int] = {}  # bytes of each long body by id
+        self._throttle = Throttle()
 
     @contextlib.asynccontextmanager
     async def read(
@@ -60,7 +65,7 @@ class BodyReader:
             coding = request.headers.get("content-encoding", "identity")
             if coding.strip().lower() != "identity":
                 _require_gzip(coding)
-                body = await asyncio.to_thread(inflated, received, most)
+                body = await inflate(received, most)
                 self._require_room(received, len(body))
             yield body
         finally:
@@ -76,12 +81,14 @@ class BodyReader:
                     if len(body) > most:
                         raise too_long(most)
                     self._require_room(body, len(body))
+                    if is_long(body):
+                        await self._throttle.passed(len(chunk))
         except TimeoutError:
             message = "The request body came too slowly"
             raise HTTPException(408, message) from None
 
     def _require_room(self, owner: bytearray, size: int) -> None:
-        if size > _SHORT_BODY:
+        if size > LONG:
             self._in_memory[id(owner)] = size
             if sum(self._in_memory.values()) > LONG_BODIES * self._max_bytes:
                 message = "Too many long requests at a time; try again"
@@ -104,6 +111,12 @@ def _require_gzip(coding: str) -> None:
 def too_long(most: int) -> HTTPException:
     """Returns what a body is refused with that is longer than it may be."""
     return HTTPException(413, f"The request body is longer than {most} bytes")
+
+
+async def inflate(body: bytes | bytearray, most: int) -> bytes:
+    """Returns what `inflated` does, which others need not wait for."""
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_inflating, inflated, body, most)
 
 
 def inflated(body: bytes | bytearray, most: int) -> bytes:

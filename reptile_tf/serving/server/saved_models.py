@@ -3,7 +3,6 @@
 import concurrent.futures
 import functools
 import math
-import os
 import pathlib
 import re
 import threading
@@ -96,11 +95,15 @@ class SavedModel:
             for name, value in outputs.items()
         }
 
-    def warm_up(self) -> None:
+    def warm_up(self, at_a_time: int = 1) -> None:
         """Makes the requests that its folder holds, as TF Serving does.
 
         So the first ones of others are fast, and it is known how long they
         take.
+
+        Args:
+            at_a_time: requests that are made at a time, where nobody else's
+                have to wait for them.
 
         Raises:
             ValueError: one of them is refused.
@@ -112,7 +115,7 @@ class SavedModel:
         timer = threading.Timer(_WARM_UP, cancellation.cancel)
         timer.start()
         try:
-            with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            with concurrent.futures.ThreadPoolExecutor(at_a_time) as pool:
                 list(
                     pool.map(
                         lambda asked: self.predict(

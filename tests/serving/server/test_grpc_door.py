@@ -19,6 +19,7 @@ from tensorflow_serving.apis import predict_pb2
 from reptile_tf.serving.server import (
     crowd,
     grpc_api,
+    grpc_door,
     grpc_messages,
     listening,
 )
@@ -136,6 +137,21 @@ def test_messages_are_bounded_together(place, call, monkeypatch):
     assert call(asked(), timeout=30)
     for connection in held:
         connection.close()
+
+
+def test_what_is_long_has_to_wait(call, monkeypatch):
+    passed = []
+
+    async def note(_, size):
+        passed.append(size)
+
+    monkeypatch.setattr(grpc_door.Throttle, "passed", note)
+    monkeypatch.setattr(grpc_door, "LONG", 5_000)
+    assert call(asked(), timeout=30)
+    assert not passed
+    with refused(grpc.StatusCode.INVALID_ARGUMENT, "must be a PredictRequest"):
+        call(b"\xff" * 19_000, timeout=30)
+    assert sum(passed) > 5_000
 
 
 def test_who_does_not_take_an_answer_is_closed(place):

@@ -33,7 +33,7 @@ def test_slow_clients_are_dropped_and_hold_up_nobody(port, ask):
 
 
 def test_long_bodies_are_bounded_together(port, ask, monkeypatch):
-    monkeypatch.setattr(request_body, "_SHORT_BODY", 5_000)
+    monkeypatch.setattr(request_body, "LONG", 5_000)
     head = b"POST /v1/models/line:predict HTTP/1.1\r\nHost: x\r\n"
     head += f"Content-Length: {MAX_BODY_BYTES}\r\n\r\n".encode()
     held = [socket.create_connection(("127.0.0.1", port)) for _ in range(5)]
@@ -106,7 +106,7 @@ def test_a_body_in_gzip_is_inflated_within_the_limit(port):
 
 
 def test_long_bodies_are_read_in_a_process_of_their_own(ask, monkeypatch):
-    monkeypatch.setattr(request_body, "_SHORT_BODY", 5_000)
+    monkeypatch.setattr(request_body, "LONG", 5_000)
     long = GIVEN | {"query_inputs": [[1.0]] * 1_000}
     status, answer = predict(ask, long)
     assert (status, len(answer["outputs"])) == (200, 1000)

@@ -34,7 +34,7 @@ class Fake:
             raise ERRORS[content]("no\nsuch operation")
         self.version = int(folder.name)
 
-    def warm_up(self):
+    def warm_up(self, at_a_time=1):
         """Nothing is to be warmed up."""
 
 
@@ -188,7 +188,7 @@ def test_what_is_being_loaded_is_not_available(write, tmp_path, monkeypatch):
     write(2)
     begun, go_on = threading.Event(), threading.Event()
 
-    def warm_up(model):
+    def warm_up(model, at_a_time=1):
         begun.set()
         go_on.wait()
 
