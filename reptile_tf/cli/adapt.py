@@ -17,6 +17,7 @@ measured by leaving some of them out in turn.
 
 import os
 import pathlib
+import shlex
 
 from absl import flags
 
@@ -115,6 +116,7 @@ def main() -> None:
     ).save(OUTPUT.value)
     if format == "keras":
         print(f"Wrote {OUTPUT.value}; classify pictures with it by")
-        print(f"  reptile-tf classify --model={OUTPUT.value} PICTURE...")
+        model = shlex.quote(OUTPUT.value)
+        print(f"  reptile-tf classify --model={model} PICTURE...")
     else:
         print(f"Wrote {OUTPUT.value}, for programs that read such files")

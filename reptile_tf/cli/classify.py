@@ -95,7 +95,7 @@ def main(words: Sequence[str]) -> None:
             steps = _STEPS
             print(
                 f"{MODEL.value} does not say how many inner steps it was "
-                f"evaluated with; it takes {steps}, or as many as --steps says",
+                f"evaluated with, so {steps} are taken; --steps chooses others",
                 file=sys.stderr,
             )
         answer = client.classify(model, classes, queries, steps)

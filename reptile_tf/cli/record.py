@@ -25,12 +25,14 @@ PAGE = shared_flags.define_paths(
         "README.md",
         "docs/experiments.md",
         "docs/performance.md",
+        "docs/results.md",
         "docs/scaling.md",
         "docs/search.md",
+        "docs/serving.md",
         "saved_models/README.md",
     ],
     "A Markdown page whose tables are written anew; may be given several "
-    "times.",
+    "times. By default they are this project's own, in its checkout.",
 )
 
 
@@ -42,6 +44,13 @@ def main() -> None:
     from reptile_tf.utils.files import whole_file
 
     kept = pathlib.Path(RESULTS.value)
+    documents = [pathlib.Path(page) for page in PAGE.value or ()]
+    for page in documents:
+        if not page.is_file():
+            raise ValueError(
+                f"page={page} is no file; call record in a checkout of "
+                "reptile_tf, or name the pages whose tables it is to write"
+            )
     if RUN_DIR.value is not None:
         if NAME.value is None:
             raise ValueError("--run_dir needs --name, the result's name")
@@ -52,7 +61,7 @@ def main() -> None:
         elif (folder / seeds_file.NAME).exists():
             keep = archive.keep_seeds
         keep(folder, kept / NAME.value)
-    for page in map(pathlib.Path, PAGE.value or ()):
+    for page in documents:
         text = pages.fill(page.read_text(), kept)
         with whole_file(page) as part:
             part.write_text(text)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 import numpy as np
+from absl import logging
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from reptile_tf.data.preparation import Preparation
@@ -20,6 +21,7 @@ FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
 # Of a picture that is unpacked whole, which takes up to 16 bytes for each.
 MOST_PIXELS = 50_000_000
 _MOST_BYTES = 1 << 29
+_FAR = 8  # pixels between those that are taken, from which on lines get lost
 
 # What makes a picture upright, by the number that its camera wrote.
 _TURNS = {
@@ -141,6 +143,7 @@ def _prepared(image: Image.Image, preparation: Preparation) -> np.ndarray:
     require_pixels(image)
     image = upright(image, channels)
     if preparation.resize == "nearest":
+        _warn_of_thin_lines(image, height, width)
         pixels = np.asarray(image)
         rows = _nearest(height, image.height)
         columns = _nearest(width, image.width)
@@ -151,6 +154,19 @@ def _prepared(image: Image.Image, preparation: Preparation) -> np.ndarray:
         top = max(0.0, image.height - image.width * height / width) / 2
     box = left, top, image.width - left, image.height - top
     return area_means(image, height, width, box)
+
+
+def _warn_of_thin_lines(image: Image.Image, height: int, width: int) -> None:
+    apart = max(image.height / height, image.width / width)
+    if apart > _FAR:
+        logging.log_first_n(
+            logging.WARNING,
+            "A drawing of %d x %d pixels becomes one of %d x %d by single "
+            "pixels, which lie %d apart: lines that are thinner break up. Draw "
+            "with a pen that is at least as thick.",
+            1,
+            *(*image.size, width, height, round(apart)),
+        )
 
 
 def upright(image: Image.Image, channels: int) -> Image.Image:

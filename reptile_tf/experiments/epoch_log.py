@@ -88,7 +88,7 @@ def cut_history(path: str | os.PathLike, epochs: int) -> None:
     kept = [cells for cells in lines if int(cells[0]) < epochs]
     with whole_file(path) as part, part.open("w", newline="") as file:
         if kept:
-            csv.writer(file, lineterminator="\n").writerows([columns, *kept])
+            csv.writer(file).writerows([columns, *kept])  # as Keras does
 
 
 def continue_history(

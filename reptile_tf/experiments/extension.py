@@ -59,10 +59,11 @@ def extend(
     was, becomes = float(_SCHEDULE(**config)(at)), float(longer(at))
     optimizer.learning_rate = longer
     print(
-        f"{folder}: goes on from {before} to {iterations} outer iterations; "
-        f"the outer step, which fell to 0 at {before}, jumps at iteration {at} "
-        f"from {was:.3g} to {becomes:.3g} and falls to 0 at {iterations}, so "
-        f"that this is not the same as a training of {iterations} at once"
+        f"{folder}: goes on from iteration {at}, to {iterations} in all and "
+        f"not to {before}; the outer step, which was to fall to 0 at {before}, "
+        f"jumps there from {was:.3g} to {becomes:.3g} and falls to 0 at "
+        f"{iterations}, so that this is not the same as a training of "
+        f"{iterations} at once"
     )
     # One that was killed before its first checkpoint counts once.
     made = [each for each in made if each["at"] < at]

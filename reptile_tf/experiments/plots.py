@@ -167,6 +167,35 @@ def _lay_out(axes: Sequence[Axes], metric: str, modes: Sequence[str]) -> None:
             axis.set_ylim(least / 1.5, min(axis.get_ylim()[1], 1))
             axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
+            if np.any(errors <= _NONE):
+                _show_none(axis, least)
+
+
+def _show_none(axis: Axes, least: float) -> None:
+    """Draws errors of 0, which the scale has not, at its lower edge.
+
+    Args:
+        axis: with lines of errors.
+        least: the least of the other errors.
+    """
+    edge = least / 3
+    axis.set_ylim(edge)
+    for line in axis.lines:
+        line.set_ydata(np.maximum(line.get_ydata(), edge))
+        line.set_clip_on(False)
+    axis.yaxis.set_major_formatter(
+        lambda value, _: f"{100 * value:g}%" if value > edge * 1.5 else ""
+    )
+    axis.annotate(
+        "0%",
+        (0, 0),
+        (-axis.yaxis.get_tick_padding() - 3.5, 0),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha="right",
+        va="center",
+        fontsize=axis.yaxis.get_ticklabels()[0].get_fontsize(),
+    )
 
 
 def comparison(

@@ -1,6 +1,7 @@
 """Which pictures there are of a run, and of several beside one another."""
 
 import pathlib
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -179,7 +180,7 @@ def of_several(
         if called[run] not in evaluated:
             left_out.append(
                 f"Left out {run} of the comparison, until it is evaluated: "
-                f"reptile-tf evaluate --run_dir={run}"
+                f"reptile-tf evaluate --run_dir={shlex.quote(str(run))}"
             )
     return drawn, left_out
 

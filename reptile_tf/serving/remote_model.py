@@ -106,6 +106,14 @@ class RemoteModel:
             raise _foreign(url, f"it answers {_shown(content)!r}") from error
 
 
+def _why(error: Exception) -> str:
+    """Returns why there is no answer, in words."""
+    reason = getattr(error, "reason", error)  # as urllib wraps it
+    if isinstance(reason, ConnectionRefusedError):
+        return "no server answers there; is it running?"
+    return getattr(reason, "strerror", None) or str(reason)
+
+
 def _answer(url: str, data: bytes | None, patience: float) -> tuple[int, bytes]:
     """Returns the status and the body of an answer, also of a refusal."""
     try:
@@ -113,7 +121,7 @@ def _answer(url: str, data: bytes | None, patience: float) -> tuple[int, bytes]:
             status, content = response.status, _content(response, patience)
             to = response.headers.get("Location", "")[:_SHOWN]
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise ValueError(f"{url} cannot be asked: {error}") from error
+        raise ValueError(f"{url} cannot be asked: {_why(error)}") from error
     if 300 <= status < 400:
         raise ValueError(
             f"{url} sends on to {to!r}, which is not followed; give the "

@@ -160,6 +160,24 @@ def test_nearest_is_what_it_was_for_drawings(mode):
             )
 
 
+def test_whoever_draws_with_too_thin_a_pen_is_told(monkeypatch):
+    told = []
+    monkeypatch.setattr(
+        picture.logging, "log_first_n", lambda *words: told.append(words)
+    )
+    for size in ((28, 28), (105, 105), (224, 10)):
+        file = saved(Image.new("L", size))
+        decode(file, Preparation(28, 28, 1, "nearest"))
+    assert not told
+    decode(saved(Image.new("L", (100, 2000))), Preparation(28, 28, 1, "squash"))
+    assert not told
+    drawing = saved(Image.new("L", (100, 2000)))
+    decode(drawing, Preparation(28, 28, 1, "nearest"))
+    [(_, words, _, *numbers)] = told
+    assert "100 x 2000 pixels becomes one of 28 x 28" in words % tuple(numbers)
+    assert "71 apart" in words % tuple(numbers)
+
+
 def test_nearest_pixels_are_the_same_at_all_sizes():
     for size in (1, 2, 3, 7, 28, 49, 84, 105, 224):
         for side in (1, 2, 28, 84, 105, 1001):

@@ -71,7 +71,9 @@ def scan(
     told = f"folder:{root}"
     if not root.is_dir():
         state = "is a file, not a folder" if root.exists() else "does not exist"
-        raise ValueError(f"{told} {state}")
+        raise ValueError(
+            f"{told} {state}; say where your pictures are, as folder:PATH"
+        )
     if csv is not None and merge_splits:
         raise ValueError(
             f"merge_splits has no use with csv={csv}: a table has no splits"

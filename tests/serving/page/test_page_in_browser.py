@@ -156,6 +156,33 @@ def test_adding_taking_back_and_clearing(visit):
     visit.status("First draw at least one drawing of each of two classes.")
 
 
+def test_a_stroke_on_a_picture_begins_a_drawing(visit):
+    visit.page.locator("#example").click()
+    visit.answered()
+    before = sent(visit, "query_images")
+    visit.draw(visit.query, "zig")
+    visit.answered()
+    after = sent(visit, "query_images")
+    assert (after != before).any()
+    undo = visit.page.locator("#query").get_by_text("Undo")
+    undo.click()  # the stroke
+    undo.click()  # and the picture is there again
+    visit.answered()
+    np.testing.assert_array_equal(sent(visit, "query_images"), before)
+
+
+def test_undo_can_be_pressed_where_there_is_something_to_undo(visit):
+    card = visit.page.locator(".class").first
+    undo = card.get_by_text("Undo")
+    assert undo.is_disabled()
+    visit.draw(visit.pad(0), "zig")
+    assert undo.is_enabled()
+    card.get_by_text("Add", exact=True).click()
+    assert undo.is_enabled()
+    card.get_by_label("Remove drawing 1").click()
+    assert undo.is_disabled()
+
+
 def test_nothing_is_lost_when_the_page_is_loaded_again(visit):
     draw_all(visit)
     card = visit.page.locator(".class").nth(1)
@@ -166,9 +193,9 @@ def test_nothing_is_lost_when_the_page_is_loaded_again(visit):
     visit.draw(visit.query, "cross")
     visit.page.locator("#steps").press("ArrowRight")
     before = visit.answered()
-    visit.status("It is my cross, with ")
+    visit.status("It is “my cross”, with ")
     visit.page.reload()
-    visit.status("It is my cross, with ")
+    visit.status("It is “my cross”, with ")
     assert visit.answered() == before
     assert visit.requests[-1] == visit.requests[-2]
     visit.page.get_by_text("Start over").click()
@@ -385,7 +412,7 @@ def test_a_model_of_photos(found):
             card.locator("input[type=file]").set_input_files(files[index])
         visit.page.locator("#query input").set_input_files(files[2])
         visit.status(
-            "It is Class 2, with 70.0%, after 8 inner steps on 2 pictures."
+            "It is “Class 2”, with 70.0%, after 8 inner steps on 2 pictures."
         )
         expected = image_files.load(files[:2], pictures)
         np.testing.assert_array_equal(sent(visit), expected)

@@ -106,7 +106,7 @@ function answered(outputs, asked, seconds) {
   const best = probabilities.indexOf(Math.max(...probabilities));
   const of = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
   say(
-    `It is ${state.classes[best].name}, with ` +
+    `It is “${state.classes[best].name}”, with ` +
       `${(100 * probabilities[best]).toFixed(1)}%, after ` +
       `${of(asked.count, "inner step")} on ${of(asked.examples, thing)}. ` +
       `The answer took ${seconds.toFixed(2)} s.`,
@@ -158,6 +158,7 @@ function makeCard(index) {
       if (!drawing) changed(); // half a drawing teaches the wrong thing
     },
     add: () => putAway(),
+    canUndo: () => one().shelf.length > 0,
     undo: () => {
       const last = one().shelf.pop();
       if (last && kind.ink) pad.set(last); // to be gone on with
@@ -215,6 +216,7 @@ function makeCard(index) {
       }),
     );
     label();
+    pad.draw(); // whose Undo takes back what is on the shelf
   }
 
   name.setAttribute("aria-label", `Name of class ${index + 1}`);
@@ -266,8 +268,9 @@ async function loadExample() {
 }
 
 function start() {
-  if (model.server) $("server").textContent =
-    `, and is sent to ${model.server} to be learned`;
+  $("server").textContent = model.server ?
+    `, and is sent to ${model.server} alone, to be learned` :
+    " and on this machine";
   for (const event of ["dragover", "drop"]) {
     // A browser opens a file in the page's place that falls beside the pads.
     window.addEventListener(event, (each) => {
@@ -277,8 +280,9 @@ function start() {
   document.title = `${model.name}: ${document.title}`;
   document.body.classList.toggle("photos", !kind.ink);
   $("introduction").textContent =
-    `Give up to ${model.ways} classes a ${thing} or a few of each, and then ` +
-    `one more ${thing}: ${model.name} learns the classes and says which it is.`;
+    `${kind.ink ? "Draw" : "Choose"} one ${thing} or a few for each of up to ` +
+    `${model.ways} classes, and then one more: ${model.name} learns the ` +
+    "classes and says which of them it is.";
   for (let i = 0; i < model.ways; i++) {
     cards.push(makeCard(i));
     $("bars").append($("bar").content.cloneNode(true));

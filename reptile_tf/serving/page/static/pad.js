@@ -11,7 +11,8 @@ export class Pad {
    * @param {string} label what a screen reader calls the pad
    * @param {Object} on what is told: `changed(drawing)` when the picture is
    *   another one (and whether the pen is still down), `add()` when the button
-   *   is pressed, `undo()` when there is nothing left to take back, and
+   *   is pressed, `undo()` when there is nothing left on the pad to take back
+   *   but elsewhere, as `canUndo()` says, and
    *   `files(pictures, troubles)` when files are read, unless `age()` is another
    *   by then, or the picture is and there is no shelf to put them on
    */
@@ -77,8 +78,12 @@ export class Pad {
       ];
     };
     canvas.addEventListener("pointerdown", (event) => {
-      // What a file holds is not drawn over, but cleared.
-      if (this.stroke || event.button !== 0 || this.picture.pixels) return;
+      if (this.stroke || event.button !== 0) return;
+      // What a file holds makes room for a drawing, until that is undone.
+      if (this.picture.pixels) {
+        this.cleared = this.picture;
+        this.picture = { strokes: [] };
+      }
       canvas.setPointerCapture(event.pointerId);
       this.stroke = point(event);
       this.picture = { strokes: [...this.picture.strokes, this.stroke] };
@@ -170,8 +175,8 @@ export class Pad {
       this.picture = this.cleared;
       this.cleared = null;
       this.change(false);
-    } else {
-      this.on.undo?.();
+    } else if (this.on.canUndo?.()) {
+      this.on.undo();
     }
   }
 
@@ -193,7 +198,7 @@ export class Pad {
     const { canvas, kind } = this;
     const empty = isEmpty(this.picture);
     this.addButton.disabled = this.clearButton.disabled = empty;
-    this.undoButton.disabled = empty && !this.on.undo && !this.cleared;
+    this.undoButton.disabled = empty && !this.cleared && !this.on.canUndo?.();
     this.describe();
     if (this.picture.pixels) {
       show(canvas, this.picture, kind);
