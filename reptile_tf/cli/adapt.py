@@ -80,9 +80,7 @@ def main() -> None:
     require_writable(output=pathlib.Path(OUTPUT.value).parent)
     trained = Trained.open(MODEL.value)
     pictures, labels, names = image_folder.load_all(
-        SUPPORT.value,
-        trained.preparation,
-        **shared_flags.folder_settings(),
+        SUPPORT.value, trained.preparation, **shared_flags.folder_settings()
     )
     examples = to_inputs(pictures, pictures=True).numpy()
     learner = ways.with_ways(trained.learner, len(names))

@@ -50,7 +50,7 @@ def test_a_damaged_config_is_named_by_every_command(run, words, text):
     given = {
         "export": ["--output=x"],
         "adapt": ["--support=folder:x", "--output=x.keras"],
-        "record": ["--name=x", f"--results={run}", "--page=x.md"],
+        "record": ["--name=x", f"--results={run}"],
     }
     folder = "model" if words[0] == "adapt" else "run_dir"
     with pytest.raises(ValueError, match=r"config.json .* put back .*remove"):

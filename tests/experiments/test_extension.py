@@ -65,8 +65,8 @@ def test_it_takes_the_steps_of_the_longer_training(tmp_path, optimizer, capsys):
     capsys.readouterr()
     assert run.train(**ARGUMENTS) is None
     printed = capsys.readouterr().out
-    assert "from 3 to 5 outer iterations; the outer step, which" in printed
-    assert "at iteration 3 from 0 to 0.04 and falls to 0 at 5" in printed
+    assert "from iteration 3, to 5 in all and not to 3; the" in printed
+    assert "jumps there from 0 to 0.04 and falls to 0 at 5" in printed
     expected.fit(run.tasks().train, 5, verbose=0)
     assert_same(run.learner(), expected)
     assert_same(Run.open(tmp_path).learner(), expected)

@@ -158,7 +158,7 @@ def test_adding_taking_back_and_clearing(visit):
 
 def test_a_stroke_on_a_picture_begins_a_drawing(visit):
     visit.page.locator("#example").click()
-    visit.answered()
+    visit.status("on 25 drawings")
     before = sent(visit, "query_images")
     visit.draw(visit.query, "zig")
     visit.answered()
@@ -166,8 +166,9 @@ def test_a_stroke_on_a_picture_begins_a_drawing(visit):
     assert (after != before).any()
     undo = visit.page.locator("#query").get_by_text("Undo")
     undo.click()  # the stroke
+    visit.status("Now draw a drawing to recognize")
     undo.click()  # and the picture is there again
-    visit.answered()
+    visit.status("on 25 drawings")
     np.testing.assert_array_equal(sent(visit, "query_images"), before)
 
 
