@@ -184,7 +184,7 @@ def _show_none(axis: Axes, least: float) -> None:
         line.set_ydata(np.maximum(line.get_ydata(), edge))
         line.set_clip_on(False)
     axis.yaxis.set_major_formatter(
-        lambda value, _: f"{100 * value:g}%" if value > edge * 1.5 else ""
+        lambda value, _: f"{100 * value:g}%" if value > 2 * edge else ""
     )
     axis.annotate(
         "0%",

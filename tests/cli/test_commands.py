@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -220,12 +221,16 @@ def test_glyphs_from_training_to_tables(tmp_path, capsys):
     assert len(printed) == 16 and printed[1].startswith("anchor-1.png")
 
     for trained in (run, model):
-        file = tmp_path / "mine.keras"
+        file = tmp_path / "my own.keras"
         run_command(
             *("adapt", f"--model={trained}", f"--output={file}", "--steps=2"),
             f"--support=folder:{examples / 'support'}",
         )
         printed = capsys.readouterr().out
+        told = printed.splitlines()[-1]
+        assert shlex.split(told)[:3] == [
+            *("reptile-tf", "classify", f"--model={file}")
+        ]
         assert "5 classes: anchor, fish, gate, kite, spiral" in printed
         assert re.search(
             r"support accuracy on pictures left out, 5 folds: [\d.]+% "

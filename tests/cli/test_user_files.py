@@ -50,11 +50,22 @@ def test_a_damaged_config_is_named_by_every_command(run, words, text):
     given = {
         "export": ["--output=x"],
         "adapt": ["--support=folder:x", "--output=x.keras"],
-        "record": ["--name=x", f"--results={run}"],
+        "record": ["--name=x", f"--results={run}", f"--page={run / 'x.md'}"],
     }
+    (run / "x.md").touch()
     folder = "model" if words[0] == "adapt" else "run_dir"
     with pytest.raises(ValueError, match=r"config.json .* put back .*remove"):
         run_command(*words, f"--{folder}={run}", *given.get(words[0], []))
+
+
+def test_record_looks_for_its_pages_before_it_keeps_a_run(run, tmp_path):
+    results, page = tmp_path / "results", tmp_path / "missing.md"
+    with pytest.raises(ValueError, match="missing.md is no file; call record"):
+        run_command(
+            *("record", f"--run_dir={run}", "--name=x"),
+            *(f"--results={results}", f"--page={page}"),
+        )
+    assert not results.exists()
 
 
 def test_a_damaged_history_is_named(run):

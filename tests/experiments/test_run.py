@@ -360,6 +360,19 @@ def test_a_history_is_read(tmp_path, text, lines):
     assert epoch_log.read_history(path)[1] == lines
 
 
+def test_a_history_that_is_cut_has_the_lines_that_keras_wrote(tmp_path):
+    path = tmp_path / "history.csv"
+    logger = keras.callbacks.CSVLogger(path)
+    logger.set_model(keras.Sequential([keras.Input((1,))]))
+    logger.on_train_begin()
+    for epoch in range(3):
+        logger.on_epoch_end(epoch, {"loss": 0.5})
+    logger.on_train_end()
+    *kept, _ = path.read_bytes().splitlines(keepends=True)
+    epoch_log.cut_history(path, 2)
+    assert path.read_bytes() == b"".join(kept)
+
+
 @pytest.mark.parametrize("line", ["0", "0,1,2", "x,1", "\0\0", "-1,2", ""])
 def test_a_damaged_history_is_refused(tmp_path, line):
     path = tmp_path / "history.csv"

@@ -46,7 +46,7 @@ def test_the_client_asks_a_server_and_a_folder_alike(base, port):
 def test_models_that_cannot_be_asked(base, port):
     with pytest.raises(ValueError, match="other/metadata: .*Latest"):
         client.connect(f"http://127.0.0.1:{port}/v1/models/other")
-    with pytest.raises(ValueError, match="cannot be asked"):
+    with pytest.raises(ValueError, match="cannot be asked: no server answers"):
         client.connect("http://127.0.0.1:1/v1/models/line")
     with pytest.raises(ValueError, match="holds no exported model"):
         client.connect(base)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-_MANY = 1 << 18  # bytes of a connection that are counted
+from reptile_tf.serving.server.throttle import LONG
 
 
 class Crowd:
@@ -51,7 +51,7 @@ class Crowd:
         many is closed; if none is, this one.
         """
         self._held.pop(connection, None)
-        if connection in self._open and size > _MANY:
+        if connection in self._open and size > LONG:
             self._held[connection] = size
         while sum(self._held.values()) > self._most_bytes:
             idle = (one for one in self._idle if one in self._held)

@@ -164,10 +164,10 @@ class ServedModels:
 
 
 def _leave_out_of_garbage() -> None:
-    """Lets stay what is there before any model, such as imported modules.
+    """Has the search for garbage pass over what is there before any model.
 
-    To look through its objects for garbage takes a fifth of a second, in which
-    nobody is answered; those of a model take a hundredth.
+    To look through all imported modules takes a fifth of a second, in which
+    nobody is answered; to look through a model takes a hundredth.
     """
     gc.unfreeze()
     gc.collect()

@@ -315,6 +315,14 @@ def test_what_the_server_says_is_shown(visit):
     visit.status("The server refuses: steps must be fewer.")
     visit.page.locator("#answer[aria-busy=false]").wait_for()
     visit.page.route(
+        "**/*:predict",
+        lambda route: route.fulfill(status=502, json={"error": "None there"}),
+    )
+    visit.page.locator("#steps").press("End")
+    told = visit.page.locator("#status", has_text="None there. It is asked")
+    told.wait_for()
+    assert told.inner_text().startswith("None there.")  # nobody refuses
+    visit.page.route(
         "**/*:predict", lambda route: route.fulfill(json={"outputs": None})
     )
     visit.page.locator("#steps").press("Home")

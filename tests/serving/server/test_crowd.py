@@ -202,7 +202,7 @@ def test_who_reads_late_is_answered_in_full(unread):
 
 
 def test_answers_that_are_not_read_are_bounded_together(unread, monkeypatch):
-    monkeypatch.setattr("reptile_tf.serving.server.crowd._MANY", 1000)
+    monkeypatch.setattr("reptile_tf.serving.server.crowd.LONG", 1000)
     connection = unread(10_000)
     time.sleep(0.5)
     received = b""

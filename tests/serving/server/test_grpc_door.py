@@ -128,7 +128,7 @@ def test_a_message_that_comes_too_slowly(place):
 
 
 def test_messages_are_bounded_together(place, call, monkeypatch):
-    monkeypatch.setattr(crowd, "_MANY", 5_000)
+    monkeypatch.setattr(crowd, "LONG", 5_000)
     sent = http2.begun() + http2.message(b" " * 19_000, MAX_BODY_BYTES)
     held = [opened(place, sent) for _ in range(5)]
     # The first, which had been idle for longest, made room for the last.

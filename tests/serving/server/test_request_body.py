@@ -1,10 +1,12 @@
 """Bodies that are too long, or too many, or come too slowly."""
 
+import asyncio
 import contextlib
 import gzip
 import http.client
 import json
 import socket
+import time
 
 import psutil
 import running
@@ -103,6 +105,27 @@ def test_a_body_in_gzip_is_inflated_within_the_limit(port):
             response = connection.getresponse()
             assert words in response.read().decode()
             assert response.status == status
+
+
+def test_bodies_are_inflated_one_at_a_time(monkeypatch):
+    now, most = [], []
+
+    def inflated(body, _):
+        now.append(body)
+        most.append(len(now))
+        time.sleep(0.01)
+        now.remove(body)
+        return body
+
+    async def all_at_once():
+        bodies = [bytes([i]) for i in range(5)]
+        return await asyncio.gather(
+            *[request_body.inflate(body, 1) for body in bodies]
+        )
+
+    monkeypatch.setattr(request_body, "inflated", inflated)
+    assert asyncio.run(all_at_once()) == [bytes([i]) for i in range(5)]
+    assert most == [1] * 5
 
 
 def test_long_bodies_are_read_in_a_process_of_their_own(ask, monkeypatch):

@@ -156,6 +156,25 @@ def test_a_version_is_loaded_when_its_files_are_at_rest(write, tmp_path):
     assert models.get("it").version == 2
 
 
+def test_a_new_version_holds_up_nobody(write, tmp_path, monkeypatch):
+    """It takes all cores, and all objects are looked through, at the start."""
+    at_a_time = []
+    monkeypatch.setattr(
+        Fake, "warm_up", lambda _, count=1: at_a_time.append(count)
+    )
+    monkeypatch.setattr(module.os, "cpu_count", lambda: 7)
+    write(1)
+    models = served(tmp_path)
+    passed_over = gc.get_freeze_count()
+    assert passed_over > 100_000
+    write(2)
+    models.refresh()
+    models.refresh()
+    assert states(models)[2] == "AVAILABLE"
+    assert at_a_time == [7, 1]
+    assert abs(gc.get_freeze_count() - passed_over) < 1_000
+
+
 def test_versions_superseded_or_gone_are_unloaded(write, tmp_path):
     write(1)
     models = served(tmp_path)
