@@ -211,6 +211,23 @@ def test_nothing_is_lost_when_the_page_is_loaded_again(visit):
     visit.status("First draw at least")
 
 
+def test_two_tabs_show_the_same(visit, url):
+    """What one did would else be lost when the other keeps its own."""
+    draw_all(visit)
+    visit.draw(visit.query, "cross")
+    expected = visit.answered()
+    other = visit.context.new_page()
+    other.goto(url)
+    other.locator("#status", has_text="It is “Class 2”").wait_for()
+    other.get_by_label("Name of class 2").fill("my cross")
+    visit.status("It is “my cross”, with ")
+    assert visit.answered() == expected
+    visit.page.locator("#query .clear").click()
+    visit.draw(visit.query, "line")
+    other.locator("#status", has_text="It is “Class 5”").wait_for()
+    other.close()
+
+
 def drop(visit, place, path):
     """Drops a file on the page, as from a folder."""
     place.evaluate(

@@ -3,7 +3,9 @@
 import { Asker } from "./asker.js";
 import { Pad } from "./pad.js";
 import { isEmpty, ofFile, pixelsOf, show } from "./picture.js";
-import { fresh, keep, picturesOf, restored } from "./state.js";
+import {
+  fresh, keep, picturesOf, restored, whenKeptElsewhere,
+} from "./state.js";
 
 const STEPS = [0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 40, 50, 75, 100, 200];
 
@@ -316,6 +318,12 @@ function start() {
     showAll();
     changed();
   };
+  whenKeptElsewhere(model, () => {
+    state = restored(model);
+    age++;
+    showAll();
+    asker.ask();
+  });
   // Its drawings are dark on light, of five classes.
   $("example").hidden = kind.ink !== "dark" || model.ways < 5;
   $("example").addEventListener("click", anew(loadExample));

@@ -45,6 +45,14 @@ export function keep(state, model) {
   }
 }
 
+/** Calls when another tab of this browser keeps a page for this model. */
+export function whenKeptElsewhere(model, call) {
+  window.addEventListener("storage", ({ key }) => {
+    // It is null where all that the browser kept was removed.
+    if (key === place(model) || key === null) call();
+  });
+}
+
 /** Returns the pictures of a class. */
 export function picturesOf(one) {
   return isEmpty(one.pad) ? one.shelf : [...one.shelf, one.pad];
