@@ -80,13 +80,32 @@ def main() -> None:
 
 
 def _show(run: "Run", scores: list["Score"]) -> None:
-    """Prints what an evaluation found."""
+    """Prints what an evaluation found, and what else it takes the place of."""
+    from reptile_tf.experiments.run import evaluation_file
     from reptile_tf.training import score
 
     sizes = run.class_sizes() or run.tasks().class_sizes
     if names := list(sizes.get(SPLIT.value, ())):
         print(f"{len(names):,} {SPLIT.value} classes: {_some(names)}")
     print(score.table(scores), flush=True)
+    path = run.folder / evaluation_file(SPLIT.value)
+    num_tasks = {each.mode: each.num_tasks for each in scores}
+    lost = [
+        str(each)
+        for each in _held(path)
+        if each.num_tasks > num_tasks.get(each.mode, 0)
+    ]
+    if lost:
+        print(f"They replace what {path} held:", *lost, sep="\n  ", flush=True)
+
+
+def _held(path: pathlib.Path) -> list["Score"]:
+    from reptile_tf.training import score
+
+    try:
+        return list(map(score.Score.of_dict, score.read_entries(path)))
+    except (FileNotFoundError, ValueError):
+        return []
 
 
 def _show_means(found: list[dict]) -> None:

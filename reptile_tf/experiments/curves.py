@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -43,10 +43,7 @@ class Curves:
     @property
     def tasks(self) -> str:
         """What the evaluations were of, as "50 tasks of test classes"."""
-        kind = self.measured_on
-        if not kind.endswith("tasks"):
-            kind = f"tasks of {kind}"
-        return f"{self.num_tasks:,} {kind}" if self.num_tasks else kind
+        return tasks_of([self])
 
     def last_scores(self) -> list[Score]:
         """Returns what the last evaluation found; nothing if none is known."""
@@ -62,6 +59,24 @@ class Curves:
             )
             for mode, values in self.values.items()
         ]
+
+
+def tasks_of(runs: Iterable[Curves]) -> str:
+    """Returns what the evaluations of runs were of.
+
+    Args:
+        runs: which may differ, as in "25 or 50 tasks of test classes".
+    """
+    numbers: dict[str, set[int]] = {}
+    for run in runs:
+        kind = run.measured_on
+        kind = kind if kind.endswith("tasks") else f"tasks of {kind}"
+        numbers.setdefault(kind, set()).update([run.num_tasks or 0])
+    told = []
+    for kind, counts in sorted(numbers.items()):
+        known = " or ".join(f"{n:,}" for n in sorted(counts) if n)
+        told.append(f"{known} {kind}".lstrip())
+    return " or ".join(told)
 
 
 def read(history: str | os.PathLike) -> Curves:

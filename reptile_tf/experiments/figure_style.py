@@ -142,6 +142,7 @@ def line(index: int, points: int = 1) -> dict[str, Any]:
         "linestyle": _DASHES[index % len(_DASHES)],
         "marker": MARKERS[index % len(MARKERS)],
         "markevery": (index % every, every),
+        "clip_on": False,  # or a marker at the edge would be cut in half
     }
 
 

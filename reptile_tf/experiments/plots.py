@@ -112,7 +112,7 @@ def learning_curves(
         _lay_out(axes, metric, modes)
         for axis in axes:
             figure_style.counted(axis, unit or "outer iteration")
-        tasks = " or ".join(sorted({run.tasks for run in all_curves.values()}))
+        tasks = curves.tasks_of(all_curves.values())
         figure_style.legend(axes, f"{tasks}{_bands(all_curves)}")
 
 
@@ -182,7 +182,6 @@ def _show_none(axis: Axes, least: float) -> None:
     axis.set_ylim(edge)
     for line in axis.lines:
         line.set_ydata(np.maximum(line.get_ydata(), edge))
-        line.set_clip_on(False)
     axis.yaxis.set_major_formatter(
         lambda value, _: f"{100 * value:g}%" if value > 2 * edge else ""
     )
@@ -265,7 +264,7 @@ def _row_of_mode(
                 values.append(each[metric])
                 ci95.append(each["ci95"])
     low, high = figure_style.ends(values, ci95, metric)
-    axis.errorbar(
+    drawn = axis.errorbar(
         values,
         places,
         xerr=[values - low, high - values],
@@ -275,6 +274,8 @@ def _row_of_mode(
         linewidth=1,
         label=words.spoken(mode),
     )
+    for part in drawn.get_children():
+        part.set_clip_on(False)  # as of lines
 
 
 def _number_of_tasks(entries: Sequence[Mapping[str, Any]]) -> str:

@@ -181,6 +181,13 @@ def test_glyphs_from_training_to_tables(tmp_path, capsys):
         assert (entry["ways"], entry["shots"], entry["seed"]) == (5, 5, 0)
     printed = capsys.readouterr().out
     assert "support accuracy" in printed and "4 tasks" in printed
+    less = "--num_tasks=3", "--mode=transductive"
+    for times in (1, 0):  # the second takes the place of its like
+        capsys.readouterr()
+        run_command("evaluate", f"--run_dir={run}", *less)
+        told = capsys.readouterr().out
+        assert told.count(f"They replace what {run}/evaluation.json") == times
+        assert told.count("(95% interval, 4 tasks)") == 3 * times
 
     model = tmp_path / "models" / "tiny"
     run_command("export", f"--run_dir={run}", f"--output={model}")

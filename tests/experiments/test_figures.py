@@ -152,6 +152,35 @@ def test_what_is_not_drawn_of_seeds_is_told(drawn, seeds, tmp_path):
         run_pictures.of_one(seeds, tmp_path, task=3)
 
 
+def test_runs_with_different_numbers_of_tasks(drawn, tmp_path):
+    runs = {}
+    for number in (100, 25):
+        run = runs[str(number)] = tmp_path / str(number)
+        shutil.copytree(RESULTS / "tour", run)
+        config = json.loads((run / "config.json").read_text())
+        config["num_validation_tasks"] = number
+        (run / "config.json").write_text(json.dumps(config))
+    plots.learning_curves(runs, tmp_path / "a.png")
+    assert " 25 or 100 tasks of validation classes, 95%" in read(drawn[0])
+    runs |= {"old": RESULTS / "omniglot_5shot_5way"}  # which does not say it
+    told = "tasks of test classes or 25 or 100 tasks of validation classes"
+    plots.learning_curves(runs, tmp_path / "a.png")
+    assert told in read(drawn[1]) and " 0 tasks" not in read(drawn[1])
+
+
+def test_markers_at_an_edge_are_whole(drawn, tmp_path):
+    plots.learning_curves({"a": CURVES[0]}, tmp_path / "a.png")
+    entry = {"mode": "support", "accuracy": 1.0, "ci95": 0.0, "num_tasks": 2}
+    plots.comparison({"a": [entry]}, tmp_path / "a.png")
+    for figure in drawn:
+        for axis in figure.axes:
+            low, high = axis.get_ylim()
+            for line in axis.lines:
+                assert not line.get_clip_on()
+                y = np.asarray(line.get_ydata(), float)
+                assert min(low, high) <= y.min() and y.max() <= max(low, high)
+
+
 def test_an_error_of_0_lies_at_the_edge_of_its_scale(drawn, tmp_path):
     history = RESULTS / "omniglot_5shot_5way" / "history.csv"
     assert ",1.0," in history.read_text()
