@@ -23,7 +23,13 @@ NUM_TASKS = shared_flags.define_num_tasks(
 SEED = shared_flags.define_seed()
 # Shorter than the preset, and on all cores: a tour is to be short.
 SETTINGS = {"outer_iterations": 400, "meta_batch_mode": "parallel"}
-shared_flags.define_settings(instead=SETTINGS)
+# What the drawn characters do not look at.
+WITHOUT_EFFECT = (
+    *("dataset", "image_size", "channels", "resize", "omniglot_split"),
+    *("manual_dir", "allow_partial", "label_key", "csv", "csv_columns"),
+    *("merge_splits", "skip_unreadable"),
+)
+shared_flags.define_settings(but=WITHOUT_EFFECT, instead=SETTINGS)
 
 
 def new_folder(root: str) -> pathlib.Path:

@@ -21,6 +21,7 @@ from PIL import Image
 
 from reptile_tf import MetaLearner, experiments
 from reptile_tf.cli import main as cli
+from reptile_tf.data import sources
 from reptile_tf.experiments import build, ending
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -402,6 +403,14 @@ def test_tour_makes_a_new_run_each_time(tmp_path, capsys):
         assert (folder / name).stat().st_size
     assert str(folder) in capsys.readouterr().out
     assert not list((tmp_path / "tour-1").iterdir())
+
+
+def test_tour_has_no_setting_without_effect():
+    command = Command("tour")
+    command.forget_flags()
+    unused = {"dataset", *sources.get("glyphs").without_effect}
+    assert {*command.module.WITHOUT_EFFECT} == unused
+    assert not unused & command.own
 
 
 def test_a_finished_run_says_so_and_stays(sine_run, capsys):
