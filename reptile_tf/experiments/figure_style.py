@@ -197,13 +197,17 @@ def counted(axis: Axes, label: str) -> None:
     axis.xaxis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
 
 
+def columns(axis: Axes) -> int:
+    """Returns how many panels are beside one another."""
+    spec = axis.get_subplotspec()
+    return spec.get_gridspec().ncols if spec else 1
+
+
 def title(axis: Axes, text: str) -> None:
     """Writes above a panel, in as many lines as its width takes."""
     drawn = axis.get_figure(root=True)
     assert drawn is not None
-    spec = axis.get_subplotspec()
-    columns = spec.get_gridspec().ncols if spec else 1
-    room = drawn.get_figwidth() / columns - 0.5  # for what is at its left
+    room = drawn.get_figwidth() / columns(axis) - 0.5  # for what is left of it
     axis.set_title("\n".join(textwrap.wrap(text, max(12, int(room * 16.5)))))
 
 

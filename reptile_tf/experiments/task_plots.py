@@ -184,8 +184,8 @@ def sine_wave(
         sharex=True,
         sharey=True,
     ) as axes:
-        for axis, (name, by_steps) in zip(
-            axes, predictions.items(), strict=True
+        for number, (axis, (name, by_steps)) in enumerate(
+            zip(axes, predictions.items(), strict=True)
         ):
             axis.plot(
                 task.query_x, task.query_y, "k", lw=0.8, label="true wave"
@@ -202,6 +202,10 @@ def sine_wave(
             figure_style.title(axis, name)
             axis.set(xlabel="x", ylabel="y")
             axis.label_outer()
+            below = number + figure_style.columns(axis)
+            if below >= len(axes):  # there is none
+                axis.set_xlabel("x")
+                axis.tick_params("x", labelbottom=True)
         figure_style.legend(axes)
 
 

@@ -89,7 +89,7 @@ def test_a_learning_curve_is_legible_and_says_what_it_is_of(drawn, tmp_path):
     for name, about in (
         ("tour", "Tasks of validation classes, 95% intervals"),
         ("omniglot_5shot_5way", "Tasks of test classes, 95% intervals"),
-        ("sine", "Validation tasks, 95% intervals"),
+        ("sine", "50 validation tasks, 95% intervals"),
     ):
         plots.learning_curve(RESULTS / name / "history.csv", tmp_path / "a.png")
         require_legible(drawn[-1])
@@ -240,6 +240,8 @@ def test_tasks_are_drawn_legibly(drawn, tmp_path):
     task_plots.sine_wave(wave, named, tmp_path / "a.png")
     require_legible(drawn[1])
     assert "1 step 32 steps" in read(drawn[1])
+    below = [axis.get_xlabel() for axis in drawn[1].axes]
+    assert below == ["", "x", "x"]  # nothing is below the second
 
 
 def test_searches_and_theory_are_drawn_legibly(drawn, tmp_path):
