@@ -54,11 +54,14 @@ PRESET = dataclasses.replace(
     query_shots=1,
 )
 
+ALL = "g1+...+gk"
+CALLED = {ALL: "Reptile, sum of k"}
+
 
 def of_steps(steps: int) -> dict[str, Preset]:
     """Returns every algorithm's settings for so many inner steps."""
     named = {name: name for name in NAMED}
-    named["g1+...+gk"] = ",".join(["1"] * steps)
+    named[ALL] = ",".join(["1"] * steps)
     return {
         name: dataclasses.replace(PRESET, algorithm=text, inner_steps=steps)
         for name, text in named.items()
@@ -122,7 +125,7 @@ def draw(by_steps, path) -> None:
         for panel, (field, unit) in zip(panels, units.items(), strict=True):
             for i, name in enumerate(next(iter(by_steps.values()))):
                 values = [found[name][field] for found in by_steps.values()]
-                called = words.algorithm(name) if name in NAMED else name
+                called = CALLED.get(name) or words.algorithm(name)
                 look = figure_style.line(i)
                 panel.plot(list(by_steps), values, **look, label=called)
             panel.set(xlabel="inner steps k", ylabel=unit)

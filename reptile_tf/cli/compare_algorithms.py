@@ -78,6 +78,6 @@ def main() -> None:
     }
     seeds.require_one_flag()
     kept = several_runs.train_all(presets, ALGORITHM_RUNS, SEEDS.value)
-    run_pictures.curves_together(
-        kept, kept[0].parent / "algorithms.png", by_example_gradients=True
-    )
+    picture = kept[0].parent / "algorithms.png"
+    run_pictures.curves_together(kept, picture, by_example_gradients=True)
+    print(f"Look at {picture}")

@@ -60,4 +60,6 @@ def main() -> None:
         eval_every=EVAL_EVERY.value,
         num_validation_tasks=NUM_VALIDATION_TASKS.value,
     )
-    run_pictures.curves_together(kept, kept[0].parent / "figure3.png")
+    picture = kept[0].parent / "figure3.png"
+    run_pictures.curves_together(kept, picture)
+    print(f"Look at {picture}")

@@ -100,6 +100,11 @@ def main() -> None:
                 f"ink={INK.value} has no use: the run was trained on "
                 f"{run.preset.dataset}, which has no pictures"
             )
+        if pictures.ink not in (None, INK.value):
+            raise ValueError(
+                f"ink={INK.value} is not that of {run.preset.dataset}, which "
+                f"is known to be {pictures.ink}; leave --ink out"
+            )
         pictures = dataclasses.replace(pictures, ink=INK.value)
     version = run.learner().export(
         OUTPUT.value,

@@ -13,6 +13,7 @@ Serving, through its own. Nothing else is asked, and nothing is kept but in the
 browser.
 """
 
+import os
 import socket
 import sys
 from collections.abc import Callable
@@ -67,6 +68,11 @@ def _here(place: socket.socket, announce: Callable[[], None]) -> None:
     from reptile_tf.serving.server.model_config import OneModel
     from reptile_tf.serving.server.served_models import ServedModels
 
+    if not flags.FLAGS["model"].present and not os.path.isdir(MODEL.value):
+        raise ValueError(
+            f"there is no {MODEL.value} here, which is the model in the "
+            "checkout of reptile_tf: run the command there, or give --model"
+        )
     source = OneModel(MODEL.value)
     models = ServedModels(
         source,

@@ -14,6 +14,7 @@ from reptile_tf.experiments import (
 )
 from reptile_tf.experiments.preset import Preset
 from reptile_tf.experiments.run import Run
+from reptile_tf.training import score
 from reptile_tf.utils.paths import local
 
 
@@ -27,6 +28,8 @@ def complete(
     **training: Any,
 ) -> int | None:
     """Trains and evaluates experiments, as far as that is still to be done.
+
+    Prints what is trained, and what each evaluation found.
 
     Args:
         folder: of the run folders.
@@ -58,20 +61,23 @@ def complete(
             archive.require_place(kept / name, several, "--keep")
     for name, preset in experiments.items():
         path = folder / name
+        print(f"{path}:", flush=True)
         if not isinstance(seed, int):
             signal = seed_runs.train(
                 path, preset, seed, data_dir, goes_on=True, **training
             )
             if signal is not None:
                 return signal
-            seed_runs.evaluate(path, num_tasks, seed, data_dir)
+            found = seed_runs.evaluate(path, num_tasks, seed, data_dir)
+            print(f"Means over the seeds {seeds_file.told(seed)}:")
+            print("\n".join(seed_scores.table(found)), flush=True)
             continue
         run = Run(path, preset, seed, data_dir)
         run.train(**training)
         if run.signal is not None:
             return run.signal
-        if not seed_runs.evaluated(run, num_tasks):
-            run.evaluate(num_tasks)
+        known = seed_runs.evaluated(run, num_tasks)
+        print(score.table(known or run.evaluate(num_tasks)), flush=True)
     return None
 
 

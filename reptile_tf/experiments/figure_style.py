@@ -149,7 +149,7 @@ def line(index: int, points: int = 1) -> dict[str, Any]:
 def band(
     axis: Axes, x: np.ndarray, low: np.ndarray, high: np.ndarray, color: str
 ) -> None:
-    """Draws the intervals along a line.
+    """Draws the intervals along a line, or that of one point.
 
     Args:
         axis: to draw on.
@@ -158,7 +158,10 @@ def band(
         high: their other ends.
         color: of the line.
     """
-    axis.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
+    if len(x) == 1:  # whose area would be empty
+        axis.vlines(x, low, high, color=color, linewidth=1)
+    else:
+        axis.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
 
 
 def ends(
@@ -194,7 +197,9 @@ def counted(axis: Axes, label: str) -> None:
     axis.set_xlim(left=0)
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     most = 5 if axis.get_xlim()[1] < 1e6 else 4  # for their words have room
-    axis.xaxis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
+    axis.xaxis.set_major_locator(
+        MaxNLocator(most, steps=[1, 2, 2.5, 5, 10], integer=True)
+    )
 
 
 def columns(axis: Axes) -> int:

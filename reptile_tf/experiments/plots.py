@@ -226,9 +226,9 @@ def comparison(
         for i, mode in enumerate(modes):
             _row_of_mode(axis, evaluations, mode, metric, i, len(modes))
         names = [
-            textwrap.fill(name, 20)
+            _in_lines(name)
             if len(counts) == 1
-            else f"{textwrap.fill(name, 20)}\n{_number_of_tasks(entries)}"
+            else f"{_in_lines(name)}\n{_number_of_tasks(entries)}"
             for name, entries in evaluations.items()
         ]
         axis.set_yticks(range(len(names)), names)
@@ -239,7 +239,7 @@ def comparison(
             figure_style.percent(axis, "x")
         on = f"{counts.pop():,} " if len(counts) == 1 else ""
         over = {each.get("ci95_over_seeds") is not None for each in found}
-        told = " over seeds" if all(over) else " over tasks, or over seeds"
+        told = " over seeds" if all(over) else " over tasks,\nor over seeds"
         axis.set_xlabel(
             f"{words.spoken(metric)} on {on}test tasks,\n"
             f"95% intervals{told if any(over) else ''}"
@@ -276,6 +276,13 @@ def _row_of_mode(
     )
     for part in drawn.get_children():
         part.set_clip_on(False)  # as of lines
+
+
+def _in_lines(name: str, most: int = 20) -> str:
+    """Breaks a name into lines, at its commas where that is possible."""
+    if max(map(len, name.split(", "))) < most:
+        name = name.replace(" ", "\u00a0").replace(",\u00a0", ", ")
+    return textwrap.fill(name, most)
 
 
 def _number_of_tasks(entries: Sequence[Mapping[str, Any]]) -> str:

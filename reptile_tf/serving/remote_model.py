@@ -20,6 +20,7 @@ _MOST_BYTES = 1 << 28
 # Until a server answers, and then until it has answered.
 _PATIENCE = 600.0
 _OF_A_PAGE = 60.0  # where somebody looks at a page
+_FORM = "http://HOST:8501/v1/models/NAME"
 _SHOWN = 100  # characters of what is no answer
 
 
@@ -36,6 +37,8 @@ class RemoteModel:
 
     def __init__(self, url: str):
         self._url = url.rstrip("/")
+        if not self._url.startswith(("http://", "https://")):
+            raise ValueError(f"{url!r} is no URL of a model, such as {_FORM}")
         escaped = urllib.parse.quote(self._url, "%:/?#[]@!$&'()*+,;=~")
         if escaped != self._url:
             raise ValueError(
@@ -99,7 +102,9 @@ class RemoteModel:
         data = None if body is None else json_codec.dumps(body)
         status, content = _answer(url, data, _PATIENCE)
         if status != 200:
-            raise ValueError(f"{url}: {_refusal(status, content)}")
+            known = "/v1/models/" in url
+            hint = "" if known else f"; a model's URL is such as {_FORM}"
+            raise ValueError(f"{url}: {_refusal(status, content)}{hint}")
         try:
             return json_codec.loads(content)
         except ValueError as error:

@@ -115,7 +115,7 @@ def test_gradients_are_analyzed(tmp_path, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 10
 
 
-def test_gradients_are_compared(tmp_path):
+def test_gradients_are_compared(tmp_path, capsys):
     """Two curves, one of them in a second call, and a call with no work."""
     args = (
         *("--dataset=glyphs", "--training_shots=10", "--inner_batch_size=5"),
@@ -139,6 +139,10 @@ def test_gradients_are_compared(tmp_path):
         assert len((folder / "history.csv").read_text().splitlines()) == 3
         entries = json.loads((folder / "evaluation.json").read_text())
         assert [e["num_tasks"] for e in entries] == [3, 3, 3]
+    told = capsys.readouterr().out
+    assert told.count(f"{tmp_path}/runs/g4:\n") == 2
+    assert told.count("support accuracy: ") == 4  # of each that is asked for
+    assert told.count(f"Look at {tmp_path}/kept/figure3.png") == 3
     assert len(list((tmp_path / "kept").iterdir())) == 3
     picture = (tmp_path / "kept/figure3.png").read_bytes()
     assert picture.startswith(b"\x89PNG")
@@ -197,6 +201,10 @@ def test_glyphs_from_training_to_tables(tmp_path, capsys):
     assert b"adapt_and_predict_uint8" in saved
     about = (model / "1" / "assets.extra" / "learner.json").read_text()
     assert json.loads(about)["pictures"]["ink"] == "dark"
+    with pytest.raises(ValueError, match="known to be dark; leave --ink out"):
+        run_command(
+            *("export", f"--run_dir={run}", f"--output={model}", "--ink=light")
+        )
 
     run_command(
         "evaluate_export",

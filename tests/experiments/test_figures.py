@@ -168,6 +168,24 @@ def test_runs_with_different_numbers_of_tasks(drawn, tmp_path):
     assert told in read(drawn[1]) and " 0 tasks" not in read(drawn[1])
 
 
+def test_short_runs_count_whole_iterations(drawn, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(RESULTS / "tour", run)
+    lines = (run / "history.csv").read_text().splitlines()
+    (run / "history.csv").write_text("\n".join(lines[:2]) + "\n")
+    config = json.loads((run / "config.json").read_text())
+    for iterations in (1, 10):
+        config |= {"outer_iterations": iterations, "eval_every": 10}
+        (run / "config.json").write_text(json.dumps(config))
+        plots.learning_curves({"a": run}, tmp_path / "a.png")
+        axis = drawn[-1].axes[0]
+        low, high = axis.get_xlim()
+        ticks = [t for t in axis.get_xticks() if low <= t <= high]
+        assert 1 < len(ticks) and ticks == list(map(int, ticks))
+        [interval] = axis.collections[0].get_segments()  # of one evaluation
+        assert np.ptp(interval[:, 1]) > 0
+
+
 def test_markers_at_an_edge_are_whole(drawn, tmp_path):
     plots.learning_curves({"a": CURVES[0]}, tmp_path / "a.png")
     entry = {"mode": "support", "accuracy": 1.0, "ci95": 0.0, "num_tasks": 2}
@@ -220,6 +238,14 @@ def test_evaluations_are_compared_with_their_intervals(drawn, tmp_path):
     other = [{"mode": "support", "mean_squared_error": 0.1, "num_tasks": 2}]
     with pytest.raises(ValueError, match="accuracy and mean_squared_error"):
         plots.comparison({"a": entries(0.5), "b": other}, tmp_path / "c")
+    of_seeds = [each | {"ci95_over_seeds": 0.1} for each in entries(0.5)]
+    mixed = {"FOMAML, glyphs, 3 seeds": of_seeds, "a" * 9: entries(0.5)}
+    plots.comparison(mixed, tmp_path / "a.png", 2.7)
+    require_legible(drawn[-1], 2.7)
+    assert "intervals over tasks, or over seeds" in read(drawn[-1])
+    assert "FOMAML, glyphs,\n3\xa0seeds" in {
+        t.get_text() for t in shown(drawn[-1])
+    }
 
 
 def test_tasks_are_drawn_legibly(drawn, tmp_path):

@@ -136,6 +136,11 @@ def test_what_does_not_go_together_is_refused_before_work(tmp_path):
             {"format": "onnx", "class_names": ["ant"]},
             "class_names is for format=saved_model",
         ),
+        (
+            "x.tflite",
+            {"format": "tflite", "max_examples": 3},
+            "is for format=saved_model and for adapting=True; received",
+        ),
         ("x", {"steps": 3}, "told the steps in each request"),
         ("x.tflite", {"format": "tflite", "steps": 3}, "with adapting=True"),
         (

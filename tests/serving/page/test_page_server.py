@@ -124,6 +124,8 @@ def test_a_server_elsewhere_is_asked_for_the_page():
         there = stack.enter_context(running.serving(models))
         model = f"/v1/models/{COMMITTED.name}"
         url = f"http://127.0.0.1:{there}{model}"
+        with pytest.raises(ValueError, match=r"is such as http://HOST:8501/v1"):
+            server.before(f"http://127.0.0.1:{there}")
         with running.answering(server.before(url, port=0)) as port:
             told = json.loads(ask(port, "/model.json")[1])
             assert (told["name"], told["ways"]) == (COMMITTED.name, 5)

@@ -60,10 +60,10 @@ export class Asker {
       const again = response.status === 502 || response.status === 503;
       const then = again ? " It is asked again." : "";
       const told = answer?.error ?? `it answers with status ${response.status}`;
-      const why = String(told).replace(/\.$/, "");
+      const why = String(told).replace(/[^.?!]$/, "$&.");
       // Of 502 it is the page's own server that tells; no other was there.
       const who = response.status === 502 ? "" : "The server refuses: ";
-      this.fail(`${who}${why}.${then}`, again);
+      this.fail(`${who}${why}${then}`, again);
       return;
     }
     const probabilities = answer?.outputs?.probabilities?.[0];

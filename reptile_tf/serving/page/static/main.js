@@ -46,7 +46,7 @@ function placeOf(count) {
 /** Keeps what is on the page for the next time, and asks about it. */
 function changed() {
   unkept = keep(state, model) ? "" :
-    `The browser has no room to keep these ${thing}s for the next time.`;
+    `The browser cannot keep these ${thing}s for the next time.`;
   warn([]);
   asker.ask();
 }
@@ -64,7 +64,7 @@ function request() {
   const known = new Set(labels).size;
   if (known < 2 || isEmpty(state.query)) {
     showBars([]);
-    const give = kind.ink ? "draw" : "drop";
+    const give = kind.ink ? "draw" : "choose";
     say(
       known < 2 ?
         `First ${give} at least one ${thing} of each of two classes.` :
