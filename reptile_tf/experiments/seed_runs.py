@@ -189,8 +189,8 @@ def evaluate(
         gc.collect()  # the learner before, which refers to itself
         known = evaluated(run, num_tasks, modes, split)
         if not distribution.worker:
-            before = " was evaluated before" if known else ""
-            print(f"Seed {run.seed}{before}: {path}")
+            told = f"Seed {run.seed} was evaluated before"
+            print(f"{told if known else f'Evaluating seed {run.seed}'}: {path}")
         if distribution.largest(not known):
             run.evaluate(
                 num_tasks,
