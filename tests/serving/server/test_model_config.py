@@ -50,7 +50,12 @@ def test_the_committed_file_is_read():
         model.name
         for model in ConfigFile(ROOT / "saved_models/models.config")()
     ]
-    assert names == ["omniglot_1shot_5way", "omniglot_5shot_5way", "sine"]
+    assert names == [
+        "mini_imagenet_1shot_5way",
+        "omniglot_1shot_5way",
+        "omniglot_5shot_5way",
+        "sine",
+    ]
 
 
 def test_models_are_served_under_their_names_and_labels(base, tmp_path):
