@@ -58,7 +58,7 @@ def test_models_that_cannot_be_asked(base, port):
         ("http://x/v1/models/my model", "give http://x/v1/models/my%20model$"),
         ("http://x/v1/models/Wörter", "give http://x/v1/models/W%C3%B6rter$"),
         ("http://x:y/v1/models/line", "cannot be asked: .*port: 'y'"),
-        ("http://", "cannot be asked: .*no host given"),
+        ("http://", "is no URL of a model, such as http://HOST:8501/v1"),
     ],
 )
 def test_urls_that_are_none_are_refused_in_one_sentence(url, reason):
