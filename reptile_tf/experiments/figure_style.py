@@ -202,7 +202,7 @@ def counted(axis: Axes, label: str) -> None:
     )
 
 
-def columns(axis: Axes) -> int:
+def columns_of(axis: Axes) -> int:
     """Returns how many panels are beside one another."""
     spec = axis.get_subplotspec()
     return spec.get_gridspec().ncols if spec else 1
@@ -212,7 +212,7 @@ def title(axis: Axes, text: str) -> None:
     """Writes above a panel, in as many lines as its width takes."""
     drawn = axis.get_figure(root=True)
     assert drawn is not None
-    room = drawn.get_figwidth() / columns(axis) - 0.5  # for what is left of it
+    room = drawn.get_figwidth() / columns_of(axis) - 0.5  # for the y axis
     axis.set_title("\n".join(textwrap.wrap(text, max(12, int(room * 16.5)))))
 
 

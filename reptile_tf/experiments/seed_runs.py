@@ -189,8 +189,10 @@ def evaluate(
         gc.collect()  # the learner before, which refers to itself
         known = evaluated(run, num_tasks, modes, split)
         if not distribution.worker:
-            told = f"Seed {run.seed} was evaluated before"
-            print(f"{told if known else f'Evaluating seed {run.seed}'}: {path}")
+            told = f"Evaluating seed {run.seed}"
+            if known:
+                told = f"Seed {run.seed} was evaluated before"
+            print(f"{told}: {path}")
         if distribution.largest(not known):
             run.evaluate(
                 num_tasks,

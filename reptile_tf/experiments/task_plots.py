@@ -202,7 +202,7 @@ def sine_wave(
             figure_style.title(axis, name)
             axis.set(xlabel="x", ylabel="y")
             axis.label_outer()
-            below = number + figure_style.columns(axis)
+            below = number + figure_style.columns_of(axis)
             if below >= len(axes):  # there is none
                 axis.set_xlabel("x")
                 axis.tick_params("x", labelbottom=True)

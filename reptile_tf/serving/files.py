@@ -70,9 +70,9 @@ def require_served(format: str, **given: Any) -> None:
     for name, value in given.items():
         nothing = value is None or value is False or value == ()
         if not nothing and format != "saved_model":
-            adapting = " and for adapting=True" * (name == "max_examples")
+            also = " and for adapting=True" if name == "max_examples" else ""
             raise ValueError(
-                f"{name} is for format=saved_model{adapting}; received it with "
+                f"{name} is for format=saved_model{also}; received it with "
                 f"format={format}, which has no place for it"
             )
 
