@@ -16,6 +16,7 @@ step's change W_(j-1) - W_j stands for alpha g_j, as in the authors' code.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -140,6 +141,34 @@ class Algorithm:
             task: a `reptile_tf.Task`.
         """
         raise NotImplementedError
+
+    def lessons(
+        self, loop: InnerLoop, phi: tf.Tensor, state: Any, tasks: Sequence[Task]
+    ) -> list[Lesson]:
+        """Trains on several tasks, as `__call__` would on each.
+
+        An algorithm may have it, to take a step of each task in turn.
+
+        Args:
+            loop: as of `__call__`, as are `phi` and `state`.
+            phi: the weight vector that each task starts from.
+            state: the state that each task starts from.
+            tasks: their support sets are of the same shapes.
+        """
+        raise NotImplementedError
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether it has `lessons`, which do what its own `__call__` does.
+
+        Those of a class that another one is derived from may not, where that
+        one has a `__call__` of its own.
+        """
+        call, lessons = (
+            next(c for c in type(self).__mro__ if name in vars(c))
+            for name in ("__call__", "lessons")
+        )
+        return call is lessons is not Algorithm
 
 
 def what_would_do(batch_size: int) -> str:

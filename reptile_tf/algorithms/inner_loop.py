@@ -1,6 +1,6 @@
 """The inner loop: k compiled steps on one task, as a pure function."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
 
 import tensorflow as tf
@@ -8,7 +8,7 @@ import tensorflow as tf
 from reptile_tf.algorithms.optimizers import InnerOptimizer
 from reptile_tf.data.task import Task, num_examples
 from reptile_tf.models.functional import FunctionalModel
-from reptile_tf.utils import random
+from reptile_tf.utils import machine, random
 
 REDUCTIONS = {"sum": tf.reduce_sum, "mean": tf.reduce_mean}
 
@@ -114,18 +114,54 @@ def adapt(
         (weights, state, loss): W~, the state after the last step, and the mean
         over the steps of the mean loss of an example, a scalar; 0 of no steps.
     """
-    steps = tf.shape(batches)[0]
+    keys = tf.expand_dims(key, 0)
+    [adapted] = _in_turn(loop, weights, state, x, y, batches, keys, first)
+    return adapted
+
+
+def _in_turn(
+    loop: InnerLoop,
+    weights: tf.Tensor,
+    state: Any,
+    x: Any,
+    y: Any,
+    batches: tf.Tensor,
+    keys: tf.Tensor,
+    first: int = 0,
+) -> list[tuple[tf.Tensor, Any, tf.Tensor]]:
+    """Does what `adapt` does for each of n tasks, a step of each in turn.
+
+    A step of one task needs none of another, so TensorFlow takes as many steps
+    at the same time as it may run operations. In turn, the tasks end at about
+    the same time, and no core is without work before.
+
+    Args:
+        loop: as of `adapt`, as are `weights`, `state` and `first`.
+        weights: that each task starts from.
+        state: that each task starts from.
+        x: support inputs `[n S, ...]`, those of one task after another.
+        y: support targets `[n S, ...]`, likewise.
+        batches: int32 `[k n, B]`, the rows of x and y: those of the first step
+            of each task, then of the second, and so on.
+        keys: int32 `[n, 2]`, a key for each task.
+        first: number of the first step.
+
+    Returns:
+        What `adapt` returns, for each task.
+    """
+    n, turns = keys.shape[0], tf.shape(batches)[0]
     moments = _Moments(loop.model, weights, state)
     start = loop.model.cut(weights)
 
-    def step(i, adapting, state, total):
-        rows = batches[i]
+    def step(turn, now, *others):
+        adapting, state, total = now
+        rows = batches[turn]
         with tf.GradientTape() as tape:
             tape.watch(adapting)
             loss, mean = loop.objective(
                 loop.model.with_adapted(start, adapting),
                 *tf.nest.map_structure(lambda t: tf.gather(t, rows), (x, y)),
-                random.fold_in(key, first + i),
+                random.fold_in(keys[turn % n], first + turn // n),
             )
         gradient = tape.gradient(loss, adapting, unconnected_gradients="zero")
         # Embeddings' gradients are slices; the optimizers want tensors.
@@ -133,24 +169,29 @@ def adapt(
         adapting, state = loop.optimizer.update(gradient, state, adapting)
         parts = loop.model.with_adapted(start, adapting)
         adapting = loop.model.adapting_parts(loop.model.constrained(parts))
-        return i + 1, adapting, state, total + mean
+        return turn + 1, *others, (adapting, state, total + mean)
 
-    _, adapting, state, total = tf.while_loop(
-        lambda i, *_: i < steps,
+    at_first = (
+        loop.model.adapting_parts(start),
+        moments.cut(state),
+        tf.zeros([], weights.dtype),
+    )
+    _, *at_last = tf.while_loop(
+        lambda turn, *_: turn < turns,
         step,
-        (
-            0,
-            loop.model.adapting_parts(start),
-            moments.cut(state),
-            tf.zeros([], weights.dtype),
-        ),
+        (0, *[at_first] * n),
         # Where XLA is to differentiate the loop, it must know its length.
         maximum_iterations=batches.shape[0],
-        parallel_iterations=1,  # a step needs the one before; saves bookkeeping
+        # A task's step needs the one before; less saves bookkeeping.
+        parallel_iterations=min(n, machine.operations_at_a_time()),
     )
-    mean_loss = total / tf.cast(tf.maximum(steps, 1), total.dtype)
-    parts = loop.model.with_adapted(start, adapting)
-    return loop.model.join(parts), moments.join(state), mean_loss
+
+    def adapted(adapting, state, total):
+        steps = tf.cast(tf.maximum(turns // n, 1), total.dtype)
+        parts = loop.model.with_adapted(start, adapting)
+        return loop.model.join(parts), moments.join(state), total / steps
+
+    return [adapted(*task) for task in at_last]
 
 
 class _Moments:
@@ -228,8 +269,30 @@ def adapt_to_support(
         state: the inner optimizer's state to start from.
         task: the task.
     """
-    x, y = task.support_x, task.support_y
-    batches = mini_batches(
-        task.key, num_examples(x), loop.steps, loop.batch_size
+    [adapted] = adapt_to_supports(loop, phi, state, [task])
+    return adapted
+
+
+def adapt_to_supports(
+    loop: InnerLoop, phi: tf.Tensor, state: Any, tasks: Sequence[Task]
+) -> list[tuple[tf.Tensor, Any, tf.Tensor]]:
+    """Does what `adapt_to_support` does for each task, a step of each in turn.
+
+    Args:
+        loop: what inner steps are made of, and how many there are.
+        phi: the weight vector that each task starts from.
+        state: the inner optimizer's state that each task starts from.
+        tasks: at least one; their support sets are of the same shapes.
+    """
+    size = num_examples(tasks[0].support_x)
+    batches = [
+        i * size + mini_batches(task.key, size, loop.steps, loop.batch_size)
+        for i, task in enumerate(tasks)
+    ]
+    supports = [(task.support_x, task.support_y) for task in tasks]
+    x, y = tf.nest.map_structure(lambda *parts: tf.concat(parts, 0), *supports)
+    return _in_turn(
+        *(loop, phi, state, x, y),
+        tf.reshape(tf.stack(batches, 1), [-1, loop.batch_size]),
+        tf.stack([task.key for task in tasks]),
     )
-    return adapt(loop, phi, state, x, y, batches, task.key)

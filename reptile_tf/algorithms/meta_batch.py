@@ -5,6 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from reptile_tf.utils import machine
+
 # (meta-gradient, state, report) of a task; with one more axis in front, the
 # rows of several.
 Given = tuple[tf.Tensor, Any, dict]
@@ -29,6 +31,7 @@ def train_on_tasks(
     mode: str,
     skip: bool = False,
     spread: Spread = here,
+    train_in_turn: Callable[[list, Any], list[Given]] | None = None,
 ) -> Given:
     """Trains on the tasks of a meta-batch.
 
@@ -53,6 +56,9 @@ def train_on_tasks(
             if the meta-batch had not had them. The meta-gradient of none at
             all is 0, and the state as before.
         spread: like `here`, which it is by default; of mode "parallel".
+        train_in_turn: (indices, state) -> what `train` returns for each of
+            several tasks, of which it takes a step of each in turn; None where
+            there is no such training.
 
     Returns:
         (mean meta-gradient, state to go on with, reports stacked `[n, ...]`).
@@ -63,16 +69,33 @@ def train_on_tasks(
     )
     if mode == "serial":
         return _one_after_another(train, state, indices, like, skip)
-    rows = spread(
-        lambda share: tf.map_fn(
-            lambda index: train(index, state),
-            share,
-            fn_output_signature=like,
-            parallel_iterations=n,
-        ),
-        indices,
-    )
+    if train_in_turn is not None and _leaves_cores_idle(n):
+        given = train_in_turn(tf.unstack(indices), state)
+        rows = tf.nest.map_structure(lambda *row: tf.stack(row), *given)
+    else:
+        rows = spread(
+            lambda share: tf.map_fn(
+                lambda index: train(index, state),
+                share,
+                fn_output_signature=like,
+                parallel_iterations=n,
+            ),
+            indices,
+        )
     return _means(rows, n, state, skip)
+
+
+def _leaves_cores_idle(tasks: int) -> bool:
+    """Returns whether some cores get a task more than others, and it matters.
+
+    Of many tasks it matters little, and taking turns has its own cost, which
+    grows with their number.
+
+    Args:
+        tasks: how many there are.
+    """
+    cores = machine.operations_at_a_time()
+    return cores < tasks < 4 * cores and tasks % cores > 0
 
 
 def _one_after_another(train, state, indices, like, skip) -> Given:
@@ -108,29 +131,25 @@ def _one_after_another(train, state, indices, like, skip) -> Given:
 
 
 def _means(rows: Given, n: int, state: Any, skip: bool) -> Given:
-    """Returns the means over tasks, summed in the order of the tasks.
+    """Returns the means over tasks.
 
     Whoever made the rows, the sums are the same to the last bit.
     """
-    vectors, states, reports = rows
-
-    def add(sums, row):
-        given, finite = row
-        more = tf.nest.map_structure(tf.add, sums, given)
-        return _where(finite, more, sums) if skip else more
-
-    sums = tf.foldl(
-        add,
-        ((vectors, states), reports["finite"]),
-        tf.nest.map_structure(
-            lambda t: tf.zeros(t.shape[1:], t.dtype), (vectors, states)
-        ),
-    )
-    kept = _kept(reports) if skip else n
+    *given, reports = rows
+    kept = n
+    if skip:
+        finite, kept = reports["finite"], _kept(reports)
+        given = tf.nest.map_structure(lambda t: _rows_where(finite, t), given)
     vector, mean = tf.nest.map_structure(
-        lambda total: _mean(total, tf.maximum(kept, 1)), sums
+        lambda t: _mean(tf.reduce_sum(t, 0), tf.maximum(kept, 1)), given
     )
     return vector, _where(kept > 0, mean, state) if skip else mean, reports
+
+
+def _rows_where(condition: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """Returns the rows of which `condition`, `[n]`, is true; 0 for others."""
+    shape = [-1] + [1] * (rows.shape.rank - 1)
+    return tf.where(tf.reshape(condition, shape), rows, tf.zeros_like(rows))
 
 
 def _where(condition: tf.Tensor, yes: Any, no: Any) -> Any:

@@ -1,12 +1,13 @@
 """Reptile: phi moves towards the weights that a task was learned with."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from reptile_tf.algorithms.algorithm import Algorithm, Lesson
-from reptile_tf.algorithms.inner_loop import InnerLoop, adapt_to_support
+from reptile_tf.algorithms.inner_loop import InnerLoop, adapt_to_supports
 from reptile_tf.data.task import Task
 
 
@@ -31,5 +32,16 @@ class Reptile(Algorithm):
         self, loop: InnerLoop, phi: tf.Tensor, state: Any, task: Task
     ) -> Lesson:
         """Takes k steps to W~; the meta-gradient is phi - W~."""
-        weights, state, loss = adapt_to_support(loop, phi, state, task)
-        return Lesson(phi - weights, weights, state, loss)
+        [lesson] = self.lessons(loop, phi, state, [task])
+        return lesson
+
+    def lessons(
+        self, loop: InnerLoop, phi: tf.Tensor, state: Any, tasks: Sequence[Task]
+    ) -> list[Lesson]:
+        """Takes k steps on each task, a step of each in turn."""
+        return [
+            Lesson(phi - weights, weights, state, loss)
+            for weights, state, loss in adapt_to_supports(
+                loop, phi, state, tasks
+            )
+        ]

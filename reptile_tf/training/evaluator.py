@@ -1,6 +1,5 @@
 """What is done from phi without moving it: adapting, and measuring how well."""
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ from reptile_tf.training import evaluation_modes, task_metric
 from reptile_tf.training.distribution import Distribution
 from reptile_tf.training.score import Score
 from reptile_tf.training.settings import Settings
-from reptile_tf.utils import interruptible
+from reptile_tf.utils import interruptible, machine
 from reptile_tf.utils.bars import Bar
 from reptile_tf.utils.compiled import Compiled
 from reptile_tf.utils.recent import Recent
@@ -222,7 +221,7 @@ class Evaluator:
                         tf.TensorSpec([len(modes)]),
                         tf.TensorSpec([queries]),
                     ),
-                    parallel_iterations=os.cpu_count(),
+                    parallel_iterations=machine.operations_at_a_time(),
                 ),
                 indices,
             )

@@ -149,11 +149,11 @@ class OuterLoop:
             "loss": tf.TensorSpec([], phi.dtype),
             "finite": tf.TensorSpec([], tf.bool),
         }
-        if tf.nest.flatten(sample(first).query_x)[0].shape[0] != 0:
+        like = sample(first)
+        if tf.nest.flatten(like.query_x)[0].shape[0] != 0:
             report[query_metric] = tf.TensorSpec([])
 
-        def train_on_task(task, state):
-            lesson = self._algorithm(loop, phi, state, task)
+        def reported(lesson, task):
             floats = [
                 s for s in tf.nest.flatten(lesson.state) if s.dtype.is_floating
             ]
@@ -171,9 +171,23 @@ class OuterLoop:
                 )
             return lesson.meta_gradient, lesson.state, values
 
+        def train_on_task(task, state):
+            return reported(self._algorithm(loop, phi, state, task), task)
+
+        def train_in_turn(indices, state):
+            tasks = [sample(index) for index in indices]
+            lessons = self._algorithm.lessons(loop, phi, state, tasks)
+            return [reported(*of) for of in zip(lessons, tasks, strict=True)]
+
         # Tasks may come from what XLA does not know, such as files.
         train_on_task = by_xla(train_on_task, settings.jit_compile)
-
+        support = tf.nest.flatten((like.support_x, like.support_y))
+        in_turn = (
+            self._algorithm.takes_turns
+            and not settings.jit_compile
+            and distribution == Distribution()
+            and all(t.shape.is_fully_defined() for t in support)
+        )
         return meta_batch.train_on_tasks(
             lambda index, state: train_on_task(sample(index), state),
             state,
@@ -182,6 +196,7 @@ class OuterLoop:
             settings.meta_batch_mode,
             settings.on_divergence == "skip",
             distribution.spread,
+            train_in_turn if in_turn else None,
         )
 
     def _outer_step(self, meta_gradient, inner):

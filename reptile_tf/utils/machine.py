@@ -98,3 +98,8 @@ def configured() -> tuple[int, int]:
         chosen.get_intra_op_parallelism_threads(),
         chosen.get_inter_op_parallelism_threads(),
     )
+
+
+def operations_at_a_time() -> int:
+    """Returns how many operations run at the same time, at least 1."""
+    return configured()[1] or os.cpu_count() or 1

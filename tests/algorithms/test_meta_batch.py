@@ -10,6 +10,7 @@ from toys import Constants, dense, one_weight, regression, snapshot, weight
 from reptile_tf import Adam, Episodes, MetaLearner
 from reptile_tf.models import BatchNormalization
 from reptile_tf.training.settings import EVALUATION_MODES
+from reptile_tf.utils import machine
 
 RATE, BETA_2, EPSILON = 0.1, 0.999, 1e-8
 TARGETS = 3.0, 2.0, 5.0, 0.5, 4.0, 2.5
@@ -68,30 +69,49 @@ def test_adams_state_runs_through_training(mode, by_hand):
     assert learner.inner_state.step == t == 3 * per_iteration
 
 
-@pytest.mark.parametrize("mode", ["serial", "parallel"])
-def test_no_loop_touches_a_variable(mode, classes):
+@pytest.mark.parametrize(
+    "mode, cores, loops",
+    [
+        ("serial", 2, 2),  # of tasks, and of inner steps
+        ("parallel", 5, 2),
+        ("parallel", 2, 1),  # of five tasks' steps in turn
+    ],
+)
+def test_no_loop_touches_a_variable(mode, cores, loops, classes, monkeypatch):
     """TensorFlow would run its iterations, the tasks, one after another."""
+    monkeypatch.setattr(machine, "operations_at_a_time", lambda: cores)
     model = dense(BatchNormalization(), keras.layers.Dropout(0.2))
     learner = MetaLearner(
-        model, inner_steps=2, inner_batch_size=4, meta_batch_mode=mode
+        model,
+        inner_steps=2,
+        inner_batch_size=4,
+        meta_batch_size=5,
+        meta_batch_mode=mode,
     )
     tasks = Episodes(classes, ways=3, shots=2)
     index, state = tf.constant(0, tf.int64), learner.inner_state
     made_of = tasks.ingredients
     training = learner._outer_loop.compiled(tasks)
     testing = learner.evaluator.compiled(tasks, EVALUATION_MODES)
-    for graph in (
-        training.traced(index, state, made_of).graph,
-        testing.traced(
-            *(learner.functional.phi(), state, tf.constant(2), index[None]),
-            made_of,
-        ).graph,
+    for graph, least in (
+        (training.traced(index, state, made_of).graph, loops),
+        (
+            testing.traced(
+                *(learner.functional.phi(), state, tf.constant(2), index[None]),
+                made_of,
+            ).graph,
+            2,
+        ),
     ):
-        functions = graph.as_graph_def().library.function
+        whole = graph.as_graph_def()
+        functions = whole.library.function
         bodies = [f for f in functions if "while" in f.signature.name]
-        assert len(bodies) >= 4  # a body and a condition, of two loops
+        assert len(bodies) >= 2 * least  # each has a body and a condition
         used = {node.op for body in bodies for node in body.node_def}
-        assert "StatelessWhile" in used
+        loops_are = {n.op for n in whole.node if "While" in n.op} | {
+            op for op in used if "While" in op
+        }
+        assert loops_are == {"StatelessWhile"}
         stateful = {op for op in used if op_def_registry.get(op).is_stateful}
         assert not stateful
 
