@@ -140,35 +140,34 @@ class Algorithm:
             state: the inner optimizer's state to start from.
             task: a `reptile_tf.Task`.
         """
-        raise NotImplementedError
+        [lesson] = self.lessons(loop, phi, state, [task])
+        return lesson
 
     def lessons(
         self, loop: InnerLoop, phi: tf.Tensor, state: Any, tasks: Sequence[Task]
     ) -> list[Lesson]:
-        """Trains on several tasks, as `__call__` would on each.
+        """Trains on several tasks, each by itself, and a step of each in turn.
 
-        An algorithm may have it, to take a step of each task in turn.
+        An algorithm that can do so has this method in place of `__call__`. It
+        is given one task at a time, or all of a meta-batch where that keeps
+        more cores busy.
 
         Args:
-            loop: as of `__call__`, as are `phi` and `state`.
+            loop: as of `__call__`.
             phi: the weight vector that each task starts from.
             state: the state that each task starts from.
-            tasks: their support sets are of the same shapes.
+            tasks: at least one; the shapes of their support sets are known,
+                and the same.
+
+        Returns:
+            A lesson for each task, in their order.
         """
         raise NotImplementedError
 
     @property
     def takes_turns(self) -> bool:
-        """Whether it has `lessons`, which do what its own `__call__` does.
-
-        Those of a class that another one is derived from may not, where that
-        one has a `__call__` of its own.
-        """
-        call, lessons = (
-            next(c for c in type(self).__mro__ if name in vars(c))
-            for name in ("__call__", "lessons")
-        )
-        return call is lessons is not Algorithm
+        """Whether `lessons` says it all: there is no other `__call__`."""
+        return type(self).__call__ is Algorithm.__call__
 
 
 def what_would_do(batch_size: int) -> str:

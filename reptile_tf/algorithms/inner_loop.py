@@ -114,8 +114,7 @@ def adapt(
         (weights, state, loss): W~, the state after the last step, and the mean
         over the steps of the mean loss of an example, a scalar; 0 of no steps.
     """
-    keys = tf.expand_dims(key, 0)
-    [adapted] = _in_turn(loop, weights, state, x, y, batches, keys, first)
+    [adapted] = _in_turn(loop, weights, state, x, y, batches, [key], first)
     return adapted
 
 
@@ -126,7 +125,7 @@ def _in_turn(
     x: Any,
     y: Any,
     batches: tf.Tensor,
-    keys: tf.Tensor,
+    keys: Sequence[tf.Tensor],
     first: int = 0,
 ) -> list[tuple[tf.Tensor, Any, tf.Tensor]]:
     """Does what `adapt` does for each of n tasks, a step of each in turn.
@@ -143,25 +142,26 @@ def _in_turn(
         y: support targets `[n S, ...]`, likewise.
         batches: int32 `[k n, B]`, the rows of x and y: those of the first step
             of each task, then of the second, and so on.
-        keys: int32 `[n, 2]`, a key for each task.
+        keys: int32 `[2]` each, of the tasks.
         first: number of the first step.
 
     Returns:
         What `adapt` returns, for each task.
     """
-    n, turns = keys.shape[0], tf.shape(batches)[0]
+    n, turns = len(keys), tf.shape(batches)[0]
     moments = _Moments(loop.model, weights, state)
     start = loop.model.cut(weights)
 
     def step(turn, now, *others):
         adapting, state, total = now
+        task, i = (turn % n, turn // n) if n > 1 else (0, turn)
         rows = batches[turn]
         with tf.GradientTape() as tape:
             tape.watch(adapting)
             loss, mean = loop.objective(
                 loop.model.with_adapted(start, adapting),
                 *tf.nest.map_structure(lambda t: tf.gather(t, rows), (x, y)),
-                random.fold_in(keys[turn % n], first + turn // n),
+                random.fold_in(tf.stack(keys)[task], first + i),
             )
         gradient = tape.gradient(loss, adapting, unconnected_gradients="zero")
         # Embeddings' gradients are slices; the optimizers want tensors.
@@ -182,7 +182,8 @@ def _in_turn(
         (0, *[at_first] * n),
         # Where XLA is to differentiate the loop, it must know its length.
         maximum_iterations=batches.shape[0],
-        # A task's step needs the one before; less saves bookkeeping.
+        # A task's step needs the one before, so more than n would wait; fewer
+        # save bookkeeping.
         parallel_iterations=min(n, machine.operations_at_a_time()),
     )
 
@@ -294,5 +295,5 @@ def adapt_to_supports(
     return _in_turn(
         *(loop, phi, state, x, y),
         tf.reshape(tf.stack(batches, 1), [-1, loop.batch_size]),
-        tf.stack([task.key for task in tasks]),
+        [task.key for task in tasks],
     )

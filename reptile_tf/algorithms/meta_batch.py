@@ -5,8 +5,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from reptile_tf.utils import machine
-
 # (meta-gradient, state, report) of a task; with one more axis in front, the
 # rows of several.
 Given = tuple[tf.Tensor, Any, dict]
@@ -57,8 +55,8 @@ def train_on_tasks(
             all is 0, and the state as before.
         spread: like `here`, which it is by default; of mode "parallel".
         train_in_turn: (indices, state) -> what `train` returns for each of
-            several tasks, of which it takes a step of each in turn; None where
-            there is no such training.
+            the tasks. If given, it is called in place of `train` in mode
+            "parallel", and `spread` is not.
 
     Returns:
         (mean meta-gradient, state to go on with, reports stacked `[n, ...]`).
@@ -69,7 +67,7 @@ def train_on_tasks(
     )
     if mode == "serial":
         return _one_after_another(train, state, indices, like, skip)
-    if train_in_turn is not None and _leaves_cores_idle(n):
+    if train_in_turn is not None:
         given = train_in_turn(tf.unstack(indices), state)
         rows = tf.nest.map_structure(lambda *row: tf.stack(row), *given)
     else:
@@ -83,19 +81,6 @@ def train_on_tasks(
             indices,
         )
     return _means(rows, n, state, skip)
-
-
-def _leaves_cores_idle(tasks: int) -> bool:
-    """Returns whether some cores get a task more than others, and it matters.
-
-    Of many tasks it matters little, and taking turns has its own cost, which
-    grows with their number.
-
-    Args:
-        tasks: how many there are.
-    """
-    cores = machine.operations_at_a_time()
-    return cores < tasks < 4 * cores and tasks % cores > 0
 
 
 def _one_after_another(train, state, indices, like, skip) -> Given:
@@ -131,25 +116,29 @@ def _one_after_another(train, state, indices, like, skip) -> Given:
 
 
 def _means(rows: Given, n: int, state: Any, skip: bool) -> Given:
-    """Returns the means over tasks.
+    """Returns the means over tasks, summed in the order of the tasks.
 
     Whoever made the rows, the sums are the same to the last bit.
     """
-    *given, reports = rows
-    kept = n
-    if skip:
-        finite, kept = reports["finite"], _kept(reports)
-        given = tf.nest.map_structure(lambda t: _rows_where(finite, t), given)
+    vectors, states, reports = rows
+
+    def add(sums, row):
+        given, finite = row
+        more = tf.nest.map_structure(tf.add, sums, given)
+        return _where(finite, more, sums) if skip else more
+
+    sums = tf.foldl(
+        add,
+        ((vectors, states), reports["finite"]),
+        tf.nest.map_structure(
+            lambda t: tf.zeros(t.shape[1:], t.dtype), (vectors, states)
+        ),
+    )
+    kept = _kept(reports) if skip else n
     vector, mean = tf.nest.map_structure(
-        lambda t: _mean(tf.reduce_sum(t, 0), tf.maximum(kept, 1)), given
+        lambda total: _mean(total, tf.maximum(kept, 1)), sums
     )
     return vector, _where(kept > 0, mean, state) if skip else mean, reports
-
-
-def _rows_where(condition: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-    """Returns the rows of which `condition`, `[n]`, is true; 0 for others."""
-    shape = [-1] + [1] * (rows.shape.rank - 1)
-    return tf.where(tf.reshape(condition, shape), rows, tf.zeros_like(rows))
 
 
 def _where(condition: tf.Tensor, yes: Any, no: Any) -> Any:

@@ -28,17 +28,10 @@ class Reptile(Algorithm):
     def __str__(self) -> str:
         return "reptile"
 
-    def __call__(
-        self, loop: InnerLoop, phi: tf.Tensor, state: Any, task: Task
-    ) -> Lesson:
-        """Takes k steps to W~; the meta-gradient is phi - W~."""
-        [lesson] = self.lessons(loop, phi, state, [task])
-        return lesson
-
     def lessons(
         self, loop: InnerLoop, phi: tf.Tensor, state: Any, tasks: Sequence[Task]
     ) -> list[Lesson]:
-        """Takes k steps on each task, a step of each in turn."""
+        """Takes k steps to W~ on each task; the meta-gradient is phi - W~."""
         return [
             Lesson(phi - weights, weights, state, loss)
             for weights, state, loss in adapt_to_supports(

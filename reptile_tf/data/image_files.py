@@ -17,6 +17,7 @@ from reptile_tf.data.picture import (
     without_warnings,
 )
 from reptile_tf.data.preparation import Preparation
+from reptile_tf.utils import machine
 from reptile_tf.utils.bars import Bar
 from reptile_tf.utils.paths import local
 
@@ -140,7 +141,7 @@ def decode_all(
         digest = hashlib.blake2b(pixels.tobytes(), digest_size=8).digest()
         digests[row] = int.from_bytes(digest, "little")
 
-    cores, waiting = os.cpu_count() or 1, collections.deque[Future]()
+    cores, waiting = machine.cores(), collections.deque[Future]()
     with (
         Bar(len(paths), "picture", verbose) as bar,
         without_warnings(),

@@ -1,5 +1,6 @@
 """The outer loop: Algorithms 1 and 2 of the paper."""
 
+import functools
 import math
 import time
 
@@ -10,18 +11,21 @@ import tensorflow as tf
 from reptile_tf.algorithms import meta_batch
 from reptile_tf.algorithms.algorithm import Algorithm
 from reptile_tf.algorithms.inner_loop import InnerLoop
-from reptile_tf.data.task import Tasks, recipe_of
+from reptile_tf.data.task import Task, Tasks, recipe_of
 from reptile_tf.training import task_metric
 from reptile_tf.training.distribution import Distribution
 from reptile_tf.training.learner_state import LearnerState
 from reptile_tf.training.settings import Settings
-from reptile_tf.utils import interruptible
+from reptile_tf.utils import interruptible, machine
 from reptile_tf.utils.compiled import Compiled, by_xla
 from reptile_tf.utils.recent import Recent
 
 # Seconds of an iteration for which an interrupt need not wait. A shorter one
 # is not worth the thread, which takes a tenth of a millisecond.
 _LONG = 0.5
+
+# The most tasks of a meta-batch that take their steps in turn.
+_MOST_IN_TURN = 10
 
 
 class OuterLoop:
@@ -56,6 +60,7 @@ class OuterLoop:
         self._loop, self._algorithm = loop, algorithm
         self._meta_optimizer, self._metric = meta_optimizer, metric
         self._settings, self._state = settings, state
+        self._query_metric = f"query_{metric.name}"
         self._tasks = tf.constant(settings.meta_batch_size, tf.int64)
         self._seconds = 0.0  # that the last iteration took
         self._compiled = Recent()
@@ -118,7 +123,7 @@ class OuterLoop:
         varied = getattr(tasks, "varied", False)
 
         def meta_gradient(first, state, ingredients):
-            # Called twice, and traced once.
+            # Called several times, and traced once.
             sample = tf.function(
                 lambda index: recipe.sample(ingredients, index),
                 autograph=False,
@@ -142,52 +147,27 @@ class OuterLoop:
             distribution: the replicas that share them.
         """
         loop, settings = self._loop.now(), self._settings
-        model = loop.model
-        query_metric = f"query_{self._metric.name}"
-        phi = model.phi()
+        phi = loop.model.phi()
         report = {
             "loss": tf.TensorSpec([], phi.dtype),
             "finite": tf.TensorSpec([], tf.bool),
         }
         like = sample(first)
-        if tf.nest.flatten(like.query_x)[0].shape[0] != 0:
-            report[query_metric] = tf.TensorSpec([])
-
-        def reported(lesson, task):
-            floats = [
-                s for s in tf.nest.flatten(lesson.state) if s.dtype.is_floating
-            ]
-            parts = lesson.loss, lesson.meta_gradient, *floats
-            finite = [tf.math.is_finite(tf.reduce_sum(t)) for t in parts]
-            values = {
-                "loss": lesson.loss,
-                "finite": tf.reduce_all(finite),
-            }
-            if query_metric in report:
-                outputs = model.by_batch(lesson.weights, task.query_x)
-                outputs = task_metric.of_the_task(outputs, task, varied)
-                values[query_metric] = task_metric.measure(
-                    self._metric, task.query_y, outputs
-                )
-            return lesson.meta_gradient, lesson.state, values
+        has_query = tf.nest.flatten(like.query_x)[0].shape[0] != 0
+        if has_query:
+            report[self._query_metric] = tf.TensorSpec([])
+        row = functools.partial(self._row, loop.model, varied, has_query)
 
         def train_on_task(task, state):
-            return reported(self._algorithm(loop, phi, state, task), task)
+            return row(task, self._algorithm(loop, phi, state, task))
 
         def train_in_turn(indices, state):
             tasks = [sample(index) for index in indices]
             lessons = self._algorithm.lessons(loop, phi, state, tasks)
-            return [reported(*of) for of in zip(lessons, tasks, strict=True)]
+            return list(map(row, tasks, lessons))
 
         # Tasks may come from what XLA does not know, such as files.
         train_on_task = by_xla(train_on_task, settings.jit_compile)
-        support = tf.nest.flatten((like.support_x, like.support_y))
-        in_turn = (
-            self._algorithm.takes_turns
-            and not settings.jit_compile
-            and distribution == Distribution()
-            and all(t.shape.is_fully_defined() for t in support)
-        )
         return meta_batch.train_on_tasks(
             lambda index, state: train_on_task(sample(index), state),
             state,
@@ -196,7 +176,50 @@ class OuterLoop:
             settings.meta_batch_mode,
             settings.on_divergence == "skip",
             distribution.spread,
-            train_in_turn if in_turn else None,
+            train_in_turn if self._in_turn(like, distribution) else None,
+        )
+
+    def _row(self, model, varied, has_query, task, lesson) -> meta_batch.Given:
+        """Returns the meta-gradient, the state and the report of a task."""
+        floats = [
+            s for s in tf.nest.flatten(lesson.state) if s.dtype.is_floating
+        ]
+        parts = lesson.loss, lesson.meta_gradient, *floats
+        finite = [tf.math.is_finite(tf.reduce_sum(t)) for t in parts]
+        report = {"loss": lesson.loss, "finite": tf.reduce_all(finite)}
+        if has_query:
+            outputs = model.by_batch(lesson.weights, task.query_x)
+            outputs = task_metric.of_the_task(outputs, task, varied)
+            report[self._query_metric] = task_metric.measure(
+                self._metric, task.query_y, outputs
+            )
+        return lesson.meta_gradient, lesson.state, report
+
+    def _in_turn(self, task: Task, distribution: Distribution) -> bool:
+        """Says whether tasks side by side are to take their steps in turn.
+
+        They are where a tenth of the cores' time would be lost otherwise, as
+        some cores get a task more than others. Each task makes the graph, and
+        what is handed round in it, larger, so there must not be many.
+
+        Args:
+            task: one of them.
+            distribution: the replicas that share them.
+        """
+        n, cores = (
+            self._settings.meta_batch_size,
+            machine.operations_at_a_time(),
+        )
+        idle = -n % cores
+        support = tf.nest.flatten((task.support_x, task.support_y))
+        return (
+            cores < n <= _MOST_IN_TURN
+            and idle >= (n + idle) / 10
+            and self._algorithm.takes_turns
+            and not self._settings.jit_compile
+            and distribution == Distribution()
+            and not tf.executing_eagerly()
+            and all(t.shape.is_fully_defined() for t in support)
         )
 
     def _outer_step(self, meta_gradient, inner):

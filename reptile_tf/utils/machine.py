@@ -43,7 +43,7 @@ def configure_tensorflow(
         os.environ.setdefault(_ONEDNN, "1")
     import tensorflow as tf
 
-    chosen = intra_op_threads, inter_op_threads or os.cpu_count() or 1
+    chosen = intra_op_threads, inter_op_threads or cores()
     if chosen == configured():
         return
     try:
@@ -65,7 +65,7 @@ def advise() -> None:
     import tensorflow as tf
     from absl import logging
 
-    if _asked or configured()[0] or (os.cpu_count() or 1) == 1:
+    if _asked or configured()[0] or cores() == 1:
         return
     _asked.append("advise")
     if not tf.config.get_visible_devices("GPU"):
@@ -101,5 +101,16 @@ def configured() -> tuple[int, int]:
 
 
 def operations_at_a_time() -> int:
-    """Returns how many operations run at the same time, at least 1."""
-    return configured()[1] or os.cpu_count() or 1
+    """Returns how many operations may run at the same time, at least 1."""
+    return configured()[1] or cores()
+
+
+def cores() -> int:
+    """Returns how many cores this process may use, at least 1.
+
+    Those of the machine, but for those that a container, a job of Slurm or
+    `taskset` keeps from it.
+    """
+    if hasattr(os, "sched_getaffinity"):  # not on every system
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -70,14 +70,16 @@ def test_adams_state_runs_through_training(mode, by_hand):
 
 
 @pytest.mark.parametrize(
-    "mode, cores, loops",
+    "mode, cores, loops, at_a_time",
     [
-        ("serial", 2, 2),  # of tasks, and of inner steps
-        ("parallel", 5, 2),
-        ("parallel", 2, 1),  # of five tasks' steps in turn
+        ("serial", 2, 2, 5),  # of tasks, and of inner steps
+        ("parallel", 5, 2, 5),
+        ("parallel", 2, 1, 2),  # of five tasks' steps in turn
     ],
 )
-def test_no_loop_touches_a_variable(mode, cores, loops, classes, monkeypatch):
+def test_no_loop_touches_a_variable(
+    mode, cores, loops, at_a_time, classes, monkeypatch
+):
     """TensorFlow would run its iterations, the tasks, one after another."""
     monkeypatch.setattr(machine, "operations_at_a_time", lambda: cores)
     model = dense(BatchNormalization(), keras.layers.Dropout(0.2))
@@ -93,14 +95,15 @@ def test_no_loop_touches_a_variable(mode, cores, loops, classes, monkeypatch):
     made_of = tasks.ingredients
     training = learner._outer_loop.compiled(tasks)
     testing = learner.evaluator.compiled(tasks, EVALUATION_MODES)
-    for graph, least in (
-        (training.traced(index, state, made_of).graph, loops),
+    for graph, least, most in (
+        (training.traced(index, state, made_of).graph, loops, at_a_time),
         (
             testing.traced(
                 *(learner.functional.phi(), state, tf.constant(2), index[None]),
                 made_of,
             ).graph,
             2,
+            cores,
         ),
     ):
         whole = graph.as_graph_def()
@@ -108,10 +111,11 @@ def test_no_loop_touches_a_variable(mode, cores, loops, classes, monkeypatch):
         bodies = [f for f in functions if "while" in f.signature.name]
         assert len(bodies) >= 2 * least  # each has a body and a condition
         used = {node.op for body in bodies for node in body.node_def}
-        loops_are = {n.op for n in whole.node if "While" in n.op} | {
-            op for op in used if "While" in op
-        }
-        assert loops_are == {"StatelessWhile"}
+        nodes = [*whole.node, *(n for f in bodies for n in f.node_def)]
+        found = [n for n in nodes if "While" in n.op]
+        assert {n.op for n in found} == {"StatelessWhile"}
+        side_by_side = {n.attr["parallel_iterations"].i for n in found}
+        assert most in side_by_side
         stateful = {op for op in used if op_def_registry.get(op).is_stateful}
         assert not stateful
 

@@ -15,6 +15,7 @@ from terminal import Terminal
 from reptile_tf.data import image_files
 from reptile_tf.data.preparation import RESIZES, Preparation
 from reptile_tf.data.sources import folder_listing
+from reptile_tf.utils import machine
 
 SMALL = Preparation(2, 2, 1, "nearest")
 
@@ -273,11 +274,11 @@ def test_few_pictures_wait_at_a_time(monkeypatch):
                 ahead.append(i - len(done))
                 yield "x.png"
 
-    count = 300 * os.cpu_count()
+    count = 300 * machine.cores()
     rows = np.empty([count, 2, 2, 1], np.uint8)
     image_files.decode_all(Paths("x" * count), SMALL, rows)
     assert len(done) == count
-    assert max(ahead) <= 64 * os.cpu_count()
+    assert max(ahead) <= 64 * machine.cores()
 
 
 def test_ctrl_c_stops_promptly(monkeypatch):

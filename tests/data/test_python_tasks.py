@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import functools
-import os
 import time
 
 import keras
@@ -22,7 +21,7 @@ from reptile_tf import (
 )
 from reptile_tf.data import python_tasks
 from reptile_tf.data.python_tasks import tasks_from_function
-from reptile_tf.utils import random
+from reptile_tf.utils import machine, random
 
 TARGETS = [float(t) for t in np.random.default_rng(0).integers(-9, 9, 50)]
 
@@ -229,7 +228,7 @@ def test_a_call_that_never_ends_for_want_of_a_thread_is_told(monkeypatch):
             return constant(0)
         return (double(tf.ones([1, 1])).numpy(),) * 4
 
-    threads = 2 * os.cpu_count()
+    threads = 2 * machine.cores()
     learner = regression(meta_batch_size=threads, meta_batch_mode="parallel")
     with pytest.raises(tf.errors.OpError, match="must not call a tf.function"):
         learner.fit(tasks_from_function(doubled), 2, verbose=0)

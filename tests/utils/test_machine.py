@@ -1,5 +1,6 @@
 """How TensorFlow uses the machine, and what people are told of it."""
 
+import os
 import subprocess
 import sys
 
@@ -17,7 +18,7 @@ def told(monkeypatch):
     monkeypatch.setattr(logging, "warning", lines.append)
     monkeypatch.setattr(machine, "_asked", [])
     monkeypatch.setattr(machine, "configured", lambda: (0, 0))
-    monkeypatch.setattr(machine.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(machine, "cores", lambda: 2)
     return lines
 
 
@@ -42,9 +43,29 @@ def test_one_core_or_one_thread_needs_no_advice(told, monkeypatch):
     monkeypatch.setattr(machine, "configured", lambda: (1, 0))
     machine.advise()
     monkeypatch.setattr(machine, "configured", lambda: (0, 0))
-    monkeypatch.setattr(machine.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(machine, "cores", lambda: 1)
     machine.advise()
     assert told == []
+
+
+def test_as_many_operations_as_cores_unless_chosen(monkeypatch):
+    monkeypatch.setattr(machine, "cores", lambda: 6)
+    for chosen, expected in (((1, 0), 6), ((1, 4), 4)):
+        monkeypatch.setattr(machine, "configured", lambda c=chosen: c)
+        assert machine.operations_at_a_time() == expected
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity"), reason="this system has no such sets"
+)
+def test_cores_that_the_process_may_not_use_do_not_count():
+    code = (
+        "import os, reptile_tf; from reptile_tf.utils import machine; "
+        "os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1]); "
+        "reptile_tf.configure_tensorflow(); print(*machine.configured())"
+    )
+    command = [sys.executable, "-c", code]
+    assert subprocess.check_output(command, text=True).split() == ["1", "1"]
 
 
 def test_too_late_is_said():

@@ -2,7 +2,6 @@
 
 import asyncio
 import concurrent.futures
-import os
 import time
 from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ import tensorflow as tf
 
 from reptile_tf.serving.server.cancellable import Cancellation
 from reptile_tf.serving.server.saved_models import SavedModel
+from reptile_tf.utils import machine
 
 _LONG = 1.0  # seconds from which on a request is a long one
 _GIVES_WAY = 2.0  # seconds that a long one waits for short ones at most
@@ -28,7 +28,7 @@ class Computing:
     """
 
     def __init__(self) -> None:
-        cores = os.cpu_count() or 1
+        cores = machine.cores()
         self._short = asyncio.Semaphore(cores)
         self._long = asyncio.Semaphore(max(1, cores // 2))
         self._threads = concurrent.futures.ThreadPoolExecutor(

@@ -12,6 +12,7 @@ from tensorflow.core.protobuf import error_codes_pb2
 
 from reptile_tf.serving.server.model_config import ModelConfig
 from reptile_tf.serving.server.saved_models import SavedModel
+from reptile_tf.utils import machine
 
 _PAUSE = 60.0  # seconds until a version that failed is tried again
 _MOST_TRIES = 5  # as long as its files stay what they are
@@ -70,7 +71,7 @@ class Version:
         self.state, self.error_code, self.error_message = "LOADING", 0, ""
         try:
             model = SavedModel(folder)
-            model.warm_up(os.cpu_count() or 1 if at_once else 1)
+            model.warm_up(machine.cores() if at_once else 1)
         except Exception as error:  # whatever a stranger's file brings about
             self._fail(error)
         else:

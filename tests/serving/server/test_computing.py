@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import http.client
 import json
-import os
 import socket
 import threading
 import time
@@ -20,6 +19,7 @@ from reptile_tf.serving.server import computing as computing_module
 from reptile_tf.serving.server import listening
 from reptile_tf.serving.server.computing import Computing
 from reptile_tf.serving.server.pace import Pace
+from reptile_tf.utils import machine
 
 TIMEOUT = 0.5
 ENDLESS = 100_000_000
@@ -153,7 +153,7 @@ def test_a_long_request_gives_way_for_a_while(monkeypatch):
     async def both():
         short = [
             asyncio.ensure_future(computing.predict(Busy(), "short", {}))
-            for _ in range(os.cpu_count())
+            for _ in range(machine.cores())
         ]
         await asyncio.sleep(0.1)
         long = asyncio.ensure_future(computing.predict(model, "long", {}))

@@ -15,6 +15,7 @@ from reptile_tf.serving.server.model_config import ModelConfig, ModelFolder
 from reptile_tf.serving.server.model_versions import NotFound
 from reptile_tf.serving.server.saved_models import SavedModel
 from reptile_tf.serving.server.served_models import ServedModels
+from reptile_tf.utils import machine
 
 ERRORS = {
     error.__name__: error
@@ -162,7 +163,7 @@ def test_a_new_version_holds_up_nobody(write, tmp_path, monkeypatch):
     monkeypatch.setattr(
         Fake, "warm_up", lambda _, count=1: at_a_time.append(count)
     )
-    monkeypatch.setattr(module.os, "cpu_count", lambda: 7)
+    monkeypatch.setattr(machine, "cores", lambda: 7)
     write(1)
     models = served(tmp_path)
     assert gc.get_freeze_count() > 100_000  # are passed over, and stay so
