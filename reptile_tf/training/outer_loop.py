@@ -198,23 +198,20 @@ class OuterLoop:
     def _in_turn(self, task: Task, distribution: Distribution) -> bool:
         """Says whether tasks side by side are to take their steps in turn.
 
-        They are where a tenth of the cores' time would be lost otherwise, as
-        some cores get a task more than others. Each task makes the graph, and
-        what is handed round in it, larger, so there must not be many.
+        They are where some cores would get a task more than others, and so be
+        busy while these are idle. Each task makes the graph, and what is handed
+        round in it, larger; and of many tasks one more matters less.
 
         Args:
             task: one of them.
             distribution: the replicas that share them.
         """
-        n, cores = (
-            self._settings.meta_batch_size,
-            machine.operations_at_a_time(),
-        )
-        idle = -n % cores
+        n = self._settings.meta_batch_size
+        cores = machine.operations_at_a_time()
         support = tf.nest.flatten((task.support_x, task.support_y))
         return (
             cores < n <= _MOST_IN_TURN
-            and idle >= (n + idle) / 10
+            and n % cores > 0
             and self._algorithm.takes_turns
             and not self._settings.jit_compile
             and distribution == Distribution()
