@@ -156,8 +156,8 @@ class Algorithm:
             loop: as of `__call__`.
             phi: the weight vector that each task starts from.
             state: the state that each task starts from.
-            tasks: at least one; the shapes of their support sets are known,
-                and the same.
+            tasks: at least one; of several, the shapes of the support sets are
+                known, and the same.
 
         Returns:
             A lesson for each task, in their order.

@@ -1,4 +1,4 @@
-"""The inner loop: k compiled steps on one task, as a pure function."""
+"""The inner loop: k compiled steps on a task, as a pure function."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
@@ -135,15 +135,15 @@ def _in_turn(
     the same time, and no core is without work before.
 
     Args:
-        loop: as of `adapt`, as are `weights`, `state` and `first`.
-        weights: that each task starts from.
-        state: that each task starts from.
+        loop: model, loss and inner optimizer.
+        weights: the weight vector that each task starts from.
+        state: the inner optimizer's state that each task starts from.
         x: support inputs `[n S, ...]`, those of one task after another.
         y: support targets `[n S, ...]`, likewise.
         batches: int32 `[k n, B]`, the rows of x and y: those of the first step
             of each task, then of the second, and so on.
         keys: int32 `[2]` each, of the tasks.
-        first: number of the first step.
+        first: number of each task's first step, where others went before.
 
     Returns:
         What `adapt` returns, for each task.
