@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 from absl import logging
 
 import reptile_tf as rt
@@ -69,6 +70,7 @@ def test_cores_that_the_process_may_not_use_do_not_count():
 
 
 def test_too_late_is_said():
+    tf.zeros([])  # TensorFlow begins to compute
     with pytest.raises(RuntimeError, match="when it begins to compute, which"):
         rt.configure_tensorflow(intra_op_threads=7)
 
