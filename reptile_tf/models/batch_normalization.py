@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from reptile_tf.models.normalized_convolution import Convolution
+
 
 @keras.saving.register_keras_serializable("reptile_tf")
 class BatchNormalization(keras.layers.BatchNormalization):
@@ -37,17 +39,12 @@ class BatchNormalization(keras.layers.BatchNormalization):
         )
         if not fused:
             return super().call(inputs, training=training, mask=mask)
-        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            inputs,
-            self.gamma,
-            self.beta,
-            epsilon=self.epsilon,
-            is_training=True,
-        )
-        # The operation reports the variance times n / (n - 1); Keras keeps the
-        # one that it normalizes by.
-        n = tf.cast(tf.size(inputs) // inputs.shape[-1], variance.dtype)
-        variance *= tf.maximum(n - 1, 1) / n
+        by = self.gamma, self.beta, self.epsilon
+        convolution = Convolution.behind(inputs)
+        if convolution is not None:
+            outputs, mean, variance = convolution.normalized(*by)
+        else:
+            outputs, mean, variance = _normalized(inputs, *by)
         for moving, now in (
             (self.moving_mean, mean),
             (self.moving_variance, variance),
@@ -62,6 +59,17 @@ class BatchNormalization(keras.layers.BatchNormalization):
         mean = tf.reduce_mean(inputs, axes, keepdims=True)
         variance = tf.reduce_mean((inputs - mean) ** 2, axes)
         return tf.squeeze(mean, axes), variance
+
+
+def _normalized(inputs, gamma, beta, epsilon):
+    """Returns what `Convolution.normalized` does, of any inputs."""
+    outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+        inputs, gamma, beta, epsilon=epsilon, is_training=True
+    )
+    # The operation reports the variance times n / (n - 1); Keras keeps the one
+    # that it normalizes by.
+    n = tf.cast(tf.size(inputs) // inputs.shape[-1], variance.dtype)
+    return outputs, mean, variance * (tf.maximum(n - 1, 1) / n)
 
 
 def without_ours(layer: keras.layers.Layer) -> keras.layers.Layer | None:

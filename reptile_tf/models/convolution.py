@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import record
 
-from reptile_tf.models import keras_internals
+from reptile_tf.models import keras_internals, normalized_convolution
 
 # Bytes of an example's patches from which on gathering them takes longer than
 # the product saves.
@@ -35,6 +35,7 @@ def speed_up(model: keras.Model) -> None:
     for layer in keras_internals.all_layers(model):
         if is_plain(layer):
             layer.convolution_op = _Convolution(layer, layer.convolution_op)
+            normalized_convolution.remember(layer)
 
 
 class ByPatches(keras.layers.Conv2D):
