@@ -1,4 +1,4 @@
-"""Batch normalization as one fused operation, right to second order."""
+"""Batch normalization as one operation, or less, right to second order."""
 
 from typing import Any
 
@@ -12,9 +12,11 @@ from reptile_tf.models.normalized_convolution import Convolution
 class BatchNormalization(keras.layers.BatchNormalization):
     """Keras's layer, computed by TensorFlow's fused operation in training.
 
-    It is the same function, in one operation where Keras takes a dozen; an
-    inner step of the Omniglot network is a quarter faster for it. Whatever the
-    operation cannot do (other ranks, axes and dtypes) is left to Keras.
+    It is the same function, in one operation where Keras takes a dozen; after
+    a convolution of few inputs, in one with the convolution. Whatever the
+    operation cannot do (other ranks, axes and dtypes) is left to Keras. Inner
+    steps have it in place of Keras's layer where no second derivatives are
+    taken.
 
     Its second derivatives, which MAML takes, are right. Keras's layer makes
     its statistics by `tf.nn.moments`, where the variance takes the mean for a
@@ -70,6 +72,17 @@ def _normalized(inputs, gamma, beta, epsilon):
     # that it normalizes by.
     n = tf.cast(tf.size(inputs) // inputs.shape[-1], variance.dtype)
     return outputs, mean, variance * (tf.maximum(n - 1, 1) / n)
+
+
+def with_ours(layer: keras.layers.Layer) -> keras.layers.Layer | None:
+    """Returns our layer in place of Keras's own; None for other layers.
+
+    Args:
+        layer: any layer.
+    """
+    if type(layer) is not keras.layers.BatchNormalization:
+        return None
+    return BatchNormalization.from_config(layer.get_config())
 
 
 def without_ours(layer: keras.layers.Layer) -> keras.layers.Layer | None:

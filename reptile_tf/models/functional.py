@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from reptile_tf.models import convolution, keras_internals
-from reptile_tf.models.batch_normalization import without_ours
+from reptile_tf.models.batch_normalization import with_ours, without_ours
 from reptile_tf.models.cloning import clone, require_built, require_clonable
 from reptile_tf.models.weight_vector import WeightVector
 from reptile_tf.utils import random
@@ -59,7 +59,7 @@ class FunctionalModel(WeightVector, Frozen):
         self.model = model
         self.dtype = tf.as_dtype(dtypes.pop())
         require_clonable(model)
-        self._learner = clone(model)
+        self._learner = clone(model, None if second_order else with_ours)
         if not second_order:
             convolution.speed_up(self._learner)
         self._normalizer = clone(model)

@@ -9,8 +9,8 @@ covariance C:
 
 So the filters can be scaled in place of the outputs. Nor are gradients of the
 outputs needed where none go on to the inputs: those of the filters follow from
-P' g, where g is the gradient of what is returned. An inner step of the Omniglot
-network is an eighth faster for it, and its rounding errors are smaller.
+P' g, where g is the gradient of what is returned. The large tensors between the
+two layers are never made.
 """
 
 import math
@@ -19,6 +19,9 @@ from typing import Any, NamedTuple, Self
 import keras
 import tensorflow as tf
 from tensorflow.python.eager import record
+
+# Pixels of a patch from which on there is nothing to gain.
+_MOST = 64
 
 
 def remember(layer: keras.layers.Conv2D) -> None:
@@ -74,7 +77,7 @@ class Convolution(NamedTuple):
         inputs = tf.convert_to_tensor(inputs)
         kernel = tf.convert_to_tensor(layer.kernel)
         *patch, filters = kernel.shape
-        few = math.prod(patch) <= filters
+        few = math.prod(patch) <= min(_MOST, 2 * filters)
         if not few or record.should_record_backprop([inputs]):
             return None
         bias = layer.bias if layer.use_bias else tf.zeros_like(kernel[0, 0, 0])

@@ -7,7 +7,9 @@ import tensorflow as tf
 
 import reptile_tf as rt
 from reptile_tf.models import convolution
+from reptile_tf.models.functional import FunctionalModel
 from reptile_tf.models.normalized_convolution import Convolution
+from reptile_tf.utils import random
 
 
 @pytest.fixture(autouse=True)
@@ -93,14 +95,18 @@ def test_rounding_errors_are_small(offset):
         assert error(single, double) < 1e-5
 
 
-def network(*, before=(), filters=9, between=(), **settings):
+OURS = rt.models.BatchNormalization
+KERASS = keras.layers.BatchNormalization
+
+
+def network(*, before=(), filters=9, between=(), norm=OURS, **settings):
     layers = [
         keras.layers.Conv2D(filters, 3, **settings),
         *between,
-        rt.models.BatchNormalization(),
+        norm(),
         keras.layers.ReLU(),
         keras.layers.Conv2D(9, 3),
-        rt.models.BatchNormalization(),
+        norm(),
         keras.layers.Flatten(),
         keras.layers.Dense(3),
     ]
@@ -141,7 +147,8 @@ def normalizations(compiled, *arguments):
         ({}, 1),
         ({"use_bias": False, "strides": 2, "padding": "same"}, 1),
         ({"before": [keras.layers.Rescaling(1 / 3)]}, 1),
-        ({"filters": 8}, 0),  # less than the 9 pixels of a patch
+        ({"filters": 5}, 1),
+        ({"filters": 4}, 0),  # whose patches have 9 pixels
         ({"before": [keras.layers.Dense(1)]}, 0),  # which takes a gradient
         ({"activation": "tanh"}, 0),
         ({"between": [keras.layers.Dropout(0.0)]}, 1),  # which does nothing
@@ -176,7 +183,7 @@ def test_a_graph_of_layers_may_use_the_outputs_twice():
     keras.utils.set_random_seed(0)
     inputs = keras.Input((9, 9, 1))
     outputs = keras.layers.Conv2D(9, 3)(inputs)
-    normal = rt.models.BatchNormalization()(outputs)
+    normal = OURS()(outputs)
     both = keras.layers.Flatten()(keras.layers.Add()([outputs, normal]))
     model = keras.Model(inputs, keras.layers.Dense(3)(both))
     weights = [v.value for v in model.trainable_variables]
@@ -189,3 +196,25 @@ def test_a_graph_of_layers_may_use_the_outputs_twice():
     both = map(tf.nest.flatten, (fast(*arguments), expected))
     for mine, theirs in zip(*both, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_kerass_batch_normalization_is_made_ours():
+    keras.utils.set_random_seed(0)
+    model = network(norm=KERASS)
+    x = tf.constant(np.random.default_rng(0).normal(size=(4, 9, 9, 1)))
+    x = tf.cast(x, tf.float32)
+    functional = FunctionalModel(model)
+    step = tf.function(functional.in_training, autograph=False)
+    arguments = functional.cut(functional.phi()), x, random.fold_in(0, 0)
+    assert normalizations(step, *arguments) == 1
+    outputs, _ = step(*arguments)
+    np.testing.assert_allclose(outputs, model(x, training=True), 1e-4, 1e-4)
+    kinds = [type(layer) for layer in model.layers]
+    assert kinds.count(KERASS) == 2  # the model is as it was
+
+
+def test_where_second_derivatives_are_taken_it_stays_kerass():
+    """So MAML refuses it, whose second derivatives of it are wrong."""
+    functional = FunctionalModel(network(norm=KERASS), second_order=True)
+    kinds = [type(layer) for layer in functional._learner.layers]
+    assert kinds.count(KERASS) == 2
