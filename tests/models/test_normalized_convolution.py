@@ -215,6 +215,6 @@ def test_kerass_batch_normalization_is_made_ours():
 
 def test_where_second_derivatives_are_taken_it_stays_kerass():
     """So MAML refuses it, whose second derivatives of it are wrong."""
-    functional = FunctionalModel(network(norm=KERASS), second_order=True)
+    functional = FunctionalModel(network(norm=KERASS), fast=False)
     kinds = [type(layer) for layer in functional._learner.layers]
     assert kinds.count(KERASS) == 2
