@@ -21,7 +21,7 @@ from reptile_tf.models import keras_internals, normalized_convolution
 _MOST = 1 << 18
 
 
-def speed_up(model: keras.Model) -> None:
+def speed_up(model: keras.Model, second_order: bool = False) -> None:
     """Has the model's convolutions compute their gradients so, where it pays.
 
     Nothing is changed where there is a GPU, whose own operations are faster.
@@ -29,13 +29,15 @@ def speed_up(model: keras.Model) -> None:
     Args:
         model: whose layers may be changed; its numbers stay what they are but
             for rounding.
+        second_order: whether the gradients are differentiated, which does not
+            pay where a matrix product makes them.
     """
     if tf.config.get_visible_devices("GPU"):
         return
-    for layer in keras_internals.all_layers(model):
-        if is_plain(layer):
+    for layer in filter(is_plain, keras_internals.all_layers(model)):
+        if not second_order:
             layer.convolution_op = _Convolution(layer, layer.convolution_op)
-            normalized_convolution.remember(layer)
+        normalized_convolution.remember(layer)
 
 
 class ByPatches(keras.layers.Conv2D):

@@ -30,8 +30,8 @@ class FunctionalModel(WeightVector, Frozen):
         model: any built Keras model whose trainable weights share one dtype.
         head_only: whether inner steps move the head alone, which is the last
             layer with trainable weights on the way to the output.
-        fast: whether inner steps compute layers by faster ways to the same
-            numbers, which are slower where they are differentiated through.
+        second_order: whether inner steps are differentiated through; the
+            faster gradients of convolutions would be slower then.
 
     Raises:
         ValueError: the model is not built or cannot be cloned, its trainable
@@ -43,7 +43,7 @@ class FunctionalModel(WeightVector, Frozen):
         self,
         model: keras.Model,
         head_only: bool = False,
-        fast: bool = True,
+        second_order: bool = False,
     ):
         require_built(model)
         dtypes = {str(v.dtype) for v in model.trainable_variables}
@@ -59,9 +59,8 @@ class FunctionalModel(WeightVector, Frozen):
         self.model = model
         self.dtype = tf.as_dtype(dtypes.pop())
         require_clonable(model)
-        self._learner = clone(model, with_ours if fast else None)
-        if fast:
-            convolution.speed_up(self._learner)
+        self._learner = clone(model, with_ours)
+        convolution.speed_up(self._learner, second_order)
         self._normalizer = clone(model)
         self._constraints = [v.constraint for v in model.trainable_variables]
         self._made = keras_internals.description(model)

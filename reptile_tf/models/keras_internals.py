@@ -110,6 +110,16 @@ def has_operations(model: keras.Model) -> bool:
     return len(model.operations) > len(model.layers)
 
 
+def is_followed_by(layer: keras.layers.Layer, kind: type) -> bool:
+    """Returns whether a graph of layers hands its outputs to one of a kind.
+
+    Args:
+        layer: of a model; those that code calls are followed by none.
+        kind: of layers.
+    """
+    return any(isinstance(n.operation, kind) for n in layer._outbound_nodes)
+
+
 def last_layers(model: keras.Model) -> set:
     """Returns the layers with trainable weights that are nearest the output."""
     found, tensors = set(), list(getattr(model, "outputs", None) or [])

@@ -17,20 +17,32 @@ import math
 from typing import Any, NamedTuple, Self
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import record
 
-# Pixels of a patch from which on there is nothing to gain.
-_MOST = 64
+from reptile_tf.models import keras_internals
+
+# Pixels of a patch up to which it is faster.
+_MOST = 49
 
 
 def remember(layer: keras.layers.Conv2D) -> None:
-    """Has a convolution's outputs say what it made them of.
+    """Has a convolution's outputs say what it made them of, where it pays.
 
     Args:
-        layer: a convolution as `convolution.is_plain` wants it.
+        layer: a convolution as `convolution.is_plain` wants it, built.
     """
-    if layer.activation is keras.activations.linear:
+    *patch, filters = layer.kernel.shape
+    if (
+        math.prod(patch) <= min(_MOST, 2 * filters)
+        and layer.activation is keras.activations.linear
+        and type(layer).kernel is keras.layers.Conv2D.kernel
+        # Where they are called by code, it may ask for gradients in between.
+        and keras_internals.is_followed_by(
+            layer, keras.layers.BatchNormalization
+        )
+    ):
         layer.call = _Call(layer)
 
 
@@ -58,7 +70,7 @@ class Convolution(NamedTuple):
         inputs: `[batch, height, width, channels]`.
         kernel: `[height, width, channels, filters]`.
         bias: `[filters]`.
-        how: `strides` and `padding`, as TensorFlow's operations take them.
+        how: `strides`, a pair, and `padding`, as TensorFlow takes them.
     """
 
     inputs: tf.Tensor
@@ -70,15 +82,20 @@ class Convolution(NamedTuple):
     def of(cls, layer: keras.layers.Conv2D, inputs: Any) -> Self | None:
         """Returns what a layer makes outputs of; None if it had better do so.
 
+        That is where a gradient goes on to the inputs, or none goes to the
+        kernel, by which one notices inputs that are not finite; or where the
+        size of the images is not known.
+
         Args:
             layer: the convolution.
             inputs: that it is called with.
         """
         inputs = tf.convert_to_tensor(inputs)
         kernel = tf.convert_to_tensor(layer.kernel)
-        *patch, filters = kernel.shape
-        few = math.prod(patch) <= min(_MOST, 2 * filters)
-        if not few or record.should_record_backprop([inputs]):
+        onward, own = (
+            record.should_record_backprop([t]) for t in (inputs, kernel)
+        )
+        if onward or not own or None in inputs.shape[1:]:
             return None
         bias = layer.bias if layer.use_bias else tf.zeros_like(kernel[0, 0, 0])
         how = {"strides": layer.strides, "padding": layer.padding.upper()}
@@ -112,29 +129,29 @@ class Convolution(NamedTuple):
             `[filters]` each, of the outputs before.
         """
         gamma, beta = tf.convert_to_tensor(gamma), tf.convert_to_tensor(beta)
-        filters = self.kernel.shape[-1]
         with record.stop_recording():
             patches = _Patches.of(self)
 
         def spread():
             """Returns K, C K, the variance, and the scale without gamma."""
-            flat = tf.reshape(self.kernel, [-1, filters])
-            product = tf.matmul(patches.covariance, flat)
-            variance = tf.reduce_sum(flat * product, 0)
-            return flat, product, variance, tf.math.rsqrt(variance + epsilon)
+            kernel = patches.in_waves(self.kernel)
+            product = tf.matmul(patches.covariance, kernel)
+            variance = tf.reduce_sum(kernel * product, 0)
+            return kernel, product, variance, tf.math.rsqrt(variance + epsilon)
 
         def gradients(above):
             # Made anew of kernel and gamma, to be differentiated once more.
-            flat, product, _, scale = spread()
-            of_flat, of_beta = patches.times(above)
-            of_gamma = scale * tf.reduce_sum(flat * of_flat, 0)
-            of_flat -= product * scale * of_gamma
-            of_kernel = tf.reshape(gamma * scale * of_flat, self.kernel.shape)
+            kernel, product, _, scale = spread()
+            of_kernel, of_beta = patches.times(above)
+            of_gamma = scale * tf.reduce_sum(kernel * of_kernel, 0)
+            of_kernel -= product * scale * of_gamma
+            of_kernel = patches.in_pixels(gamma * scale * of_kernel)
+            of_kernel = tf.reshape(of_kernel, self.kernel.shape)
             return [of_kernel, of_gamma, of_beta]
 
         with record.stop_recording():
-            flat, _, variance, scale = spread()
-            mean = tf.linalg.matvec(flat, patches.mean, transpose_a=True)
+            kernel, _, variance, scale = spread()
+            mean = tf.linalg.matvec(kernel, patches.mean, transpose_a=True)
             scale *= gamma
             outputs = tf.nn.bias_add(
                 tf.nn.conv2d(self.inputs, self.kernel * scale, **self.how),
@@ -148,17 +165,22 @@ class Convolution(NamedTuple):
 
 
 class _Patches(NamedTuple):
-    """The patches that filters see, each a row of pixels.
+    """The patches that filters see, each as the waves that it is the sum of.
+
+    Pixels of a patch are much alike, and so small differences between them,
+    which some filters look for, would be lost in the rounding of a covariance
+    of pixels. Of the waves only one has what the pixels have in common.
 
     Attributes:
-        moved: `[patches, pixels + 1]`, the patches moved by about their mean,
-            as squares of large numbers would lose the small differences
-            between them; the last column is 1.
-        rest: `[pixels]`, the mean of the moved patches.
-        mean: `[pixels]`, of the patches.
-        covariance: `[pixels, pixels]`.
+        waves: float64 `[pixels, pixels]`, an orthonormal column for each.
+        moved: `[patches, pixels + 1]`, how much of each wave is in the patch,
+            less the mean but for rounding; the last column is 1.
+        rest: `[pixels]`, the mean of what is moved.
+        mean: `[pixels]`, the mean of what is not.
+        covariance: `[pixels, pixels]`, of both.
     """
 
+    waves: np.ndarray
     moved: tf.Tensor
     rest: tf.Tensor
     mean: tf.Tensor
@@ -166,16 +188,30 @@ class _Patches(NamedTuple):
 
     @classmethod
     def of(cls, convolution: Convolution) -> Self:
-        """Returns the patches, which a convolution with the identity cuts."""
+        """Returns the patches, which a convolution with the waves cuts out."""
         inputs, kernel, _, how = convolution
-        height, width, channels, _ = kernel.shape
-        pixels = height * width * channels
-        shift = tf.reduce_mean(tf.reshape(inputs, [-1, channels]), 0)
-        shift = tf.tile(shift, [height * width])
-        identity = tf.eye(pixels, pixels + 1, dtype=kernel.dtype)
-        identity = tf.reshape(identity, [height, width, channels, pixels + 1])
+        *patch, _ = kernel.shape
+        high, wide, deep = map(_waves, patch)
+        waves = np.kron(np.kron(high, wide), deep)
+        pixels = len(waves)
+
+        # The mean, of that of the images.
+        down, across = (
+            _shares(*axis, how["padding"])
+            for axis in zip(
+                inputs.shape[1:3], patch[:2], how["strides"], strict=True
+            )
+        )
+        mean = tf.reduce_mean(inputs, 0)
+        mean = tf.reshape(mean, [mean.shape[0], -1])
+        mean = tf.constant(high.T @ down, mean.dtype) @ mean
+        mean @= tf.constant(np.kron(across.T @ wide, deep), mean.dtype)
+        shift = tf.reshape(mean, [pixels])
+
+        filters = tf.constant(np.pad(waves, [(0, 0), (0, 1)]), kernel.dtype)
+        filters = tf.reshape(filters, [*patch, pixels + 1])
         moved = tf.nn.bias_add(
-            tf.nn.conv2d(inputs, identity, **how),
+            tf.nn.conv2d(inputs, filters, **how),
             tf.concat([-shift, tf.ones([1], shift.dtype)], 0),
         )
         moved = tf.reshape(moved, [-1, pixels + 1])
@@ -183,7 +219,29 @@ class _Patches(NamedTuple):
         moments /= moments[-1, -1]  # the number of patches
         rest = moments[-1, :-1]
         covariance = moments[:-1, :-1] - rest[:, tf.newaxis] * rest
-        return cls(moved, rest, rest + shift, covariance)
+        return cls(waves, moved, rest, rest + shift, covariance)
+
+    def in_waves(self, kernel: tf.Tensor) -> tf.Tensor:
+        """Returns how much of each wave is in each filter.
+
+        Args:
+            kernel: `[height, width, channels, filters]`.
+
+        Returns:
+            `[pixels, filters]`; 0 of a wave that a filter is to see nothing of,
+            but for the rounding of the kernel.
+        """
+        flat = tf.reshape(kernel, [len(self.waves), -1])
+        exact = tf.matmul(self.waves, tf.cast(flat, tf.float64), True)
+        return tf.cast(exact, kernel.dtype)
+
+    def in_pixels(self, filters: tf.Tensor) -> tf.Tensor:
+        """Returns filters of pixels; both are `[pixels, filters]`.
+
+        Args:
+            filters: how much of each wave is in each of them.
+        """
+        return tf.matmul(tf.constant(self.waves, filters.dtype), filters)
 
     def times(self, above: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the sums over patches of what is given for each of them.
@@ -199,3 +257,37 @@ class _Patches(NamedTuple):
         sums = tf.matmul(self.moved, rows, transpose_a=True)
         plain = sums[-1]
         return sums[:-1] - self.rest[:, tf.newaxis] * plain, plain
+
+
+def _shares(size: int, kernel: int, stride: int, padding: str) -> np.ndarray:
+    """Returns what the pixels of a filter see of an image, along one side.
+
+    Args:
+        size: pixels of the image.
+        kernel: pixels of the filter.
+        stride: between places of the filter.
+        padding: "SAME" or "VALID".
+
+    Returns:
+        `[kernel, size]`, of all places the share at which a pixel sees another.
+    """
+    if padding == "SAME":
+        places = -(-size // stride)
+        before = max((places - 1) * stride + kernel - size, 0) // 2
+    else:
+        places, before = (size - kernel) // stride + 1, 0
+    first = np.arange(kernel)[:, np.newaxis] - before
+    at = first + stride * np.arange(places)
+    return (at[:, :, np.newaxis] == np.arange(size)).mean(1)
+
+
+def _waves(n: int) -> np.ndarray:
+    """Returns n numbers as sums of waves: `[n, n]`, an orthonormal column each.
+
+    The first wave is constant, and each goes up and down more often than the
+    one before: the discrete cosine transform.
+    """
+    place, wave = np.arange(n)[:, np.newaxis] + 0.5, np.arange(n)
+    columns = np.cos(np.pi * place * wave / n) * np.sqrt(2 / n)
+    columns[:, 0] /= np.sqrt(2)
+    return columns

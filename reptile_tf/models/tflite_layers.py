@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from reptile_tf.models import convolution
-from reptile_tf.models.batch_normalization import without_ours
+from reptile_tf.models.batch_normalization import BatchNormalization
 from reptile_tf.models.cloning import clone
 
 
@@ -97,6 +97,10 @@ def _pooling(layer: keras.layers.Layer) -> Any:
     return None if padded_mean or by_channels else kind
 
 
+class _BatchNormalization(keras.layers.BatchNormalization):
+    """Keras's layer, in whose place inner steps are given no other."""
+
+
 def _replacement(layer: keras.layers.Layer) -> keras.layers.Layer | None:
     """Returns what TFLite can differentiate in place of a layer, or None."""
     if type(layer) is keras.layers.ReLU:
@@ -110,9 +114,11 @@ def _replacement(layer: keras.layers.Layer) -> keras.layers.Layer | None:
         )
     config = layer.get_config()
     kind: Any = _pooling(layer)
+    if type(layer) in (keras.layers.BatchNormalization, BatchNormalization):
+        kind = _BatchNormalization
     if convolution.is_plain(layer):
         kind = convolution.ByPatches
     if getattr(layer, "activation", None) is keras.activations.relu:
         config["activation"] = relu_as_maximum
         kind = kind or type(layer)
-    return without_ours(layer) if kind is None else kind.from_config(config)
+    return None if kind is None else kind.from_config(config)

@@ -73,9 +73,7 @@ class _TFLiteLearner(ServedLearner):
     def __init__(self, learner: MetaLearner, steps: int, max_examples: int):
         super().__init__(learner)
         self._functional = FunctionalModel(
-            trainable_in_tflite(learner.model),
-            learner.algorithm.head_only,
-            fast=False,  # which is by operations that TFLite has not
+            trainable_in_tflite(learner.model), learner.algorithm.head_only
         ).now()
         self._loop = self._loop._replace(model=self._functional)
         self.kept["tables"] = self._functional.tables

@@ -112,7 +112,7 @@ class MetaLearner(Saveable, Stateful, Frozen):
         self.settings = Settings(**settings)
         algorithm.require(self.settings.inner_steps, inner_optimizer)
         self.functional = FunctionalModel(
-            model, algorithm.head_only, fast=not algorithm.second_order
+            model, algorithm.head_only, algorithm.second_order
         )
         algorithm.require_model(model)
         self.model = model

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import reptile_tf as rt
-from reptile_tf.models import convolution
+from reptile_tf.models import convolution, normalized_convolution
 from reptile_tf.models.functional import FunctionalModel
 from reptile_tf.models.normalized_convolution import Convolution
 from reptile_tf.utils import random
@@ -37,7 +37,7 @@ def derivatives(function, made, gamma, beta, weights):
         outer.watch(given)
         with tf.GradientTape() as inner:
             inner.watch(given)
-            normal, mean, variance = function(made, gamma, beta, 1e-3)
+            normal, mean, variance = function(made, gamma, beta, 0.1)
             loss = tf.reduce_sum(tf.sin(normal) * weights)
         first = inner.gradient(loss, given)
         size = sum(tf.reduce_sum(tf.sin(3 * g)) for g in first)
@@ -46,7 +46,7 @@ def derivatives(function, made, gamma, beta, weights):
 
 @pytest.mark.parametrize("graph", [True, False])
 @pytest.mark.parametrize("padding", ["SAME", "VALID"])
-@pytest.mark.parametrize("strides", [1, 2, (2, 3)])
+@pytest.mark.parametrize("strides", [(1, 1), (2, 2), (2, 3)])
 @pytest.mark.parametrize("kernel", [(1, 1), (3, 3), (2, 4)])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_all_derivatives_are_right(channels, kernel, strides, padding, graph):
@@ -68,49 +68,111 @@ def error(found, exact):
     return np.abs(found - np.asarray(exact)).max() / np.abs(exact).max()
 
 
-@pytest.mark.parametrize("offset", [0, 1000])
-def test_rounding_errors_are_small(offset):
-    """Of pixels far from 0, too, whose squares hide how they differ."""
+def smooth(rng):
+    """Three pictures of waves, of which Laplace's filter sees little."""
+    down, across = np.mgrid[:24, :24] / 24
+    a, b, c = rng.uniform(size=(3, 3, 1, 1))
+    waves = np.sin(2 * np.pi * (a * down + b * across + c))
+    return 128 + 100 * waves[..., np.newaxis]
+
+
+def every_other(rng):
+    """Pictures of which strides see another mean than all pixels have."""
+    x = np.zeros((3, 24, 24, 1))
+    x[:, ::2, ::2] = rng.normal(1000, 1, (3, 12, 12, 1))
+    return x
+
+
+LAPLACE = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]])[..., None, None]
+
+
+@pytest.mark.parametrize(
+    ("pictures", "kernel", "stride"),
+    [
+        (lambda rng: rng.normal(size=(3, 24, 24, 1)), None, 1),
+        (lambda rng: rng.normal(1000, 1, (3, 24, 24, 1)), None, 1),
+        (smooth, None, 1),
+        (smooth, LAPLACE, 1),
+        (every_other, np.ones((1, 1, 1, 1)), 2),
+    ],
+    ids=["small", "far from 0", "smooth", "smooth, Laplace", "every other"],
+)
+def test_rounding_errors_are_those_of_the_operation(pictures, kernel, stride):
+    """Squares of large numbers would hide how little they differ."""
     rng = np.random.default_rng(0)
-    x = rng.normal(offset, 1, (3, 20, 20, 3))
-    k = rng.normal(size=(3, 3, 3, 32))
-    weights = rng.normal(size=(3, 20, 20, 32))
-    found = {}
-    for dtype, function in (
-        ("float32", as_one),
-        ("float64", one_after_another),
-    ):
+    x = pictures(rng)
+    k = rng.normal(size=(3, 3, 1, 16)) if kernel is None else kernel
+    n, how = k.shape[-1], {"strides": (stride, stride), "padding": "VALID"}
+    weights = rng.normal(size=tf.nn.conv2d(x, k, **how).shape)
+
+    def computed(function, dtype):
         made = Convolution(
-            *(tf.constant(a, dtype) for a in (x, k, np.zeros(32))),
-            {"strides": 1, "padding": "SAME"},
+            *(tf.constant(a, dtype) for a in (x, k, np.zeros(n))), how
         )
         with tf.GradientTape() as tape:
             tape.watch(made.kernel)
             normal, *_ = function(
-                made, tf.ones([32], dtype), tf.ones([32], dtype), 1e-3
+                made, tf.ones([n], dtype), tf.ones([n], dtype), 1e-3
             )
             loss = tf.reduce_sum(normal * tf.constant(weights, dtype))
-        found[dtype] = normal, tape.gradient(loss, made.kernel)
-    for single, double in zip(*found.values(), strict=True):
-        assert error(single, double) < 1e-5
+        return normal, tape.gradient(loss, made.kernel)
+
+    def operation(made, gamma, beta, epsilon):
+        y = tf.nn.conv2d(made.inputs, made.kernel, **made.how)
+        return tf.compat.v1.nn.fused_batch_norm(y, gamma, beta, epsilon=epsilon)
+
+    exact = computed(one_after_another, "float64")
+    ours, theirs = (computed(f, "float32") for f in (as_one, operation))
+    for mine, other, right in zip(ours, theirs, exact, strict=True):
+        assert error(mine, right) < max(2 * error(other, right), 1e-6)
 
 
 OURS = rt.models.BatchNormalization
 KERASS = keras.layers.BatchNormalization
 
 
-def network(*, before=(), filters=9, between=(), norm=OURS, **settings):
+class Halved(keras.layers.Conv2D):
+    @property
+    def kernel(self):
+        return self._kernel / 2
+
+
+class Sensitive(keras.layers.Layer):
+    """Asks how its normalization depends on its convolution's outputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = keras.layers.Conv2D(9, 3), OURS()
+
+    def call(self, x, training=None):
+        y = self.conv(x)
+        with tf.GradientTape() as tape:
+            tape.watch(y)
+            normal = self.norm(y, training=training)
+            size = tf.reduce_sum(tf.tanh(normal))
+        return normal + tape.gradient(size, y)
+
+
+def network(*, before=(), first=None, between=(), norm=OURS, **settings):
+    settings = {"filters": 9, "kernel_size": 3, **settings}
+    beginning = (
+        [first]
+        if first
+        else [
+            keras.layers.Conv2D(**settings),
+            *between,
+            norm(),
+        ]
+    )
     layers = [
-        keras.layers.Conv2D(filters, 3, **settings),
-        *between,
-        norm(),
+        *beginning,
         keras.layers.ReLU(),
         keras.layers.Conv2D(9, 3),
         norm(),
         keras.layers.Flatten(),
         keras.layers.Dense(3),
     ]
-    return keras.Sequential([keras.Input((9, 9, 1)), *before, *layers])
+    return keras.Sequential([keras.Input((11, 11, 1)), *before, *layers])
 
 
 def step(model):
@@ -148,11 +210,14 @@ def normalizations(compiled, *arguments):
         ({"use_bias": False, "strides": 2, "padding": "same"}, 1),
         ({"before": [keras.layers.Rescaling(1 / 3)]}, 1),
         ({"filters": 5}, 1),
+        ({"kernel_size": 7, "filters": 32}, 1),
+        ({"kernel_size": 8, "filters": 64}, 0),  # 64 pixels
         ({"filters": 4}, 0),  # whose patches have 9 pixels
         ({"before": [keras.layers.Dense(1)]}, 0),  # which takes a gradient
         ({"activation": "tanh"}, 0),
-        ({"between": [keras.layers.Dropout(0.0)]}, 1),  # which does nothing
+        ({"between": [keras.layers.Dropout(0.0)]}, 0),
         ({"between": [keras.layers.ReLU()]}, 0),
+        ({"first": Sensitive()}, 0),
         ({"dtype": "mixed_bfloat16"}, 0),
     ],
     ids=str,
@@ -163,7 +228,7 @@ def test_a_model_computes_what_it_did(settings, ones):
     for v in model.trainable_variables:
         v.assign(v + 0.1 * keras.random.normal(v.shape))
     weights = [v.value for v in model.trainable_variables]
-    x = tf.constant(np.random.default_rng(0).normal(size=(4, 9, 9, 1)))
+    x = tf.constant(np.random.default_rng(0).normal(size=(4, 11, 11, 1)))
     arguments = weights, tf.cast(x, tf.float32)
     plain = step(model)
     expected = plain(*arguments)
@@ -181,13 +246,13 @@ def test_a_model_computes_what_it_did(settings, ones):
 def test_a_graph_of_layers_may_use_the_outputs_twice():
     """Their other use takes gradients, too."""
     keras.utils.set_random_seed(0)
-    inputs = keras.Input((9, 9, 1))
+    inputs = keras.Input((11, 11, 1))
     outputs = keras.layers.Conv2D(9, 3)(inputs)
     normal = OURS()(outputs)
     both = keras.layers.Flatten()(keras.layers.Add()([outputs, normal]))
     model = keras.Model(inputs, keras.layers.Dense(3)(both))
     weights = [v.value for v in model.trainable_variables]
-    x = tf.constant(np.random.default_rng(0).normal(size=(4, 9, 9, 1)))
+    x = tf.constant(np.random.default_rng(0).normal(size=(4, 11, 11, 1)))
     arguments = weights, tf.cast(x, tf.float32)
     expected = step(model)(*arguments)
     convolution.speed_up(model)
@@ -201,20 +266,90 @@ def test_a_graph_of_layers_may_use_the_outputs_twice():
 def test_kerass_batch_normalization_is_made_ours():
     keras.utils.set_random_seed(0)
     model = network(norm=KERASS)
-    x = tf.constant(np.random.default_rng(0).normal(size=(4, 9, 9, 1)))
+    x = tf.constant(np.random.default_rng(0).normal(size=(4, 11, 11, 1)))
     x = tf.cast(x, tf.float32)
     functional = FunctionalModel(model)
     step = tf.function(functional.in_training, autograph=False)
     arguments = functional.cut(functional.phi()), x, random.fold_in(0, 0)
-    assert normalizations(step, *arguments) == 1
+    assert normalizations(step, *arguments) == 2
     outputs, _ = step(*arguments)
     np.testing.assert_allclose(outputs, model(x, training=True), 1e-4, 1e-4)
     kinds = [type(layer) for layer in model.layers]
     assert kinds.count(KERASS) == 2  # the model is as it was
 
 
-def test_where_second_derivatives_are_taken_it_stays_kerass():
-    """So MAML refuses it, whose second derivatives of it are wrong."""
-    functional = FunctionalModel(network(norm=KERASS), fast=False)
+class Own(KERASS):
+    pass
+
+
+def test_what_is_derived_from_it_stays():
+    functional = FunctionalModel(network(norm=Own))
     kinds = [type(layer) for layer in functional._learner.layers]
-    assert kinds.count(KERASS) == 2
+    assert kinds.count(Own) == 2
+
+
+def test_a_kernel_that_is_made_anew_is_asked_for_once():
+    model = keras.Sequential(
+        [keras.Input((8, 8, 1)), Halved(9, 3), OURS(), keras.layers.ReLU()]
+    )
+    convolution.speed_up(model)
+    assert "call" not in vars(model.layers[0])
+
+
+@pytest.mark.parametrize("algorithm", ["reptile", "fomaml", "maml"])
+def test_learners_learn_the_same_with_it_and_without(
+    classes, monkeypatch, algorithm
+):
+    phi = []
+    for fast in (True, False):
+        if not fast:
+            monkeypatch.setattr(
+                normalized_convolution, "remember", lambda layer: None
+            )
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential(
+            [
+                keras.Input((8, 8, 1)),
+                keras.layers.Conv2D(9, 3, strides=2),
+                OURS(),
+                keras.layers.ReLU(),
+                keras.layers.Flatten(),
+                keras.layers.Dense(3),
+            ]
+        )
+        learner = rt.MetaLearner(
+            model,
+            inner_optimizer=rt.SGD(0.01),
+            algorithm=algorithm,
+            inner_steps=3,
+            inner_batch_size=3,
+        )
+        layers = learner.functional._learner.layers
+        assert ("call" in vars(layers[0])) == fast
+        learner.fit(rt.Episodes(classes, 3, 1), 2, verbose=0)
+        phi.append(learner.functional.phi())
+    np.testing.assert_allclose(*phi, rtol=1e-5, atol=1e-5)
+
+
+class HeadOnly(rt.Reptile):
+    head_only = True
+
+
+def test_a_pixel_that_is_no_number_is_noticed(classes):
+    """A fused ReLU would make 0 of what was normalized by it."""
+    images = np.array(classes.examples, "float32")
+    images[0, 3, 3] = np.nan
+    broken = rt.LabelledExamples(images, classes.offsets)
+    model = keras.Sequential(
+        [
+            keras.Input(images.shape[1:]),
+            keras.layers.Conv2D(9, 3),
+            OURS(),
+            keras.layers.ReLU(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3),
+        ]
+    )
+    learner = rt.MetaLearner(model, algorithm=HeadOnly(), inner_batch_size=3)
+    with pytest.raises(FloatingPointError, match="not finite"):
+        learner.fit(rt.Episodes(broken, 3, 1), 40, verbose=0)
