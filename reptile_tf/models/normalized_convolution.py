@@ -142,16 +142,20 @@ class Convolution(NamedTuple):
         def gradients(above):
             # Made anew of kernel and gamma, to be differentiated once more.
             kernel, product, _, scale = spread()
-            of_kernel, of_beta = patches.times(above)
-            of_gamma = scale * tf.reduce_sum(kernel * of_kernel, 0)
-            of_kernel -= product * scale * of_gamma
-            of_kernel = patches.in_pixels(gamma * scale * of_kernel)
-            of_kernel = tf.reshape(of_kernel, self.kernel.shape)
-            return [of_kernel, of_gamma, of_beta]
+            rows = tf.reshape(above, [-1, above.shape[-1]])
+            sums = tf.matmul(patches.centered, rows, transpose_a=True)
+            of_gamma = scale * tf.reduce_sum(kernel * sums, 0)
+            of_kernel = gamma * scale * (sums - product * (scale * of_gamma))
+            of_kernel = patches.in_pixels(of_kernel)
+            return [
+                tf.reshape(of_kernel, self.kernel.shape),
+                of_gamma,
+                sums[-1],
+            ]
 
         with record.stop_recording():
             kernel, _, variance, scale = spread()
-            mean = tf.linalg.matvec(kernel, patches.mean, transpose_a=True)
+            mean = tf.matmul(patches.mean, kernel)[0]
             scale *= gamma
             outputs = tf.nn.bias_add(
                 tf.nn.conv2d(self.inputs, self.kernel * scale, **self.how),
@@ -171,18 +175,18 @@ class _Patches(NamedTuple):
     which some filters look for, would be lost in the rounding of a covariance
     of pixels. Of the waves only one has what the pixels have in common.
 
+    Beside how much there is of each wave, a patch has a 1, whose products are
+    sums; filters and mean have a 0 there.
+
     Attributes:
-        waves: float64 `[pixels, pixels]`, an orthonormal column for each.
-        moved: `[patches, pixels + 1]`, how much of each wave is in the patch,
-            less the mean but for rounding; the last column is 1.
-        rest: `[pixels]`, the mean of what is moved.
-        mean: `[pixels]`, the mean of what is not.
-        covariance: `[pixels, pixels]`, of both.
+        waves: float64 `[pixels, pixels + 1]`, orthonormal columns, and a 0.
+        centered: `[patches, pixels + 1]`, the patches less their mean.
+        mean: `[1, pixels + 1]`.
+        covariance: `[pixels + 1, pixels + 1]`.
     """
 
     waves: np.ndarray
-    moved: tf.Tensor
-    rest: tf.Tensor
+    centered: tf.Tensor
     mean: tf.Tensor
     covariance: tf.Tensor
 
@@ -192,8 +196,8 @@ class _Patches(NamedTuple):
         inputs, kernel, _, how = convolution
         *patch, _ = kernel.shape
         high, wide, deep = map(_waves, patch)
-        waves = np.kron(np.kron(high, wide), deep)
-        pixels = len(waves)
+        waves = np.pad(np.kron(np.kron(high, wide), deep), [(0, 0), (0, 1)])
+        pixels, columns = waves.shape
 
         # The mean, of that of the images.
         down, across = (
@@ -206,20 +210,17 @@ class _Patches(NamedTuple):
         mean = tf.reshape(mean, [mean.shape[0], -1])
         mean = tf.constant(high.T @ down, mean.dtype) @ mean
         mean @= tf.constant(np.kron(across.T @ wide, deep), mean.dtype)
-        shift = tf.reshape(mean, [pixels])
+        mean = tf.pad(tf.reshape(mean, [1, pixels]), [[0, 0], [0, 1]])
 
-        filters = tf.constant(np.pad(waves, [(0, 0), (0, 1)]), kernel.dtype)
-        filters = tf.reshape(filters, [*patch, pixels + 1])
-        moved = tf.nn.bias_add(
+        filters = tf.constant(waves.reshape([*patch, columns]), kernel.dtype)
+        centered = tf.nn.bias_add(
             tf.nn.conv2d(inputs, filters, **how),
-            tf.concat([-shift, tf.ones([1], shift.dtype)], 0),
+            tf.one_hot(pixels, columns, dtype=mean.dtype) - mean[0],
         )
-        moved = tf.reshape(moved, [-1, pixels + 1])
-        moments = tf.matmul(moved, moved, transpose_a=True)
-        moments /= moments[-1, -1]  # the number of patches
-        rest = moments[-1, :-1]
-        covariance = moments[:-1, :-1] - rest[:, tf.newaxis] * rest
-        return cls(waves, moved, rest, rest + shift, covariance)
+        centered = tf.reshape(centered, [-1, columns])
+        covariance = tf.matmul(centered, centered, transpose_a=True)
+        covariance /= tf.cast(tf.shape(centered)[0], covariance.dtype)
+        return cls(waves, centered, mean, covariance)
 
     def in_waves(self, kernel: tf.Tensor) -> tf.Tensor:
         """Returns how much of each wave is in each filter.
@@ -228,35 +229,20 @@ class _Patches(NamedTuple):
             kernel: `[height, width, channels, filters]`.
 
         Returns:
-            `[pixels, filters]`; 0 of a wave that a filter is to see nothing of,
-            but for the rounding of the kernel.
+            `[pixels + 1, filters]`. Of what a filter is to see nothing of it is
+            0 but for the rounding of the kernel.
         """
         flat = tf.reshape(kernel, [len(self.waves), -1])
         exact = tf.matmul(self.waves, tf.cast(flat, tf.float64), True)
         return tf.cast(exact, kernel.dtype)
 
     def in_pixels(self, filters: tf.Tensor) -> tf.Tensor:
-        """Returns filters of pixels; both are `[pixels, filters]`.
+        """Returns filters of pixels, `[pixels, filters]`.
 
         Args:
-            filters: how much of each wave is in each of them.
+            filters: `[pixels + 1, filters]`, how much of each wave is in each.
         """
         return tf.matmul(tf.constant(self.waves, filters.dtype), filters)
-
-    def times(self, above: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the sums over patches of what is given for each of them.
-
-        Args:
-            above: `[batch, height, width, filters]`, a row for each patch.
-
-        Returns:
-            (weighted, plain): the rows times the patches less their mean,
-            `[pixels, filters]`; and the rows, `[filters]`.
-        """
-        rows = tf.reshape(above, [-1, above.shape[-1]])
-        sums = tf.matmul(self.moved, rows, transpose_a=True)
-        plain = sums[-1]
-        return sums[:-1] - self.rest[:, tf.newaxis] * plain, plain
 
 
 def _shares(size: int, kernel: int, stride: int, padding: str) -> np.ndarray:
