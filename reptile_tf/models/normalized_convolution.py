@@ -23,8 +23,8 @@ from tensorflow.python.eager import record
 
 from reptile_tf.models import keras_internals
 
-# Pixels of a patch up to which it is faster.
-_MOST = 49
+# Pixels of a patch, in all, and for each filter, up to which it is faster.
+_MOST, _MOST_A_FILTER = 49, 2
 
 
 def remember(layer: keras.layers.Conv2D) -> None:
@@ -35,10 +35,11 @@ def remember(layer: keras.layers.Conv2D) -> None:
     """
     *patch, filters = layer.kernel.shape
     if (
-        math.prod(patch) <= min(_MOST, 2 * filters)
+        math.prod(patch) <= min(_MOST, _MOST_A_FILTER * filters)
         and layer.activation is keras.activations.linear
         and type(layer).kernel is keras.layers.Conv2D.kernel
-        # Where they are called by code, it may ask for gradients in between.
+        # Code that calls layers may ask for gradients in between; none such is
+        # between the layers of a graph.
         and keras_internals.is_followed_by(
             layer, keras.layers.BatchNormalization
         )
