@@ -15,8 +15,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     It is the same function, in one operation where Keras takes a dozen; after
     a convolution of few inputs, in one with the convolution. Whatever the
     operation cannot do (other ranks, axes and dtypes) is left to Keras. Inner
-    steps have it in place of Keras's layer where no second derivatives are
-    taken.
+    steps have it in place of Keras's own layer.
 
     Its second derivatives, which MAML takes, are right. Keras's layer makes
     its statistics by `tf.nn.moments`, where the variance takes the mean for a

@@ -15,6 +15,7 @@ import tensorflow as tf
 from tensorflow.python.eager import record
 
 from reptile_tf.models import keras_internals, normalized_convolution
+from reptile_tf.models.windows import along_a_side
 
 # Bytes of an example's patches from which on gathering them takes longer than
 # the product saves.
@@ -126,20 +127,12 @@ class _Patches:
 
     def __init__(self, size, kernel, strides, padding):
         self.how = {"strides": [1, *strides, 1], "padding": padding}
-        pads, rows = [], []
-        for n, k, stride in zip(size, kernel, strides, strict=True):
-            if padding == "SAME":
-                outputs = -(-n // stride)
-                missing = max((outputs - 1) * stride + k - n, 0)
-            else:
-                outputs, missing = (n - k) // stride + 1, 0
-            pads.append([missing // 2, missing - missing // 2])
-            rows.append(
-                stride * np.arange(outputs)[:, np.newaxis] + np.arange(k)
-            )
-        self.pads = [[0, 0], *pads, [0, 0]]
-        width = size[1] + sum(pads[1])
-        down, across = rows
+        sides = zip(size, kernel, strides, strict=True)
+        (down, above), (across, beside) = (
+            along_a_side(*side, padding) for side in sides
+        )
+        self.pads = [[0, 0], above, beside, [0, 0]]
+        width = size[1] + sum(beside)
         pixels = (
             down[:, np.newaxis, :, np.newaxis] * width
             + across[np.newaxis, :, np.newaxis, :]

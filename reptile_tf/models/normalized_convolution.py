@@ -22,6 +22,7 @@ import tensorflow as tf
 from tensorflow.python.eager import record
 
 from reptile_tf.models import keras_internals
+from reptile_tf.models.windows import along_a_side
 
 # Pixels of a patch, in all, and for each filter, up to which it is faster.
 _MOST, _MOST_A_FILTER = 49, 2
@@ -131,7 +132,7 @@ class Convolution(NamedTuple):
         """
         gamma, beta = tf.convert_to_tensor(gamma), tf.convert_to_tensor(beta)
         with record.stop_recording():
-            patches = _Patches.of(self)
+            patches = _WavePatches.of(self)
 
         def spread():
             """Returns K, C K, the variance, and the scale without gamma."""
@@ -169,7 +170,7 @@ class Convolution(NamedTuple):
         return outputs, mean + self.bias, variance
 
 
-class _Patches(NamedTuple):
+class _WavePatches(NamedTuple):
     """The patches that filters see, each as the waves that it is the sum of.
 
     Pixels of a patch are much alike, and so small differences between them,
@@ -256,16 +257,10 @@ def _shares(size: int, kernel: int, stride: int, padding: str) -> np.ndarray:
         padding: "SAME" or "VALID".
 
     Returns:
-        `[kernel, size]`, of all places the share at which a pixel sees another.
+        `[kernel, size]`, the share of places at which the one sees the other.
     """
-    if padding == "SAME":
-        places = -(-size // stride)
-        before = max((places - 1) * stride + kernel - size, 0) // 2
-    else:
-        places, before = (size - kernel) // stride + 1, 0
-    first = np.arange(kernel)[:, np.newaxis] - before
-    at = first + stride * np.arange(places)
-    return (at[:, :, np.newaxis] == np.arange(size)).mean(1)
+    seen, (before, _) = along_a_side(size, kernel, stride, padding)
+    return (seen[:, :, np.newaxis] - before == np.arange(size)).mean(0)
 
 
 def _waves(n: int) -> np.ndarray:

@@ -15,6 +15,7 @@ import tensorflow as tf
 from reptile_tf.models import convolution
 from reptile_tf.models.batch_normalization import BatchNormalization
 from reptile_tf.models.cloning import clone
+from reptile_tf.models.windows import along_a_side
 
 
 def trainable_in_tflite(model: keras.Model) -> keras.Model:
@@ -53,16 +54,12 @@ def _pooled(
     inputs = tf.convert_to_tensor(inputs)
     if None in inputs.shape[1:]:
         return plain(inputs)
-    sides = list(zip(inputs.shape[1:3], layer.pool_size, strict=True))
-    if layer.padding == "valid":
-        counts = [n // window for n, window in sides]
-    else:
-        counts = [-(-n // window) for n, window in sides]
-    pads, ends = [], []
-    for count, (n, window) in zip(counts, sides, strict=True):
-        missing = max(count * window - n, 0)
-        pads.append([missing // 2, missing - missing // 2])
-        ends.append(count * window)
+    counts, pads, ends = [], [], []
+    for n, window in zip(inputs.shape[1:3], layer.pool_size, strict=True):
+        seen, beside = along_a_side(n, window, window, layer.padding.upper())
+        counts.append(len(seen))
+        pads.append(beside)
+        ends.append(len(seen) * window)
     if any(map(sum, pads)):
         lowest = inputs.dtype.min
         inputs = tf.pad(inputs, [[0, 0], *pads, [0, 0]], constant_values=lowest)

@@ -155,17 +155,9 @@ class Sensitive(keras.layers.Layer):
 
 def network(*, before=(), first=None, between=(), norm=OURS, **settings):
     settings = {"filters": 9, "kernel_size": 3, **settings}
-    beginning = (
-        [first]
-        if first
-        else [
-            keras.layers.Conv2D(**settings),
-            *between,
-            norm(),
-        ]
-    )
+    conv = keras.layers.Conv2D(**settings)
     layers = [
-        *beginning,
+        *([first] if first else [conv, *between, norm()]),
         keras.layers.ReLU(),
         keras.layers.Conv2D(9, 3),
         norm(),
@@ -269,10 +261,10 @@ def test_kerass_batch_normalization_is_made_ours():
     x = tf.constant(np.random.default_rng(0).normal(size=(4, 11, 11, 1)))
     x = tf.cast(x, tf.float32)
     functional = FunctionalModel(model)
-    step = tf.function(functional.in_training, autograph=False)
+    compiled = tf.function(functional.in_training, autograph=False)
     arguments = functional.cut(functional.phi()), x, random.fold_in(0, 0)
-    assert normalizations(step, *arguments) == 2
-    outputs, _ = step(*arguments)
+    assert normalizations(compiled, *arguments) == 2
+    outputs, _ = compiled(*arguments)
     np.testing.assert_allclose(outputs, model(x, training=True), 1e-4, 1e-4)
     kinds = [type(layer) for layer in model.layers]
     assert kinds.count(KERASS) == 2  # the model is as it was
@@ -288,10 +280,21 @@ def test_what_is_derived_from_it_stays():
     assert kinds.count(Own) == 2
 
 
-def test_a_kernel_that_is_made_anew_is_asked_for_once():
-    model = keras.Sequential(
-        [keras.Input((8, 8, 1)), Halved(9, 3), OURS(), keras.layers.ReLU()]
+def small(conv=None):
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            conv or keras.layers.Conv2D(9, 3, strides=2),
+            OURS(),
+            keras.layers.ReLU(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3),
+        ]
     )
+
+
+def test_a_kernel_that_is_made_anew_is_asked_for_once():
+    model = small(Halved(9, 3))
     convolution.speed_up(model)
     assert "call" not in vars(model.layers[0])
 
@@ -307,16 +310,7 @@ def test_learners_learn_the_same_with_it_and_without(
                 normalized_convolution, "remember", lambda layer: None
             )
         keras.utils.set_random_seed(0)
-        model = keras.Sequential(
-            [
-                keras.Input((8, 8, 1)),
-                keras.layers.Conv2D(9, 3, strides=2),
-                OURS(),
-                keras.layers.ReLU(),
-                keras.layers.Flatten(),
-                keras.layers.Dense(3),
-            ]
-        )
+        model = small()
         learner = rt.MetaLearner(
             model,
             inner_optimizer=rt.SGD(0.01),
@@ -340,16 +334,7 @@ def test_a_pixel_that_is_no_number_is_noticed(classes):
     images = np.array(classes.examples, "float32")
     images[0, 3, 3] = np.nan
     broken = rt.LabelledExamples(images, classes.offsets)
-    model = keras.Sequential(
-        [
-            keras.Input(images.shape[1:]),
-            keras.layers.Conv2D(9, 3),
-            OURS(),
-            keras.layers.ReLU(),
-            keras.layers.Flatten(),
-            keras.layers.Dense(3),
-        ]
-    )
+    model = small()
     learner = rt.MetaLearner(model, algorithm=HeadOnly(), inner_batch_size=3)
     with pytest.raises(FloatingPointError, match="not finite"):
         learner.fit(rt.Episodes(broken, 3, 1), 40, verbose=0)
