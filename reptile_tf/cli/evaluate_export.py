@@ -24,16 +24,14 @@ def main() -> None:
     from reptile_tf.utils.files import write_json
 
     run = Run.open(RUN_DIR.value)
-    model = client.connect(MODEL.value)
+    learner, model = run.learner(), client.connect(MODEL.value)
     tasks = run.tasks().test
     steps = run.preset.eval_inner_steps
     through_it = client.evaluate(model, tasks, NUM_TASKS.value, steps)
     modes = [score.mode for score in through_it]
     scores = {
         "export": through_it,
-        "run": run.learner().evaluate(
-            tasks, NUM_TASKS.value, modes=modes, verbose=1
-        ),
+        "run": learner.evaluate(tasks, NUM_TASKS.value, modes=modes, verbose=1),
     }
     entries = [
         {"learner": name, **each.as_dict()}
