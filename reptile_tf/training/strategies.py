@@ -1,15 +1,19 @@
 """Strategies of tf.distribute, made of what a machine has."""
 
+import contextlib
 import importlib.metadata
 import json
 import os
 import signal
-from collections.abc import Mapping
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
 
 from reptile_tf.training import cluster as clusters
+from reptile_tf.utils import machine
 
 
 def mirrored(logical_devices: int | None = None) -> tf.distribute.Strategy:
@@ -63,27 +67,71 @@ def multi_worker(
     """
     cluster = clusters.named_by_environment()
     packages = ("reptile_tf", "tensorflow", "keras", "numpy")
-    versions = {name: importlib.metadata.version(name) for name in packages}
-    clusters.meet(cluster, versions | dict(wants), start_timeout)
+    alike = {name: importlib.metadata.version(name) for name in packages}
+    # Sums that are divided among threads are rounded otherwise.
+    alike["intra_op_threads"] = machine.configured()[0] or machine.cores()
+    clusters.meet(cluster, alike | dict(wants), start_timeout)
     os.environ["TF_CONFIG"] = json.dumps(
         {
             "cluster": {"worker": cluster.addresses},
             "task": {"type": "worker", "index": cluster.worker},
         }
     )
-    # TensorFlow now waits in a way that no Python code can end: an alarm, whose
-    # default is to end the process, is for a worker that is lost in between.
-    before = signal.signal(signal.SIGALRM, signal.SIG_DFL)
     ending = signal.getsignal(signal.SIGTERM)
     workers = len(cluster.addresses)
     print(
         f"{cluster.name(cluster.worker)}: all {workers} are there", flush=True
     )
-    signal.alarm(max(1, round(start_timeout)))
+    seconds = max(1, round(start_timeout))
+    lost = (
+        f"{cluster.name(cluster.worker)}: all {workers} workers met, and then "
+        f"one was lost: TensorFlow has waited for it for {seconds} s. Start "
+        "all workers again with the same command"
+    )
     try:
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        with _ends_after(seconds, lost):
+            return tf.distribute.MultiWorkerMirroredStrategy()
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
         # TensorFlow took it, for machines that are about to be taken away.
         signal.signal(signal.SIGTERM, ending)
+
+
+# Waits for the end of its input, and ends the process that it is given if that
+# does not come in time, or Ctrl-C comes before.
+_WATCH = """
+import os, select, signal, sys
+process, seconds, line = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
+signal.signal(signal.SIGINT, lambda *_: os.kill(process, signal.SIGKILL))
+if not select.select([sys.stdin], [], [], seconds)[0]:
+    print(line, file=sys.stderr, flush=True)
+    os.kill(process, signal.SIGKILL)
+"""
+
+
+@contextlib.contextmanager
+def _ends_after(seconds: float, line: str) -> Iterator[None]:
+    """Ends this process, with a line that says why, if a block takes longer.
+
+    While TensorFlow waits for others no Python code can run here, so another
+    process sees to it.
+
+    Args:
+        seconds: that the block may take.
+        line: what is printed.
+    """
+    watching = subprocess.Popen(
+        [
+            sys.executable,
+            "-S",
+            "-c",
+            _WATCH,
+            str(os.getpid()),
+            str(seconds),
+            line,
+        ],
+        stdin=subprocess.PIPE,
+    )
+    try:
+        yield
+    finally:
+        watching.communicate()

@@ -1,5 +1,6 @@
 """--strategy: the same numbers, from several devices."""
 
+import contextlib
 import json
 import os
 import signal
@@ -89,16 +90,18 @@ def test_a_serial_run_is_refused_before_anything_is_written(tmp_path):
 
 
 class Workers:
-    """Two processes of one training, each with a run folder of its own."""
+    """Processes of one training, each with a run folder of its own."""
 
-    def __init__(self, folder, *flags, differently=()):
-        with socket.socket() as one, socket.socket() as other:
-            for each in (one, other):
+    def __init__(self, folder, *flags, differently=(), count=2):
+        with contextlib.ExitStack() as stack:
+            ports = []
+            for _ in range(count):
+                each = stack.enter_context(socket.socket())
                 each.bind(("127.0.0.1", 0))
-            ports = [each.getsockname()[1] for each in (one, other)]
+                ports.append(each.getsockname()[1])
         self.folder = folder
         self.running = []
-        for index in range(2):
+        for index in range(count):
             config = {
                 "cluster": {"worker": [f"127.0.0.1:{port}" for port in ports]},
                 "task": {"type": "worker", "index": index},
@@ -120,19 +123,23 @@ class Workers:
             )
 
     def wait_for_checkpoint(self):
-        """Waits until the chief has saved, and both train on."""
-        end = time.monotonic() + 240
-        while not list(self.folder.glob("0/checkpoints/*.zip")):
+        """Waits until the chief has saved a new one, and all train on."""
+        end, before = time.monotonic() + 240, self.checkpoints()
+        while self.checkpoints() <= before:
             assert time.monotonic() < end
-            assert [process.poll() for process in self.running] == [None] * 2
+            assert {process.poll() for process in self.running} == {None}
             time.sleep(0.05)
 
+    def checkpoints(self):
+        """Returns those that the chief has."""
+        return {p.name for p in self.folder.glob("0/checkpoints/*.zip")}
+
     def ended(self, seconds=240):
-        """Returns the exit status of each, and the last line it printed."""
+        """Returns the exit status of each, and the lines it printed."""
         found = []
         for process in self.running:
             text, _ = process.communicate(timeout=seconds)
-            found.append((process.returncode, text.splitlines()[-1]))
+            found.append((process.returncode, text.splitlines()))
         return found
 
     def __enter__(self):
@@ -150,27 +157,42 @@ def weights(run_dir):
 
 
 def test_processes_that_were_started_differently_do_not_begin(tmp_path):
-    with Workers(tmp_path, differently=["--seed=1"]) as workers:
-        for status, line in workers.ended():
+    differently = ["--seed=1", "--inner_steps=7", "--intra_op_threads=2"]
+    with Workers(tmp_path, differently=differently) as workers:
+        for status, lines in workers.ended():
             assert status == 1
-            assert "worker 1 (127.0.0.1:" in line
-            assert "was started otherwise: seed=1 (worker 0 has 0)" in line
+            assert "worker 1 (127.0.0.1:" in lines[-1]
+            assert (
+                "was started otherwise: inner_steps=7 (worker 0 has 32), "
+                "intra_op_threads=2 (worker 0 has 1), seed=1 (worker 0 has 0)"
+            ) in lines[-1]
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.long
-def test_processes_that_are_stopped_go_on_as_one(tmp_path):
+@pytest.mark.parametrize(
+    "counts, stopped", [([2, 1], 0), ([2, 3, 1], 1), ([1, 3], 0)]
+)
+def test_processes_that_are_stopped_go_on_as_others(tmp_path, counts, stopped):
     longer = ["--outer_iterations=3000", "--eval_every=1500"]
-    with Workers(tmp_path, *longer, "--checkpoint_every=5") as workers:
-        workers.wait_for_checkpoint()
-        workers.running[1].send_signal(signal.SIGTERM)
-        for status, line in workers.ended():
-            assert status == 128 + signal.SIGTERM
-            assert line == "Stopped and saved; the same command resumes."
-    assert [path.name for path in tmp_path.iterdir()] == ["0"]
-    again = [*TINY, "--meta_batch_mode=parallel", *longer]
-    run_command(*again, f"--run_dir={tmp_path}/0")
-    run_command(*again, f"--run_dir={tmp_path}/one")
+    for count in counts[:-1]:
+        with Workers(
+            tmp_path, *longer, "--checkpoint_every=5", count=count
+        ) as workers:
+            workers.wait_for_checkpoint()
+            workers.running[stopped].send_signal(signal.SIGTERM)
+            for status, lines in workers.ended():
+                assert status == 128 + signal.SIGTERM
+                assert (
+                    lines[-1] == "Stopped and saved; the same command resumes."
+                )
+        assert [path.name for path in tmp_path.iterdir()] == ["0"]
+    with Workers(tmp_path, *longer, count=counts[-1]) as workers:
+        assert {status for status, _ in workers.ended()} == {0}
+    run_command(
+        *(*TINY, "--meta_batch_mode=parallel", *longer),
+        f"--run_dir={tmp_path}/one",
+    )
     for a, b in zip(
         weights(tmp_path / "0"), weights(tmp_path / "one"), strict=True
     ):
@@ -181,12 +203,18 @@ def test_processes_that_are_stopped_go_on_as_one(tmp_path):
 @pytest.mark.parametrize("killed", [0, 1])
 def test_a_process_that_is_killed_ends_the_others(tmp_path, killed):
     longer = ["--outer_iterations=300000", "--eval_every=1000"]
-    with Workers(tmp_path, *longer, "--checkpoint_every=5") as workers:
+    with Workers(tmp_path, *longer, "--checkpoint_every=5", count=3) as workers:
         workers.wait_for_checkpoint()
         workers.running[killed].kill()
         start = time.monotonic()
-        status, line = workers.ended()[1 - killed]
+        found = workers.ended()
         assert time.monotonic() - start < 30
+    del found[killed]
+    for status, lines in found:
         assert status == 1
-        assert f"worker {killed} (127.0.0.1:" in line
-        assert "is gone; what it said last tells why" in line
+        assert f"worker {killed} (127.0.0.1:" in lines[-1]
+        assert "is gone; what it said last tells why" in lines[-1]
+        assert "the same command on all workers resumes" in lines[-1]
+        assert not any("Traceback" in line for line in lines)
+    with Workers(tmp_path, *longer, "--checkpoint_every=5") as workers:
+        workers.wait_for_checkpoint()  # they go on

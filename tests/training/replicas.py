@@ -48,11 +48,14 @@ def learner_of(algorithm):
     layers = keras.layers
     model = keras.Sequential(
         [
-            keras.Input([1]),
-            layers.Dense(8, "tanh"),
+            keras.Input([6, 6, 1]),
+            layers.Conv2D(8, 3, strides=2, padding="same"),
             rt.models.BatchNormalization(),
+            layers.ReLU(),
+            layers.Conv2D(4, 3, padding="same"),
+            layers.Flatten(),
             layers.Dropout(0.1),
-            layers.Dense(1),
+            layers.Dense(3),
         ]
     )
     plain = algorithm == "maml"
@@ -61,8 +64,6 @@ def learner_of(algorithm):
         algorithm=algorithm,
         inner_optimizer=rt.SGD(0.01) if plain else rt.Adam(1e-3),
         meta_optimizer=keras.optimizers.Adam(1e-3),
-        loss="mean_squared_error",
-        metric="mse",
         inner_steps=3,
         inner_batch_size=4,
         meta_batch_size=TASKS,
@@ -71,28 +72,35 @@ def learner_of(algorithm):
     )
 
 
+def tasks(seed=0):
+    """Returns tasks of three of six classes of noise."""
+    draw = np.random.default_rng(0)
+    classes = rt.LabelledExamples.from_labels(
+        draw.integers(0, 256, (30, 6, 6, 1), np.uint8), np.arange(30) % 6
+    )
+    return rt.Episodes(classes, ways=3, shots=4, seed=seed)
+
+
 def trained(learner, algorithm, replicas=None):
     """Trains; returns what came of it, by name."""
     validation, told = {}, []
     if algorithm == WHOLE:
-        learner.fit(rt.SineWaves(10), 10, verbose=0)
+        learner.fit(tasks(), 20, verbose=0)
         validation = {
-            "validation_tasks": rt.SineWaves(10, seed=1),
+            "validation_tasks": tasks(1),
             "num_validation_tasks": TASKS,
         }
     history = learner.fit(
-        rt.SineWaves(10),
-        30,
-        iterations_per_epoch=15,
+        tasks(),
+        50,
+        iterations_per_epoch=25,
         **validation,
         verbose=0,
         strategy=replicas,
     ).history
     del history["tasks_per_second"]
     if algorithm == WHOLE:
-        told = learner.evaluate(
-            rt.SineWaves(10, seed=2), 2 * TASKS + 1, strategy=replicas
-        )
+        told = learner.evaluate(tasks(2), 2 * TASKS + 1, strategy=replicas)
     parts = [*learner.model.get_weights()]
     parts += [t.numpy() for t in tf.nest.flatten(learner.inner_state)]
     parts += [v.numpy() for v in learner.meta_optimizer.variables]
@@ -103,6 +111,7 @@ def trained(learner, algorithm, replicas=None):
 
 def main():
     """Writes what the replicas find."""
+    rt.configure_tensorflow()
     output, kind, count, algorithms, *place = sys.argv[1:]
     replicas = strategy(kind, int(count), *map(int, place))
     found = {}
@@ -113,7 +122,7 @@ def main():
         model = learner.model
         model.set_weights([w + int(place[0]) for w in model.get_weights()])
         try:
-            learner.evaluate(rt.SineWaves(10), 2, strategy=replicas)
+            learner.evaluate(tasks(), 2, strategy=replicas)
         except ValueError as error:
             assert "different learners" in str(error), error
         else:

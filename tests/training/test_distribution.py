@@ -70,8 +70,8 @@ ALGORITHMS = "reptile", "fomaml", "maml"
     [
         pytest.param("mirrored", 2, ALGORITHMS, marks=pytest.mark.long),
         pytest.param("mirrored", 3, ALGORITHMS, marks=pytest.mark.long),
+        pytest.param("workers", 2, ALGORITHMS, marks=pytest.mark.long),
         ("mirrored", 3, ["reptile"]),
-        # What another process sends is the same for every algorithm.
         ("workers", 2, ["fomaml"]),
     ],
 )
