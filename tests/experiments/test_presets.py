@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import keras
 import pytest
 import tensorflow as tf
 
@@ -206,3 +207,12 @@ def test_a_network_for_points_is_refused_images():
     preset = dataclasses.replace(PRESETS["glyphs"], network="sine_mlp")
     with pytest.raises(ValueError, match=r"sine_mlp .* \[28, 28, 1\]; .*cnn"):
         build.make_learner(preset, 0, (28, 28, 1))
+
+
+def test_mixed_precision_is_the_layers_alone():
+    preset = dataclasses.replace(PRESETS["glyphs"], mixed_precision="bfloat16")
+    learner = build.make_learner(preset, 0, (28, 28, 1))
+    assert learner.model.layers[-1].compute_dtype == "bfloat16"
+    assert learner.functional.phi().dtype == tf.float32
+    assert learner.inner_state.second.dtype == tf.float32
+    assert keras.config.dtype_policy().name == "float32"

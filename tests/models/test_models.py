@@ -125,7 +125,9 @@ def test_mixed_precision_learns_and_is_evaluated(classes, policy):
     tasks = Episodes(classes, ways=3, shots=2)
     before = learner.functional.phi()
     learner.fit(tasks, 1, verbose=0)
-    assert np.any(learner.functional.phi() != before)
+    phi, inner = learner.functional.phi(), learner.inner_state
+    assert np.any(phi != before)
+    assert phi.dtype == inner.second.dtype == tf.float32
     assert all(np.isfinite(s.value) for s in learner.evaluate(tasks, 2))
 
 

@@ -37,17 +37,21 @@ def trained(algorithm, mode, tasks, jit_compile):
 
 
 # The two kinds of steps; the others are made of these.
-_FIRST = "reptile", "maml"
-_OTHERS = [name for name in (*algorithms.NAMED, "1,0,1") if name not in _FIRST]
+_FIRST = ("reptile", "serial"), ("maml", "parallel")
+_OTHERS = [
+    (name, mode)
+    for name in (*algorithms.NAMED, "1,0,1")
+    for mode in ("serial", "parallel")
+    if (name, mode) not in _FIRST
+]
 
 
 @pytest.mark.parametrize(
-    "algorithm",
-    [*_FIRST, *(pytest.param(n, marks=pytest.mark.long) for n in _OTHERS)],
+    "algorithm, mode",
+    [*_FIRST, *(pytest.param(*o, marks=pytest.mark.long) for o in _OTHERS)],
 )
-def test_every_algorithm_is_the_same(algorithm, classes, request):
+def test_every_algorithm_is_the_same(algorithm, mode, classes, request):
     tasks = rt.Episodes(classes, ways=3, shots=4)
-    mode = "serial" if algorithm == "reptile" else "parallel"
     phi, loss, _ = trained(algorithm, mode, tasks, True)
     request.getfixturevalue("eagerly")  # which is the same but for rounding
     other, other_loss, _ = trained(algorithm, mode, tasks, False)

@@ -23,12 +23,19 @@ def told(monkeypatch):
     return lines
 
 
-def test_the_first_fit_says_what_helps_once(told):
+@pytest.mark.parametrize("first", ["fit", "evaluate"])
+def test_the_first_fit_or_evaluate_says_what_helps_once(told, first):
     learner = rt.MetaLearner(
         rt.models.sine_mlp(), loss="mean_squared_error", metric="mse"
     )
-    learner.fit(rt.SineWaves(10), 1, verbose=0)
-    learner.evaluate(rt.SineWaves(10), 2)
+    calls = {
+        "fit": lambda: learner.fit(rt.SineWaves(10), 1, verbose=0),
+        "evaluate": lambda: learner.evaluate(rt.SineWaves(10), 2),
+    }
+    calls.pop(first)()
+    assert len(told) == 1
+    for call in calls.values():
+        call()
     [line] = told
     assert "configure_tensorflow() before you import" in line
 
