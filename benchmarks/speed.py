@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 
-import arithmetic
 import prepare
 import product
 import report
@@ -27,8 +26,8 @@ from contestants import OURS, PRODUCTS, RIVALS
 from worker import Worker
 
 from reptile_tf.cli import flags as shared_flags
+from reptile_tf.experiments import arithmetic
 from reptile_tf.experiments.presets import PRESETS
-from reptile_tf.models import NETWORKS
 from reptile_tf.utils.files import write_json
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -156,12 +155,10 @@ def measure(workers: dict) -> dict:
 
 def limit(training: dict, products: dict) -> dict:
     """Returns the arithmetic of an iteration, beside a large product's."""
-    preset = PRESETS[PRESET.value]
-    network = NETWORKS[preset.network](preset.ways)
     return report.arithmetic(
         training,
         products,
-        arithmetic.outer_iteration(network, preset) / 1e9,
+        arithmetic.outer_iteration(PRESETS[PRESET.value]) / 1e9,
         product.GFLOP,
         OURS,
     )

@@ -4,7 +4,9 @@ import json
 import pathlib
 from typing import Any
 
+from reptile_tf.experiments import arithmetic
 from reptile_tf.experiments.markdown import table_of
+from reptile_tf.experiments.presets import PRESETS
 
 
 def _read(results: pathlib.Path, name: str) -> dict[str, Any]:
@@ -68,26 +70,35 @@ def times_faster(results: pathlib.Path) -> list[str]:
     return table_of([*head.split(", "), "at best"], rows)
 
 
-def arithmetic(results: pathlib.Path) -> list[str]:
-    """Returns how near iterations come to what the processor can do."""
+def shares(results: pathlib.Path) -> list[str]:
+    """Returns how near we come to what the processor can do."""
     rows = []
     for measured in _speeds(results):
         limit = measured["arithmetic"]
-        rows += [
-            [
-                measured["preset"],
-                name,
-                f"{limit['gflop_of_an_outer_iteration']:.2f}",
-                f"{own['gflop_per_s']:.0f}",
-                f"{limit['product_gflop_per_s']:.0f}",
-                f"{own['share_of_the_product']:.2f}",
-                _machine(measured),
-            ]
+        product, preset = limit["product_gflop_per_s"], measured["preset"]
+        found = [
+            (
+                "training",
+                *(name, limit["gflop_of_an_outer_iteration"]),
+                *(own["gflop_per_s"], own["share_of_the_product"]),
+            )
             for name, own in limit.items()
             if isinstance(own, dict)
         ]
-    head = "Preset, Ours, GFLOP an iteration, GFLOP/s, of the product, Share"
-    return table_of([*head.split(", "), "Processor"], rows)
+        gflop = arithmetic.evaluation_task(PRESETS[preset]) / 1e9
+        for name, own in measured["evaluation_task"].items():
+            if name.startswith("ours"):
+                rate = gflop / own["median_ms"] * 1000
+                found.append(("evaluation", name, gflop, rate, rate / product))
+        rows += [
+            [
+                *(preset, of, name, f"{gflop:.2f}", f"{rate:.0f}"),
+                *(f"{product:.0f}", f"{share:.3f}", _machine(measured)),
+            ]
+            for of, name, gflop, rate, share in found
+        ]
+    head = "Preset, Of, Ours, GFLOP, GFLOP/s, of the product, Share, Processor"
+    return table_of(head.split(", "), rows)
 
 
 def profile(results: pathlib.Path) -> list[str]:
@@ -197,7 +208,7 @@ TABLES = {
     "attack": attack,
     "speed": speed,
     "times_faster": times_faster,
-    "arithmetic": arithmetic,
+    "arithmetic": shares,
     "profile": profile,
     "memory": memory,
     "mixed_precision": mixed_precision,

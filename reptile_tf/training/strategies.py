@@ -67,10 +67,10 @@ def multi_worker(
     """
     cluster = clusters.named_by_environment()
     packages = ("reptile_tf", "tensorflow", "keras", "numpy")
-    alike = {name: importlib.metadata.version(name) for name in packages}
+    versions = {name: importlib.metadata.version(name) for name in packages}
     # Sums that are divided among threads are rounded otherwise.
-    alike["intra_op_threads"] = machine.configured()[0] or machine.cores()
-    clusters.meet(cluster, alike | dict(wants), start_timeout)
+    threads = {"intra_op_threads": machine.configured()[0] or machine.cores()}
+    clusters.meet(cluster, {**versions, **threads, **wants}, start_timeout)
     os.environ["TF_CONFIG"] = json.dumps(
         {
             "cluster": {"worker": cluster.addresses},
