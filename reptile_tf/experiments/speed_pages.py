@@ -126,16 +126,69 @@ def memory(results: pathlib.Path) -> list[str]:
     by_steps = _read(results, "meta_gradients.json").get("steps", {})
     if not by_steps:
         return []
-    names = next(iter(by_steps.values()))
+    first, last = list(by_steps)[0], list(by_steps)[-1]
+    rows = []
+    for name in by_steps[first]:
+        peaks = [found[name]["peak_mb"] for found in by_steps.values()]
+        each = (peaks[-1] - peaks[0]) / (int(last) - int(first))
+        rows.append([name, *(f"{peak:.0f}" for peak in peaks), f"{each:.1f}"])
+    head = [f"k = {steps}" for steps in by_steps]
+    return table_of(["Peak memory, MB", *head, "One more step"], rows)
+
+
+def start(results: pathlib.Path) -> list[str]:
+    """Returns how soon a training begins."""
+    measured = _read(results, "start.json")
     rows = [
         [
             name,
-            *(f"{found[name]['peak_mb']:.0f}" for found in by_steps.values()),
+            f"{found['seconds']:.1f}",
+            f"{measured['seconds_to_import_tensorflow']:.1f}",
+            f"{found['times_the_import']:.2f}",
+            _machine(measured),
         ]
-        for name in names
+        for name, found in measured.get("presets", {}).items()
     ]
-    head = [f"k = {steps}" for steps in by_steps]
-    return table_of(["Peak memory, MB", *head], rows)
+    head = "Preset, Seconds, of importing TensorFlow, Times as long, Processor"
+    return table_of(head.split(", "), rows) if rows else []
+
+
+def serving(results: pathlib.Path) -> list[str]:
+    """Returns how many answers clients of the local server get."""
+    measured = _read(results, "serving.json")
+    clients = measured.get("clients", {})
+    rows = [
+        [
+            count,
+            f"{found['requests_per_second']:.1f}",
+            f"{found['requests_per_second'] / one:.2f}",
+            *(f"{found[name]:.0f}" for name in ("p50_ms", "p95_ms")),
+            _machine(measured),
+        ]
+        for one in [clients.get("1", {}).get("requests_per_second")]
+        for count, found in clients.items()
+    ]
+    head = "Clients, Answers a second, Times those of one, median ms"
+    head += ", 95% within ms, Processor"
+    return table_of(head.split(", "), rows) if rows else []
+
+
+def workers(results: pathlib.Path) -> list[str]:
+    """Returns how much faster two processes are than one."""
+    measured = _read(results, "workers.json")
+    if not measured:
+        return []
+    one, two = measured["median_ms"]["1"], measured["median_ms"]["2"]
+    row = [
+        f"{measured['meta_batch']}",
+        *(f"{ms:.0f}" for ms in (one, two)),
+        f"{measured['times_faster']:.2f}",
+        f"{measured['model']['times_faster']['2']:.2f}",
+        _machine(measured),
+    ]
+    head = "Tasks, ms an outer iteration of one process, of two, Times faster"
+    head += ", by the model, Processor"
+    return table_of(head.split(", "), [row])
 
 
 def mixed_precision(results: pathlib.Path) -> list[str]:
@@ -211,5 +264,8 @@ TABLES = {
     "arithmetic": shares,
     "profile": profile,
     "memory": memory,
+    "start": start,
+    "workers": workers,
+    "serving": serving,
     "mixed_precision": mixed_precision,
 }
