@@ -4,13 +4,16 @@ Example:
     python benchmarks/op_profile.py
 
 Writes profile.json: for each preset the milliseconds of processor time that
-each kind of operation takes in an iteration, by TensorFlow's profiler, on
-random images. `reptile-tf record` makes the table in docs/performance.md of it.
+each kind of operation takes in an iteration of parallel mode, by TensorFlow's
+profiler, on random images. `reptile-tf record` makes the table in
+docs/performance.md of it.
 """
 
 import collections
+import dataclasses
 import pathlib
 import re
+import statistics
 import tempfile
 import time
 
@@ -72,17 +75,21 @@ def kind(name: str) -> str:
 def times(folder: str) -> collections.Counter:
     """Returns nanoseconds of each type of operation, without what is in it.
 
+    An operation counts as often as it ran, with the median of its times: the
+    profiler takes memory all the while, so that some of them are given pages
+    that were never used, which takes longer than to compute.
+
     Args:
         folder: where TensorFlow's profiler has written.
     """
     [path] = pathlib.Path(folder).rglob("*.xplane.pb")
     space = xplane_pb2.XSpace()
     space.ParseFromString(path.read_bytes())
-    spent: collections.Counter = collections.Counter()
+    spent = collections.defaultdict(list)  # name -> of each time it ran
     for plane in space.planes:
         names = plane.event_metadata
         for line in plane.lines:
-            around: list[tuple[int, str]] = []  # (end, name), outermost first
+            around: list[tuple[int, list, int]] = []  # outermost first
             order = sorted(
                 line.events, key=lambda e: (e.offset_ps, -e.duration_ps)
             )
@@ -90,21 +97,24 @@ def times(folder: str) -> collections.Counter:
                 while around and around[-1][0] <= event.offset_ps:
                     around.pop()
                 if around:
-                    spent[around[-1][1]] -= event.duration_ps / 1000
-                name = names[event.metadata_id].name
-                spent[name] += event.duration_ps / 1000
-                around.append((event.offset_ps + event.duration_ps, name))
+                    _, runs, place = around[-1]
+                    runs[place] -= event.duration_ps / 1000
+                runs = spent[names[event.metadata_id].name]
+                end = event.offset_ps + event.duration_ps
+                around.append((end, runs, len(runs)))
+                runs.append(event.duration_ps / 1000)
     # What is an operation is named so: its name, a colon, its type.
     found: collections.Counter = collections.Counter()
-    for name, duration in spent.items():
+    for name, runs in spent.items():
         if re.fullmatch(r"[\w./]+:_?[A-Z]\w+", name):
-            found[name.rsplit(":", 1)[1].removeprefix("_")] += duration
+            kind = name.rsplit(":", 1)[1].removeprefix("_")
+            found[kind] += statistics.median(runs) * len(runs)
     return found
 
 
 def profile(name: str) -> dict:
     """Returns what is reported of a preset's iterations."""
-    preset = PRESETS[name]
+    preset = dataclasses.replace(PRESETS[name], meta_batch_mode="parallel")
     tasks = our_loop.random_tasks(preset)
     learner = build.make_learner(preset, 0, tasks.input_shape)
     count = ITERATIONS.value
