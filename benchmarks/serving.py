@@ -5,9 +5,10 @@ Example:
 
 A request adapts to a 5-way 5-shot support set in 50 steps and answers 25
 queries; images are random, which costs the same. Clients take turns with the
-rival, so that whatever else the machine does hits both alike. Adapting and
-predicting are measured over REST, where an adapted learner is a long text, and
-in the model itself.
+rival, so that whatever else the machine does hits both alike. The same is asked
+without a server, of the model itself, so that what clients wait for can be
+told: it, or the server. Adapting and predicting are measured apart, over REST,
+where an adapted learner is a long text, and in the model itself.
 """
 
 import concurrent.futures
@@ -57,6 +58,7 @@ OUTPUT = flags.DEFINE_string(
 )
 WAYS, SHOTS, STEPS, QUERIES, BATCH = 5, 5, 50, 25, 6
 CLIENTS = 1, 2, 4, 8
+IN_THE_MODEL = {"1 in the model": 1, "2 in the model": 2}
 
 
 def start_server() -> tuple[subprocess.Popen, str, float]:
@@ -143,10 +145,15 @@ def seconds_of(function: Callable[[], Any], count: int) -> list[float]:
     return taken
 
 
-def ask_side_by_side(url: str, request, clients: int) -> tuple:
-    """Returns seconds of each request, and requests per second of all."""
+def ask_side_by_side(connections, request) -> tuple:
+    """Returns seconds of each request, and requests per second of all.
+
+    Args:
+        connections: of each client, to what it asks.
+        request: what it asks.
+    """
+    clients = len(connections)
     each = max(1, SLICE.value // clients)
-    connections = [RemoteModel(url) for _ in range(clients)]
     start = time.perf_counter()
     with concurrent.futures.ThreadPoolExecutor(clients) as pool:
         answers = pool.map(
@@ -157,14 +164,14 @@ def ask_side_by_side(url: str, request, clients: int) -> tuple:
     return taken, each * clients / (time.perf_counter() - start)
 
 
-def make_pieces(remote: RemoteModel, inputs: dict) -> dict:
+def make_pieces(remote: RemoteModel, local: LocalModel, inputs: dict) -> dict:
     """Returns name -> a call that adapts or predicts, and no more.
 
     Args:
         remote: the model on the server.
+        local: the same without a server.
         inputs: of the request whose pieces they are.
     """
-    local = LocalModel(os.path.join(BASE.value, MODEL.value))
     adapt = dict(inputs)
     predict = {"query_images": adapt.pop("query_images")}
     predict |= remote.predict("adapt_uint8", adapt)  # the weights
@@ -190,13 +197,17 @@ def measure(url: str, model: RemoteModel, inputs: dict) -> tuple:
     """
     request, rival = ("adapt_and_predict_uint8", inputs), EagerKeras()
     rival(inputs)
-    pieces = make_pieces(model, inputs)
-    taken = {name: [] for name in ("rival", *CLIENTS, *pieces)}
-    rates = {clients: [] for clients in CLIENTS}
+    local = LocalModel(os.path.join(BASE.value, MODEL.value))
+    pieces = make_pieces(model, local, inputs)
+    asked = {n: [RemoteModel(url) for _ in range(n)] for n in CLIENTS}
+    asked |= {name: [local] * n for name, n in IN_THE_MODEL.items()}
+    local.predict(*request)
+    taken = {name: [] for name in ("rival", *asked, *pieces)}
+    rates = {clients: [] for clients in asked}
     for _ in range(ROUNDS.value):
         taken["rival"] += seconds_of(lambda: rival(inputs), 2)
-        for clients in CLIENTS:
-            seconds, rate = ask_side_by_side(url, request, clients)
+        for clients, connections in asked.items():
+            seconds, rate = ask_side_by_side(connections, request)
             taken[clients] += seconds
             rates[clients].append(rate)
         for name, piece in pieces.items():
@@ -208,7 +219,7 @@ def summarize(taken: dict, rates: dict) -> dict:
     """Returns the results that are reported of what `measure` returned."""
     rate = {clients: statistics.median(rates[clients]) for clients in CLIENTS}
     medians = {name: statistics.median(t) for name, t in taken.items()}
-    pieces = [name for name in taken if name not in ("rival", *CLIENTS)]
+    pieces = [name for name in taken if name not in ("rival", *rates)]
     return {
         "machine": report.machine(),
         "request": {
@@ -223,7 +234,7 @@ def summarize(taken: dict, rates: dict) -> dict:
                 "p95_ms": 1000 * float(np.percentile(taken[clients], 95)),
                 "requests_per_second": rate[clients],
             }
-            for clients in CLIENTS
+            for clients in rates
         },
         "eager_keras_ms": 1000 * medians["rival"],
         "ms": {name: 1000 * medians[name] for name in pieces},

@@ -154,21 +154,23 @@ def start(results: pathlib.Path) -> list[str]:
 
 
 def serving(results: pathlib.Path) -> list[str]:
-    """Returns how many answers clients of the local server get."""
+    """Returns how many answers clients get, of the server and without it."""
     measured = _read(results, "serving.json")
     clients = measured.get("clients", {})
-    rows = [
-        [
-            count,
-            f"{found['requests_per_second']:.1f}",
-            f"{found['requests_per_second'] / one:.2f}",
-            *(f"{found[name]:.0f}" for name in ("p50_ms", "p95_ms")),
-            _machine(measured),
-        ]
-        for one in [clients.get("1", {}).get("requests_per_second")]
-        for count, found in clients.items()
-    ]
-    head = "Clients, Answers a second, Times those of one, median ms"
+    rows, one = [], None
+    for name, found in clients.items():
+        number, _, where = name.partition(" ")
+        rate = found["requests_per_second"]
+        one = rate if number == "1" else one
+        rows.append(
+            [
+                where or "of the server",
+                *(number, f"{rate:.1f}", f"{rate / one:.2f}"),
+                *(f"{found[ms]:.0f}" for ms in ("p50_ms", "p95_ms")),
+                _machine(measured),
+            ]
+        )
+    head = "Asked, Clients, Answers a second, Times those of one, median ms"
     head += ", 95% within ms, Processor"
     return table_of(head.split(", "), rows) if rows else []
 

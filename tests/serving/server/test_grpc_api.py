@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import running
 import tensorflow as tf
+import test_memory
 from exported import WAYS
 from rest_requests import GIVEN
 from tensorflow_serving.apis import (
@@ -220,6 +221,20 @@ def test_streams_without_a_message_keep_nobody_out(places, predictions):
         for one in held:
             one.cancel()
         over.set()
+
+
+@pytest.mark.long
+@pytest.mark.skipif(
+    not test_memory.STATM.exists(), reason="only Linux tells of itself"
+)
+def test_thousands_of_requests_take_no_memory(predictions):
+    asked = request(inputs=INPUTS | {"query_inputs": np.ones([400, 1], "f")})
+    for _ in range(300):
+        predictions.Predict(asked)
+    before = test_memory.resident()
+    for _ in range(2000):
+        predictions.Predict(asked)
+    assert test_memory.resident() - before < 2000 * 800
 
 
 def test_a_port_of_grpc_that_is_taken(places):
