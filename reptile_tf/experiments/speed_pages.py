@@ -159,12 +159,12 @@ def serving(results: pathlib.Path) -> list[str]:
     clients = measured.get("clients", {})
     rows, one = [], None
     for name, found in clients.items():
-        number, _, where = name.partition(" ")
+        number, _, in_the_model = name.partition(" ")
         rate = found["requests_per_second"]
         one = rate if number == "1" else one
         rows.append(
             [
-                where or "of the server",
+                "the model itself" if in_the_model else "the server",
                 *(number, f"{rate:.1f}", f"{rate / one:.2f}"),
                 *(f"{found[ms]:.0f}" for ms in ("p50_ms", "p95_ms")),
                 _machine(measured),
