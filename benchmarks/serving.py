@@ -217,7 +217,7 @@ def measure(url: str, model: RemoteModel, inputs: dict) -> tuple:
 
 def summarize(taken: dict, rates: dict) -> dict:
     """Returns the results that are reported of what `measure` returned."""
-    rate = {clients: statistics.median(rates[clients]) for clients in CLIENTS}
+    rate = {clients: statistics.median(each) for clients, each in rates.items()}
     medians = {name: statistics.median(t) for name, t in taken.items()}
     pieces = [name for name in taken if name not in ("rival", *rates)]
     return {
