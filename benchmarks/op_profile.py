@@ -107,8 +107,8 @@ def times(folder: str) -> collections.Counter:
     found: collections.Counter = collections.Counter()
     for name, runs in spent.items():
         if re.fullmatch(r"[\w./]+:_?[A-Z]\w+", name):
-            kind = name.rsplit(":", 1)[1].removeprefix("_")
-            found[kind] += statistics.median(runs) * len(runs)
+            op = name.rsplit(":", 1)[1].removeprefix("_")
+            found[op] += statistics.median(runs) * len(runs)
     return found
 
 

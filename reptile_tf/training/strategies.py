@@ -82,14 +82,13 @@ def multi_worker(
     print(
         f"{cluster.name(cluster.worker)}: all {workers} are there", flush=True
     )
-    seconds = max(1, round(start_timeout))
     lost = (
         f"{cluster.name(cluster.worker)}: all {workers} workers met, and then "
-        f"one was lost: TensorFlow has waited for it for {seconds} s. Start "
-        "all workers again with the same command"
+        f"one was lost: TensorFlow has waited for it for {start_timeout:g} s. "
+        "Start all workers again with the same command"
     )
     try:
-        with _ends_after(seconds, lost):
+        with _ends_after(start_timeout, lost):
             return tf.distribute.MultiWorkerMirroredStrategy()
     finally:
         # TensorFlow took it, for machines that are about to be taken away.
@@ -119,17 +118,9 @@ def _ends_after(seconds: float, line: str) -> Iterator[None]:
         seconds: that the block may take.
         line: what is printed.
     """
+    words = str(os.getpid()), str(seconds), line
     watching = subprocess.Popen(
-        [
-            sys.executable,
-            "-S",
-            "-c",
-            _WATCH,
-            str(os.getpid()),
-            str(seconds),
-            line,
-        ],
-        stdin=subprocess.PIPE,
+        [sys.executable, "-S", "-c", _WATCH, *words], stdin=subprocess.PIPE
     )
     try:
         yield
