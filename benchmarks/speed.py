@@ -53,7 +53,23 @@ OUTPUT = flags.DEFINE_string(
     "File for the results; results/benchmarks/speed.json if unset, or "
     "speed_PRESET.json for another preset than the default.",
 )
+VECTORS = flags.DEFINE_enum(
+    "vectors",
+    None,
+    ["AVX2"],
+    "The widest vectors that contestants compute with, where the processor has "
+    "wider ones. YNNPACK, a part of JAX, cannot be told so.",
+)
 shared_flags.define_threads()
+
+# How each library is told to compute with AVX2: oneDNN, which is in TensorFlow
+# and PyTorch; PyTorch itself; MKL, which is in PyTorch; and JAX.
+WITH_AVX2 = {
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
+}
 
 
 def interleave(turns, rounds: int) -> dict:
@@ -190,6 +206,11 @@ def main(_):
         name: flags.FLAGS[name].value
         for name in ("intra_op_threads", "inter_op_threads")
     }
+    machine = report.machine()
+    if VECTORS.value:
+        os.environ.update(WITH_AVX2)
+        machine["widest_vectors"] = machine["vectors"]
+        machine["vectors"] = VECTORS.value
     with tempfile.TemporaryDirectory() as folder:
         data_file = os.path.join(folder, "data.npz")
         data = prepare.write_data(
@@ -201,7 +222,7 @@ def main(_):
         "data": data,
         **{name: flags.FLAGS[name].value for name in names},
         **threads,
-        "machine": report.machine(),
+        "machine": machine,
         **measured,
     }
     if DATA_DIR.value:
