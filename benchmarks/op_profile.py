@@ -34,7 +34,11 @@ from reptile_tf.utils.files import write_json
 RESULTS = pathlib.Path(__file__).resolve().parents[1] / "results"
 PRESET = flags.DEFINE_multi_enum(
     "preset",
-    ["omniglot_5shot_5way", "mini_imagenet_1shot_5way"],
+    [
+        "omniglot_5shot_5way",
+        "mini_imagenet_1shot_5way",
+        "mini_imagenet_5shot_5way",
+    ],
     list(PRESETS),
     "The experiments whose iterations are looked at.",
 )

@@ -22,9 +22,13 @@ def _speeds(results: pathlib.Path) -> list[dict[str, Any]]:
     return [one for one in found if "arithmetic" in one]
 
 
-def _machine(measured: dict[str, Any]) -> str:
+def _processor(measured: dict[str, Any]) -> str:
     told = measured["machine"]
-    return f"{told['cpu']}, {told['vectors']}, {told['cores']} cores"
+    return f"{told['cpu']}, {told['vectors']}"
+
+
+def _machine(measured: dict[str, Any]) -> str:
+    return f"{_processor(measured)}, {measured['machine']['cores']} cores"
 
 
 def speed(results: pathlib.Path) -> list[str]:
@@ -39,14 +43,14 @@ def speed(results: pathlib.Path) -> list[str]:
             rows.append(
                 [
                     measured["preset"],
-                    measured["machine"]["vectors"],
+                    _processor(measured),
                     name,
                     f"{own['median_ms']:,.1f}",
                     f"{own['min_ms']:,.1f}",
                     f"{each['median_ms']:,.1f}" if each else "",
                 ]
             )
-    head = "Preset, Vectors, Contestant, ms an outer iteration, at best"
+    head = "Preset, Processor, Contestant, ms an outer iteration, at best"
     return table_of([*head.split(", "), "ms a task of evaluation"], rows)
 
 
@@ -55,7 +59,7 @@ def times_faster(results: pathlib.Path) -> list[str]:
     rows = [
         [
             measured["preset"],
-            measured["machine"]["vectors"],
+            _processor(measured),
             what,
             ratio["ours"],
             ratio["rival"],
@@ -66,8 +70,9 @@ def times_faster(results: pathlib.Path) -> list[str]:
         for what, ratios in measured["times_faster"].items()
         for ratio in ratios
     ]
-    head = "Preset, Vectors, Of, Ours, The best rival of its kind, Times faster"
-    return table_of([*head.split(", "), "at best"], rows)
+    head = "Preset, Processor, Of, Ours, The best rival of its kind"
+    head += ", Times faster, at best"
+    return table_of(head.split(", "), rows)
 
 
 def shares(results: pathlib.Path) -> list[str]:
