@@ -4,13 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
 
 import tensorflow as tf
-from tensorflow.python.eager import record
 
 from reptile_tf.algorithms.optimizers import InnerOptimizer
 from reptile_tf.data.task import Task, num_examples
 from reptile_tf.models.functional import FunctionalModel
 from reptile_tf.utils import machine, random
-from reptile_tf.utils.compiled import apart
 
 REDUCTIONS = {"sum": tf.reduce_sum, "mean": tf.reduce_mean}
 
@@ -154,7 +152,7 @@ def _in_turn(
     moments = _Moments(loop.model, weights, state)
     start = loop.model.cut(weights)
 
-    def taken(turn, now):
+    def step(turn, now, *others):
         adapting, state, total = now
         task, i = (turn % n, turn // n) if n > 1 else (0, turn)
         rows = batches[turn]
@@ -171,14 +169,7 @@ def _in_turn(
         adapting, state = loop.optimizer.update(gradient, state, adapting)
         parts = loop.model.with_adapted(start, adapting)
         adapting = loop.model.adapting_parts(loop.model.constrained(parts))
-        return adapting, state, total + mean
-
-    # TensorFlow cannot differentiate through a loop of such steps.
-    if loop.model.has_max_pooling and not record.could_possibly_record():
-        taken = apart(taken)
-
-    def step(turn, now, *others):
-        return turn + 1, *others, taken(turn, now)
+        return turn + 1, *others, (adapting, state, total + mean)
 
     at_first = (
         loop.model.adapting_parts(start),

@@ -14,7 +14,11 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import record
 
-from reptile_tf.models import keras_internals, normalized_convolution
+from reptile_tf.models import (
+    keras_internals,
+    max_pooling,
+    normalized_convolution,
+)
 from reptile_tf.models.windows import along_a_side
 
 # Bytes of an example's patches from which on gathering them takes longer than
@@ -23,24 +27,28 @@ _MOST = 1 << 18
 
 
 def speed_up(model: keras.Model, second_order: bool = False) -> None:
-    """Has the model's convolutions computed in faster ways, where it pays.
+    """Has convolutions and max-pooling computed in faster ways, where it pays.
 
-    Their kernels' gradients are products, and one of few inputs is one function
-    with the batch normalization after it. Nothing is changed where there is a
-    GPU, whose own operations are faster.
+    Kernels' gradients are products, a convolution of few inputs is one function
+    with the batch normalization after it, and the gradient of max-pooling is a
+    function of its own. Nothing is changed where there is a GPU, whose own
+    operations are faster.
 
     Args:
         model: whose layers may be changed; its numbers stay what they are but
             for rounding.
         second_order: whether the gradients are differentiated, which does not
-            pay where a matrix product makes them.
+            pay where others than TensorFlow's own make them.
     """
     if tf.config.get_visible_devices("GPU"):
         return
-    for layer in filter(is_plain, keras_internals.all_layers(model)):
-        if not second_order:
-            layer.convolution_op = _Convolution(layer, layer.convolution_op)
-        normalized_convolution.remember(layer)
+    for layer in keras_internals.all_layers(model):
+        if is_plain(layer):
+            if not second_order:
+                layer.convolution_op = _Convolution(layer, layer.convolution_op)
+            normalized_convolution.remember(layer)
+        elif max_pooling.is_plain(layer) and not second_order:
+            layer.call = max_pooling.MaxPooling(layer)
 
 
 class ByPatches(keras.layers.Conv2D):

@@ -33,11 +33,6 @@ class FunctionalModel(WeightVector, Frozen):
         second_order: whether inner steps are differentiated through; the
             faster gradients of convolutions would be slower then.
 
-    Attributes:
-        model: the model.
-        dtype: of its trainable weights.
-        has_max_pooling: whether one of its layers is a max-pooling.
-
     Raises:
         ValueError: the model is not built or cannot be cloned, its trainable
             weights are none or of several dtypes, or its layers change others;
@@ -66,7 +61,6 @@ class FunctionalModel(WeightVector, Frozen):
         require_clonable(model)
         self._learner = clone(model, with_ours)
         convolution.speed_up(self._learner, second_order)
-        self.has_max_pooling = keras_internals.has_max_pooling(model)
         self._normalizer = clone(model)
         self._constraints = [v.constraint for v in model.trainable_variables]
         self._made = keras_internals.description(model)

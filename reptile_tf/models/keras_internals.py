@@ -43,16 +43,6 @@ def all_layers(model: keras.Model) -> list[keras.layers.Layer]:
     return list(model._flatten_layers())
 
 
-def has_max_pooling(model: keras.Model) -> bool:
-    """Returns whether one of a model's layers is a max-pooling."""
-    kinds = (
-        keras.layers.MaxPooling1D,
-        keras.layers.MaxPooling2D,
-        keras.layers.MaxPooling3D,
-    )
-    return any(isinstance(layer, kinds) for layer in all_layers(model))
-
-
 def inputs_of(model: keras.Model) -> Any:
     """Returns a model's inputs in their structure; None if it is subclassed."""
     inputs = getattr(model, "inputs", None)

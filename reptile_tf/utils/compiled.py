@@ -62,19 +62,12 @@ def by_xla(function: Callable[..., Any], jit_compile: bool) -> Callable:
 def apart(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a function that TensorFlow makes faster by itself.
 
-    Otherwise what it does becomes part of the graph that calls it. In a loop,
-    TensorFlow then goes through its operations in an order that is another in
-    each process, and of those that oneDNN has only after others, such as the
-    gradient of max-pooling after the max-pooling, it leaves some as they are.
-    Where there is a GPU, which has operations of its own, the function is
-    returned as it is.
+    Otherwise what it does becomes part of the graph that calls it.
 
     Args:
         function: of tensors, called where another is traced. What it reads
             from around it are its inputs, too.
     """
-    if tf.config.get_visible_devices("GPU"):
-        return function
     return tf.function(
         function, autograph=False, experimental_attributes={"_noinline": True}
     )

@@ -9,6 +9,7 @@ from toys import regression
 
 from reptile_tf import SGD, MetaLearner
 from reptile_tf.models import tflite
+from reptile_tf.serving.client import LocalModel
 
 STEPS = 4
 
@@ -54,6 +55,39 @@ def test_a_file_that_adapts_needs_no_other_operations(adapting):
     builtin, others = tflite.operations(adapting.read_bytes())
     assert tflite.schema.BuiltinOperator.WHILE in builtin
     assert not others
+
+
+def test_a_network_with_max_pooling_adapts(tmp_path):
+    model = keras.Sequential([keras.Input((9, 9, 1))])
+    model.add(keras.layers.Conv2D(4, 3, padding="same"))
+    model.add(keras.layers.BatchNormalization())
+    model.add(keras.layers.ReLU())
+    model.add(keras.layers.MaxPooling2D(2))
+    model.add(keras.layers.Flatten())
+    model.add(keras.layers.Dense(3))
+    learner = MetaLearner(model, eval_inner_batch_size=3)
+    asked = {
+        "support_images": np.random.default_rng(0)
+        .normal(size=(6, 9, 9, 1))
+        .astype(np.float32),
+        "support_labels": np.arange(6, dtype=np.int32) % 3,
+    }
+    asked["query_images"] = asked["support_images"][:2]
+    learner.export(tmp_path / "saved")
+    saved = LocalModel(tmp_path / "saved")
+    path = learner.export(
+        tmp_path / "x.tflite",
+        format="tflite",
+        adapting=True,
+        steps=STEPS,
+        max_examples=6,
+    )
+    assert not tflite.operations(path.read_bytes())[1]
+    found = by_tflite(path, "adapt_and_predict")(**asked)
+    expected = saved.predict(
+        "adapt_and_predict", {**asked, "steps": np.int32(STEPS)}
+    )
+    close(found["probabilities"], expected["probabilities"])
 
 
 def test_several_inputs_and_targets_that_are_no_classes(tmp_path):
