@@ -13,8 +13,6 @@ import keras
 import tensorflow as tf
 from tensorflow.python.eager import record
 
-from reptile_tf.utils.compiled import apart
-
 _KINDS = (
     keras.layers.MaxPooling1D,
     keras.layers.MaxPooling2D,
@@ -50,9 +48,15 @@ class MaxPooling:
         inputs = tf.convert_to_tensor(inputs)
         with record.stop_recording():
             outputs = self._plain(inputs)
+        gradient = tf.function(
+            self._gradient,
+            autograph=False,
+            # It does not become a part of the graph that calls it.
+            experimental_attributes={"_noinline": True},
+        )
         record.record_operation(
             *("MaxPooling", [outputs], [inputs]),
-            lambda above: [apart(self._gradient)(inputs, above)],
+            lambda above: [gradient(inputs, above)],
         )
         return outputs
 

@@ -57,17 +57,3 @@ def by_xla(function: Callable[..., Any], jit_compile: bool) -> Callable:
     if not jit_compile:
         return function
     return tf.function(function, autograph=False, jit_compile=True)
-
-
-def apart(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns a function that TensorFlow makes faster by itself.
-
-    Otherwise what it does becomes part of the graph that calls it.
-
-    Args:
-        function: of tensors, called where another is traced. What it reads
-            from around it are its inputs, too.
-    """
-    return tf.function(
-        function, autograph=False, experimental_attributes={"_noinline": True}
-    )
