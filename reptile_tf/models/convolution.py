@@ -14,41 +14,11 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import record
 
-from reptile_tf.models import (
-    keras_internals,
-    max_pooling,
-    normalized_convolution,
-)
 from reptile_tf.models.windows import along_a_side
 
 # Bytes of an example's patches from which on gathering them takes longer than
 # the product saves.
 _MOST = 1 << 18
-
-
-def speed_up(model: keras.Model, second_order: bool = False) -> None:
-    """Has convolutions and max-pooling computed in faster ways, where it pays.
-
-    Kernels' gradients are products, a convolution of few inputs is one function
-    with the batch normalization after it, and the gradient of max-pooling is a
-    function of its own. Nothing is changed where there is a GPU, whose own
-    operations are faster.
-
-    Args:
-        model: whose layers may be changed; its numbers stay what they are but
-            for rounding.
-        second_order: whether the gradients are differentiated, which does not
-            pay where others than TensorFlow's own make them.
-    """
-    if tf.config.get_visible_devices("GPU"):
-        return
-    for layer in keras_internals.all_layers(model):
-        if is_plain(layer):
-            if not second_order:
-                layer.convolution_op = _Convolution(layer, layer.convolution_op)
-            normalized_convolution.remember(layer)
-        elif max_pooling.is_plain(layer) and not second_order:
-            layer.call = max_pooling.MaxPooling(layer)
 
 
 class ByPatches(keras.layers.Conv2D):
@@ -62,7 +32,7 @@ class ByPatches(keras.layers.Conv2D):
             kernel: `[height, width, channels, filters]`.
         """
         plain = super().convolution_op
-        return _Convolution(self, plain, math.inf)(inputs, kernel)
+        return Operation(self, plain, math.inf)(inputs, kernel)
 
 
 def is_plain(layer: keras.layers.Layer) -> bool:
@@ -83,8 +53,8 @@ def is_plain(layer: keras.layers.Layer) -> bool:
     )
 
 
-class _Convolution:
-    """What a layer does with inputs and kernel.
+class Operation:
+    """What a convolution does with inputs and kernel.
 
     Args:
         layer: the layer.

@@ -8,7 +8,7 @@ from typing import Any, Self
 import keras
 import tensorflow as tf
 
-from reptile_tf.models import convolution, keras_internals
+from reptile_tf.models import faster_layers, keras_internals
 from reptile_tf.models.batch_normalization import with_ours, without_ours
 from reptile_tf.models.cloning import clone, require_built, require_clonable
 from reptile_tf.models.weight_vector import WeightVector
@@ -60,7 +60,7 @@ class FunctionalModel(WeightVector, Frozen):
         self.dtype = tf.as_dtype(dtypes.pop())
         require_clonable(model)
         self._learner = clone(model, with_ours)
-        convolution.speed_up(self._learner, second_order)
+        faster_layers.speed_up(self._learner, second_order)
         self._normalizer = clone(model)
         self._constraints = [v.constraint for v in model.trainable_variables]
         self._made = keras_internals.description(model)

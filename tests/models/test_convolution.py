@@ -11,7 +11,7 @@ from tensorflow.python.framework import ops
 from tensorflow.python.framework.func_graph import FuncGraph
 
 import reptile_tf as rt
-from reptile_tf.models import convolution
+from reptile_tf.models import faster_layers
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +47,7 @@ def test_all_derivatives_are_tensorflows(size, graph, kernel, strides, padding):
     x = tf.constant(rng.normal(size=(2, *size, 2)), tf.float64)
     weights = tf.constant(rng.normal(size=one(x).shape), tf.float64)
     expected = derivatives(one.convolution_op, x, one.kernel.value, weights)
-    convolution.speed_up(keras.Sequential([one]))
+    faster_layers.speed_up(keras.Sequential([one]))
     assert "convolution_op" in vars(one)
     ours = tf.function(derivatives, autograph=False) if graph else derivatives
     found = ours(one.convolution_op, x, one.kernel.value, weights)
@@ -58,7 +58,7 @@ def test_all_derivatives_are_tensorflows(size, graph, kernel, strides, padding):
 
 def gradient_operations(one, shape):
     model = keras.Sequential([keras.Input(shape), one])
-    convolution.speed_up(model)
+    faster_layers.speed_up(model)
 
     @tf.function(autograph=False)
     def gradient(x):
@@ -99,7 +99,7 @@ def test_a_layer_with_an_operation_of_its_own_keeps_it():
             return 2 * super().convolution_op(inputs, kernel)
 
     one = Doubled(2, 3)
-    convolution.speed_up(keras.Sequential([keras.Input((8, 8, 1)), one]))
+    faster_layers.speed_up(keras.Sequential([keras.Input((8, 8, 1)), one]))
     assert "convolution_op" not in vars(one)
 
 
@@ -108,7 +108,7 @@ def test_where_there_is_a_gpu_nothing_changes(monkeypatch):
         tf.config, "get_visible_devices", lambda kind=None: [kind]
     )
     one = layer()
-    convolution.speed_up(keras.Sequential([keras.Input((8, 8, 1)), one]))
+    faster_layers.speed_up(keras.Sequential([keras.Input((8, 8, 1)), one]))
     assert "convolution_op" not in vars(one)
 
 
@@ -133,7 +133,7 @@ def test_nothing_more_is_kept_of_what_was_traced(classes, monkeypatch):
         return kept() - before
 
     ours = more()
-    monkeypatch.setattr(convolution, "speed_up", lambda *_: None)
+    monkeypatch.setattr(faster_layers, "speed_up", lambda *_: None)
     np.testing.assert_array_equal(ours, more())
 
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import reptile_tf as rt
-from reptile_tf.models import convolution, normalized_convolution
+from reptile_tf.models import faster_layers, normalized_convolution
 from reptile_tf.models.functional import FunctionalModel
 from reptile_tf.models.normalized_convolution import Convolution
 from reptile_tf.utils import random
@@ -225,7 +225,7 @@ def test_a_model_computes_what_it_did(settings, ones):
     plain = step(model)
     expected = plain(*arguments)
     assert normalizations(plain, *arguments) == 2
-    convolution.speed_up(model)
+    faster_layers.speed_up(model)
     fast = step(model)
     assert normalizations(fast, *arguments) == 2 - ones
     found = fast(*arguments)
@@ -247,7 +247,7 @@ def test_a_graph_of_layers_may_use_the_outputs_twice():
     x = tf.constant(np.random.default_rng(0).normal(size=(4, 11, 11, 1)))
     arguments = weights, tf.cast(x, tf.float32)
     expected = step(model)(*arguments)
-    convolution.speed_up(model)
+    faster_layers.speed_up(model)
     fast = step(model)
     assert normalizations(fast, *arguments) == 0
     both = map(tf.nest.flatten, (fast(*arguments), expected))
@@ -295,7 +295,7 @@ def small(conv=None):
 
 def test_a_kernel_that_is_made_anew_is_asked_for_once():
     model = small(Halved(9, 3))
-    convolution.speed_up(model)
+    faster_layers.speed_up(model)
     assert "call" not in vars(model.layers[0])
 
 

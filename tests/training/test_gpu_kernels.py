@@ -11,7 +11,7 @@ from tensorflow.python.framework import kernels, op_def_registry
 
 import reptile_tf as rt
 from reptile_tf.data.task import recipe_of
-from reptile_tf.models import convolution
+from reptile_tf.models import faster_layers
 from reptile_tf.training.settings import EVALUATION_MODES
 
 # The words of assertions, which are written where the processor is.
@@ -45,7 +45,7 @@ def network():
 def place(request, monkeypatch):
     """A machine where graphs are made for a GPU, or one that has none."""
     if request.param == "with a GPU":
-        monkeypatch.setattr(convolution, "speed_up", lambda *_: None)
+        monkeypatch.setattr(faster_layers, "speed_up", lambda *_: None)
         return "Conv2DBackpropFilter"
     return "GatherV2"
 
