@@ -6,7 +6,8 @@ Example:
 
 The tasks are those of `reptile-tf evaluate`. The run's own learner is
 evaluated on the same tasks beside the exported model, and both results are
-written to export_evaluation.json in the run folder.
+written to export_evaluation.json in the run folder. An export of another run,
+which was trained on some of the test classes, is refused.
 """
 
 from reptile_tf.cli import flags as shared_flags
@@ -18,12 +19,14 @@ NUM_TASKS = shared_flags.define_num_tasks(500, "test tasks")
 
 def main() -> None:
     """Evaluates both."""
+    from reptile_tf.experiments import trained
     from reptile_tf.experiments.run import Run
     from reptile_tf.serving import client
     from reptile_tf.training import score
     from reptile_tf.utils.files import write_json
 
     run = Run.open(RUN_DIR.value)
+    trained.require_unseen(MODEL.value, run.class_sizes().get("test", ()))
     learner, model = run.learner(), client.connect(MODEL.value)
     tasks = run.tasks().test
     steps = run.preset.eval_inner_steps

@@ -21,7 +21,7 @@ so on. The same command resumes all of them, and evaluate gives their mean:
 The run folder gets config.json, classes.json (which classes are for training,
 validation and test), checkpoints/, history.csv, and TensorBoard's events in
 logs/, and at the end learning_curve.png. The accuracies along the way are of
-validation tasks; test classes are read by evaluate alone. Ctrl-C and SIGTERM
+validation tasks; no training reads test classes. Ctrl-C and SIGTERM
 save before they end the training.
 """
 

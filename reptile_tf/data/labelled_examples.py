@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from reptile_tf.data.example_kind import ExampleKind
 from reptile_tf.data.images import are_pictures
-from reptile_tf.data.stored import Stored, plain
+from reptile_tf.data.stored import Stored, plain, require_finite
 from reptile_tf.utils.paths import local
 
 
@@ -59,8 +59,9 @@ class LabelledExamples:
         names: Sequence[str] | None = None,
         pictures: bool | None = None,
     ):
-        stored = Stored(plain(examples))
-        self._set(stored, np.asarray(offsets), names, pictures)
+        rows = plain(examples)
+        require_finite(rows)
+        self._set(Stored(rows), np.asarray(offsets), names, pictures)
 
     @classmethod
     def from_labels(
@@ -95,14 +96,16 @@ class LabelledExamples:
                 f"received {labels.dtype} {list(labels.shape)}"
             )
         if labels.dtype.kind == "O":  # as strings of pandas are
-            missing = sum(not isinstance(x, str | bytes | int) for x in labels)
+            known = str | bytes | int | np.integer
+            missing = sum(not isinstance(x, known) for x in labels)
             if missing:
                 raise ValueError(
                     "labels must be integers or strings; received "
                     f"{missing:,} of another kind, such as None or NaN: leave "
                     "out the examples without a label"
                 )
-            labels = np.array([_name(label) for label in labels])
+            texts = any(isinstance(x, str | bytes) for x in labels)
+            labels = np.array([_name(x) if texts else int(x) for x in labels])
         found, starts = np.unique(np.sort(labels), return_index=True)
         order = np.argsort(labels, kind="stable")
         if names is None:
@@ -279,10 +282,11 @@ class LabelledExamples:
         Raises:
             ValueError: `first` or `seed` is out of its range.
         """
-        if not 0 < first < self.num_classes:
+        if first not in range(1, self.num_classes):
             raise ValueError(
-                f"first must be 1 to {self.num_classes - 1}, so that both "
-                f"parts of {self.num_classes} classes have some; received "
+                f"first must be a whole number, 1 to {self.num_classes - 1}, "
+                f"so that both parts of {self.num_classes} classes have some; "
+                "received "
                 f"{first}"
             )
         if not 0 <= seed < 1 << 32:

@@ -49,7 +49,7 @@ class TaskSplits:
     test: Tasks
     seen: Tasks
     class_sizes: Mapping[str, dict[str, int]] = dataclasses.field(
-        default_factory=dict
+        default_factory=dict, repr=False
     )
 
     def __iter__(self) -> Iterator[Tasks]:

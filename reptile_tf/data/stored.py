@@ -64,3 +64,22 @@ def plain(examples: npt.ArrayLike) -> np.ndarray:
         "examples must be an array of numbers or of strings, all of one shape; "
         f"received {given.dtype} {list(given.shape)}"
     )
+
+
+def require_finite(rows: np.ndarray) -> None:
+    """Refuses floats that are no numbers, which would end any training.
+
+    Args:
+        rows: `[examples, ...]`, sorted by class, in memory.
+
+    Raises:
+        ValueError: names the first such number's place.
+    """
+    if rows.dtype.kind != "f" or not rows.size:
+        return
+    if not np.isfinite([rows.min(), rows.max()]).all():
+        place = np.argwhere(~np.isfinite(rows))[0]
+        raise ValueError(
+            "examples must be finite numbers; sorted by class, "
+            f"examples[{', '.join(map(str, place))}] is {rows[tuple(place)]}"
+        )

@@ -93,9 +93,9 @@ class TaskSettings:
     )
     csv: str = setting(
         None,
-        text="A table with the columns filename and label, separated by commas "
-        "or tabs, which says what the pictures of a folder without class "
-        "folders are.",
+        text="A table with the columns filename and label, separated by "
+        "commas, tabs or semicolons, which says what the pictures of a folder "
+        "without class folders are.",
         path=paths.local,
     )
     csv_columns: str = setting(

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import reprlib
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from reptile_tf.data import sources
@@ -58,6 +59,29 @@ def own_steps(model: str) -> int | None:
     return _about(extra)["steps"]
 
 
+def require_unseen(model: str, classes: Iterable[str]) -> None:
+    """Refuses an exported model that was trained on classes to be tested on.
+
+    Args:
+        model: as of `own_steps`; a server says nothing of it.
+        classes: the names of the test classes.
+
+    Raises:
+        ValueError: says how many of them it was trained on.
+    """
+    extra = _newest(pathlib.Path(paths.or_server("model", model)))
+    if not (extra / "learner.json").is_file():
+        return
+    classes = set(classes)
+    seen = classes.intersection(_about(extra).get("trained_on", ()))
+    if seen:
+        raise ValueError(
+            f"model={model} was trained on {len(seen)} of the run's "
+            f"{len(classes)} test classes, such as {min(seen)!r}, so it is an "
+            "export of another run; give the export of this one"
+        )
+
+
 def _newest(folder: pathlib.Path) -> pathlib.Path:
     """Returns what an export's newest version holds besides the graph."""
     versions = [
@@ -92,6 +116,9 @@ def _require_whole(about: Any) -> None:
             "steps must be a whole number, at least 1; received "
             f"{reprlib.repr(steps)}"
         )
+    names = about.get("trained_on", [])
+    if type(names) is not list or not {type(x) for x in names} <= {str}:
+        raise ValueError("trained_on must be a list of names")
     if type(about.get("no_learner", "")) is not str:
         raise ValueError("no_learner must be a text")
     if about.get("pictures") is not None:

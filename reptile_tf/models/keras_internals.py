@@ -134,18 +134,32 @@ def last_layers(model: keras.Model) -> set:
     return found
 
 
-def output_layers(model: keras.Model) -> list[keras.layers.Layer]:
-    """Returns the layer that makes each output, in Keras's order.
+def output_layers(model: keras.Model) -> list[keras.Operation]:
+    """Returns the layer or operation that makes each output, in Keras's order.
 
+    Those that only hand numbers on, cast or reshape them are looked through.
     There are none for a subclassed model, which does not say.
     """
-    layers = []
-    for tensor in getattr(model, "outputs", None) or []:
-        layer, _, place = tensor._keras_history
-        while isinstance(layer, keras.Model) and layer.outputs:
-            layer, _, place = layer.outputs[place]._keras_history
-        layers.append(layer)
-    return layers
+    return [_maker(t) for t in getattr(model, "outputs", None) or []]
+
+
+def _maker(tensor: Any) -> keras.Operation:
+    made, call, place = tensor._keras_history
+    if isinstance(made, keras.Model) and made.outputs:
+        return _maker(made.outputs[place])
+    sources = made._inbound_nodes[call].input_tensors
+    if sources and _hands_on(made):
+        return _maker(sources[0])
+    return made
+
+
+def _hands_on(made: keras.Operation) -> bool:
+    """Returns whether outputs are the inputs' numbers."""
+    if isinstance(made, keras.layers.Activation):
+        return made.activation is keras.activations.linear
+    # Also operations, whose classes Keras keeps to itself.
+    names = "Identity", "ClassNames", "Reshape", "Flatten", "Cast"
+    return type(made).__name__ in names
 
 
 def weights_in_operations(model: keras.Model) -> list[str]:

@@ -1,7 +1,7 @@
 """Outer iterations as Keras's callbacks see them: batches of epochs."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -53,7 +53,7 @@ def train(
     iterate: Callable[[], dict],
     logs_so_far: EpochLogs,
     validate: Callable[[keras.callbacks.CallbackList], dict],
-    callbacks: Sequence[keras.callbacks.Callback],
+    callbacks: Any,
     distribution: Distribution = Distribution(),
 ) -> keras.callbacks.History:
     """Calls `iterate` for every iteration, and the callbacks around it.
@@ -69,14 +69,15 @@ def train(
         logs_so_far: of an epoch begun before, which is gone on with.
         validate: called when an epoch is complete, with the callbacks to tell;
             returns more logs for its end.
-        callbacks: Keras callbacks. Their `params` also have `made`, the
-            iterations made by now, `iterations`, how many it will be in all,
-            and `workers`, the number of processes.
+        callbacks: Keras callbacks, in a structure. Their `params` also have
+            `made`, the iterations made by now, `iterations`, how many it will
+            be in all, and `workers`, the number of processes.
         distribution: the processes, which stop all where one of them stops.
 
     Raises:
         ValueError: a callback would write phi, and nothing else of a learner.
     """
+    callbacks = keras.tree.flatten(callbacks)
     for callback in callbacks:
         _require_known_to_fit(callback)
     told = callback_list(

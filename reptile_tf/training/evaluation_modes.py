@@ -95,7 +95,7 @@ def chosen(
     """
     if modes is None:
         return EVALUATION_MODES if model.has_batch_norm else ("support",)
-    names = tuple(modes)
+    names = (modes,) if isinstance(modes, str) else tuple(modes)
     for name in names:
         require_choice(EVALUATION_MODES, mode=name)
     return names

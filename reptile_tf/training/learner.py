@@ -229,7 +229,7 @@ class MetaLearner(Saveable, Stateful, Frozen):
                 range(self.iteration, outer_iterations),
                 iterations_per_epoch,
                 *(iterate, self.epoch_logs, validate),
-                [*(callbacks or []), *([progress] if verbose else [])],
+                [callbacks or [], progress if verbose else []],
                 distribution,
             )
 

@@ -92,6 +92,14 @@ def loss_for(model: keras.Model, loss: Any) -> Any:
                 "not for; give loss='binary_crossentropy', or leave the "
                 "sigmoid out"
             )
+        shape = getattr(model, "output_shape", None)
+        if isinstance(shape, tuple) and shape[-1:] == (1,):
+            raise ValueError(
+                f"model {model.name!r} has one output, and loss=None is for "
+                "an output for each of several classes; give loss='mse' for "
+                "numbers, or keras.losses.BinaryCrossentropy(from_logits=True) "
+                "for two classes"
+            )
         return keras.losses.SparseCategoricalCrossentropy(
             from_logits=ends != ["softmax"]
         )
@@ -129,12 +137,12 @@ def require_reduction(loss: Any, loss_reduction: str) -> None:
             )
 
 
-def _end(layer: keras.layers.Layer) -> str | None:
+def _end(layer: keras.Operation) -> str | None:
     """Returns "softmax" or "sigmoid" where a layer makes probabilities."""
     layer = getattr(layer, "layer", layer)  # inside of TimeDistributed
-    if isinstance(layer, keras.layers.Softmax):
-        return "softmax"
     name = getattr(getattr(layer, "activation", None), "__name__", None)
+    if name is None:  # a layer, or an operation such as `keras.ops.softmax`
+        name = type(layer).__name__.lower()
     return name if name in ("softmax", "sigmoid") else None
 
 

@@ -5,6 +5,7 @@ import contextlib
 import numpy as np
 import tensorflow as tf
 
+from reptile_tf.data import augmentation
 from reptile_tf.data.episodes import Episodes
 from reptile_tf.data.python_tasks import PythonTasks
 from reptile_tf.data.sine import SineWaves
@@ -22,11 +23,16 @@ def require_steady(tasks: Tasks) -> None:
     TensorFlow traces it: a training would see one task for ever.
 
     Args:
-        tasks: the distribution; ours are not looked at.
+        tasks: the distribution; ours are looked at only where they change
+            examples by a function of the user's.
     """
-    if isinstance(tasks, _STEADY):
+    augment = getattr(tasks, "augment", None)
+    known = augment in augmentation.NAMED.values()
+    if isinstance(tasks, _STEADY) and known:
         return
-    sample = tf.function(tasks.sample, autograph=False)
+    sample = tf.function(tasks.sample, autograph=False).get_concrete_function(
+        tf.TensorSpec([], tf.int64)
+    )
 
     def at(draw, index):
         task = draw(tf.constant(index, tf.int64))
@@ -43,6 +49,12 @@ def require_steady(tasks: Tasks) -> None:
         with contextlib.suppress(tf.errors.OpError):
             if _same(compiled, at(sample, 1)):
                 reason = "tasks 0 and 1 are the same, and so are their keys"
+    if reason and isinstance(tasks, _STEADY):
+        raise ValueError(
+            f"augment={augment!r} must be a function of the examples and the "
+            f"key, made of TensorFlow operations: {reason}; draw with "
+            "tf.random.stateless_* and the key as seed"
+        )
     if reason:
         raise ValueError(
             "sample of tasks must be a function of its index, made of "
@@ -53,7 +65,13 @@ def require_steady(tasks: Tasks) -> None:
 
 
 def _same(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
+    """Returns whether tasks are the same but for rounding."""
     return len(one) == len(other) and all(
-        np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+        a.shape == b.shape
+        and (
+            np.allclose(a, b, equal_nan=True)
+            if a.dtype.kind == "f"
+            else np.array_equal(a, b)
+        )
         for a, b in zip(one, other, strict=True)
     )

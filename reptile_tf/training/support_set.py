@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import keras
+import tensorflow as tf
+
 from reptile_tf.models.faithful import require_faithful
 from reptile_tf.models.shapes import output_shape
 from reptile_tf.training import inputs, targets
@@ -19,8 +22,8 @@ def convert(learner: Any, x: Any, y: Any) -> tuple[Any, Any, list[str]]:
         (x, y, names); no names where labels are no strings.
 
     Raises:
-        ValueError: x or y is not what model and loss take, or the model was
-            changed.
+        ValueError: x or y is not what model and loss take, strings name more
+            or fewer classes than there are outputs, or the model was changed.
     """
     model, loss = learner.model, learner.loss
     learner.functional.require_unchanged()
@@ -28,5 +31,18 @@ def convert(learner: Any, x: Any, y: Any) -> tuple[Any, Any, list[str]]:
     require_faithful(learner.functional, x)
     y, names = targets.from_names(y, loss)
     shapes = output_shape(model, x)
+    if names and isinstance(shapes, tf.TensorShape):
+        _require_as_many(names, shapes[-1], model)
     y = targets.convert(y, x, shapes, loss, learner.functional.dtype)
     return x, y, names
+
+
+def _require_as_many(names: list[str], ways: int, model: keras.Model) -> None:
+    """Refuses classes that are not as many as the model has outputs."""
+    if len(names) != ways:
+        raise ValueError(
+            f"y has the labels of {len(names)} classes, {names!r:.80}, and "
+            f"model {model.name!r} has {ways} outputs; "
+            f"reptile_tf.training.ways.with_ways(learner, {len(names)}) is a "
+            "learner of as many, if the model ends in a dense layer"
+        )

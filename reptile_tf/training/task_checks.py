@@ -52,6 +52,14 @@ def require_parts(
             "keras.optimizers.SGD(1.0); received "
             f"{meta_optimizer!r}"
         )
+    if getattr(meta_optimizer, "loss_scale_factor", None) is not None or (
+        isinstance(meta_optimizer, keras.optimizers.LossScaleOptimizer)
+    ):
+        raise ValueError(
+            "meta_optimizer must not scale losses, as no loss here is scaled: "
+            "it would divide the meta-gradient; leave out loss_scale_factor, "
+            "or give the inner_optimizer of the LossScaleOptimizer alone"
+        )
 
 
 def first(learner: Any, tasks: Any, name: str) -> Task:

@@ -70,7 +70,7 @@ def resolve(metric: Any, loss: Any, model: keras.Model) -> keras.metrics.Metric:
     backend.require_keras_3(metric=metric)
     metric = meaning.like_outputs(model, metric, "metric")
     if tf.nest.is_nested(metric):
-        return _of_one_output(tf.nest.flatten(metric), metric)
+        return _of_one_output(tf.nest.flatten(metric), metric, loss)
     several = len(getattr(model, "outputs", None) or ()) > 1
     if several and not isinstance(metric, keras.metrics.Metric):
         raise ValueError(
@@ -78,6 +78,11 @@ def resolve(metric: Any, loss: Any, model: keras.Model) -> keras.metrics.Metric:
             "of; give a list or dict like the outputs, with one metric and "
             "None for the others"
         )
+    return _for_loss(metric, loss)
+
+
+def _for_loss(metric: Any, loss: Any) -> keras.metrics.Metric:
+    """Returns the metric of what is learned with a loss."""
     if metric not in (None, "accuracy", "acc"):
         return _as_metric(metric)
     kind = meaning.OWN if tf.nest.is_nested(loss) else meaning.kind(loss)
@@ -94,14 +99,19 @@ def resolve(metric: Any, loss: Any, model: keras.Model) -> keras.metrics.Metric:
     )
 
 
-def _of_one_output(each: Sequence[Any], metric: Any) -> keras.metrics.Metric:
+def _of_one_output(
+    each: Sequence[Any], metric: Any, loss: Any
+) -> keras.metrics.Metric:
     places = [i for i, one in enumerate(each) if one is not None]
     if len(places) != 1:
         raise ValueError(
             "metric must be of one output, and None for the others; received "
             f"{metric!r}"
         )
-    return OfOneOutput(_as_metric(each[places[0]]), places[0])
+    [place] = places
+    if tf.nest.is_nested(loss):
+        loss = tf.nest.flatten(loss)[place]
+    return OfOneOutput(_for_loss(each[place], loss), place)
 
 
 def _as_metric(metric: Any) -> keras.metrics.Metric:

@@ -11,12 +11,16 @@ def require_at_least(least: float, **values: float) -> None:
     """Refuses values below `least`.
 
     Raises:
-        ValueError: names the first value that is too small.
+        ValueError: names the first value that is too small, or no number.
     """
     for name, value in values.items():
-        if value < least:
+        try:
+            fits = bool(value >= least)
+        except (TypeError, ValueError):  # no number, or several
+            fits = False
+        if not fits:
             raise ValueError(
-                f"{name} must be at least {least}; received {value}"
+                f"{name} must be at least {least}; received {value!s:.80}"
             )
 
 

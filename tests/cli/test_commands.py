@@ -216,6 +216,18 @@ def test_glyphs_from_training_to_tables(tmp_path, capsys):
         (learner, mode) for learner in ("export", "run") for mode in modes
     ]
     assert all(e["num_tasks"] == 4 and "ci95" in e for e in through_it)
+    other = shutil.copytree(model, tmp_path / "models" / "other")
+    about = other / "1" / "assets.extra" / "learner.json"
+    said = json.loads(about.read_text())
+    tested = [*json.loads((run / "classes.json").read_text())["test"]]
+    said["trained_on"] += tested[:3]
+    about.write_text(json.dumps(said))
+    with pytest.raises(ValueError, match="3 of the run's [0-9]+ test classes"):
+        run_command(
+            *("evaluate_export", f"--run_dir={run}", f"--model={other}"),
+            "--num_tasks=4",
+        )
+    shutil.rmtree(other)
     capsys.readouterr()
 
     examples = ROOT / "examples" / "characters"

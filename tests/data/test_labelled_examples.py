@@ -108,6 +108,9 @@ def test_labels_that_do_not_match_the_images_are_refused():
         (["b", "a", "b"], ("a", "b")),
         ([b"b", b"a", b"b"], ("a", "b")),
         (np.array(["b", "a", "b"], object), ("a", "b")),
+        (np.array([10, 9, 10], object), ("9", "10")),
+        (np.array([10, np.int64(9), 10], object), ("9", "10")),
+        (np.array(["9", 10, "9"], object), ("10", "9")),
         ([10, 9, 10], ("9", "10")),
         (np.array([1, 0, 1], np.uint8), ("0", "1")),
     ],
@@ -222,6 +225,12 @@ def test_a_subset_is_chosen_by_numbers_or_by_a_mask():
     assert classes.subset([2, 0]).names == ("c", "a")
     with pytest.raises(ValueError, match="numbers of classes.*float64"):
         classes.subset([0.0, 1.0])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_examples_that_are_no_numbers_are_refused_with_their_place(bad):
+    with pytest.raises(ValueError, match=r"examples\[1, 0\] is (nan|-?inf)"):
+        LabelledExamples.from_labels([[bad], [1.0], [2.0]], ["b", "a", "b"])
 
 
 @pytest.mark.parametrize("missing", [None, float("nan")])

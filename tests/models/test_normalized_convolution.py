@@ -332,8 +332,8 @@ class HeadOnly(rt.Reptile):
 def test_a_pixel_that_is_no_number_is_noticed(classes):
     """A fused ReLU would make 0 of what was normalized by it."""
     images = np.array(classes.examples, "float32")
-    images[0, 3, 3] = np.nan
     broken = rt.LabelledExamples(images, classes.offsets)
+    images[0, 3, 3] = np.nan  # which it would refuse, and does not copy
     model = small()
     learner = rt.MetaLearner(model, algorithm=HeadOnly(), inner_batch_size=3)
     with pytest.raises(FloatingPointError, match="not finite"):

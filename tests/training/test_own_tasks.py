@@ -91,6 +91,32 @@ def test_what_is_no_function_of_its_index_is_refused(tasks, reason):
     np.testing.assert_array_equal(before[0], one.model.get_weights()[0])
 
 
+def changed_by(augment):
+    classes = rt.LabelledExamples(TABLE, [0, 3, 6])
+    return rt.Episodes(classes, 2, 1, augment=augment)
+
+
+@pytest.mark.parametrize(
+    "augment",
+    [
+        lambda x, key: x * np.random.rand(),
+        lambda x, key: x + tf.random.normal(tf.shape(x)),
+        lambda x, key: x + (0 if tf.executing_eagerly() else 1),
+    ],
+    ids=["numpy", "tensorflow", "eager"],
+)
+def test_an_augmentation_that_draws_by_itself_is_refused(augment):
+    with pytest.raises(ValueError, match="augment=.*a function of the exampl"):
+        learner().evaluate(changed_by(augment), 2)
+
+
+def test_an_augmentation_that_draws_by_its_key_is_not():
+    def noise(x, key):
+        return x + tf.random.stateless_normal(tf.shape(x), key)
+
+    learner().evaluate(changed_by(noise), 2)
+
+
 def test_what_is_one_is_not():
     def drawn(index):
         key = random.fold_in(7, index)

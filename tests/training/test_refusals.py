@@ -322,7 +322,7 @@ def test_labels_of_another_length():
         LabelledExamples.from_labels(images[:0], [])
 
 
-@pytest.mark.parametrize("first", [0, -1, 12, 13])
+@pytest.mark.parametrize("first", [0, -1, 12, 13, 0.8])
 def test_a_split_with_an_empty_part(classes, first):
     with refused("first", "1 to 11", f"received {first}"):
         classes.split(first, seed=0)

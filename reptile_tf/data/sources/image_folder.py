@@ -65,10 +65,7 @@ def load(
     examples, digests = _decoded(
         folder, pooled, preparation, settings.skip_unreadable
     )
-    if listing.ignored:
-        print(f"{folder}: {listing.ignored:,} files are no pictures")
-    if listing.unused:
-        print(f"{folder}: {listing.unused:,} pictures are of no class")
+    _tell_of_others(folder, listing)
     _warn_of_copies(splits, digests)
     place = {name: c for c, name in enumerate(examples.names)}
     left = {
@@ -150,6 +147,7 @@ def support_classes(
             f"pictures for each class, at least two; found "
             f"{sorted(classes or listing.splits)}"
         )
+    _tell_of_others(folder, listing)
     if not skip_unreadable:
         return classes
     paths = [path for found in classes.values() for path in found]
@@ -231,6 +229,15 @@ def _decoded(
         if row not in left_out
     }
     return examples, digests
+
+
+def _tell_of_others(
+    folder: str | os.PathLike, listing: folder_listing.Listing
+) -> None:
+    if listing.ignored:
+        print(f"{folder}: {listing.ignored:,} files are no pictures")
+    if listing.unused:
+        print(f"{folder}: {listing.unused:,} pictures are of no class")
 
 
 def _left_out(count: int) -> str:

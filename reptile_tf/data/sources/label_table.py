@@ -28,7 +28,8 @@ def read(
     be meant.
 
     Args:
-        table: path of the table, UTF-8 with commas or tabs between columns.
+        table: path of the table, UTF-8 with commas, tabs or semicolons between
+            columns.
         columns: names of the columns of filenames and of labels, with a comma
             between; "filename,label" if None.
         folder: of the pictures.
@@ -122,11 +123,11 @@ def _opened(table: str | os.PathLike, names: Iterable[str]):
             f"csv={table} must be text in UTF-8: {error}"
         ) from error
     longest: list[str] = []
-    for delimiter in ",\t":
+    for delimiter in ",\t;":
         reader = csv.reader(
             io.StringIO(text, newline=""),
             delimiter=delimiter,
-            skipinitialspace=delimiter == ",",
+            skipinitialspace=delimiter != "\t",
             strict=True,  # else a quote left open takes all that follows
         )
         try:

@@ -273,13 +273,16 @@ def test_a_training_on_a_folder_trains(folder):
     learner.evaluate(test, 2)
 
 
-def test_a_support_folder_is_read_into_memory(folder, tmp_path):
+def test_a_support_folder_is_read_into_memory(folder, tmp_path, capsys):
     pictures, labels, names = image_folder.load_all(
         folder, Preparation(2, 2, 1, "crop")
     )
     assert pictures.shape == (80, 2, 2, 1)
     assert labels.tolist() == np.repeat(np.arange(20), 4).tolist()
     assert names == [f"class {c:02d}" for c in range(20)]
+    assert not capsys.readouterr().out
+    (folder / "class 03" / "scan.tiff").touch()
+    write(folder / "beside.png", 0)
     (folder / "class 04" / "2.png").write_bytes(b"")
     wanted = Preparation(2, 2, 3, "nearest")
     with pytest.raises(ValueError, match="class 04/2.png"):
@@ -289,6 +292,9 @@ def test_a_support_folder_is_read_into_memory(folder, tmp_path):
     )
     assert pictures[:, 0, 0, 0].tolist() == [i for i in range(80) if i != 18]
     assert labels[18] == 4 and len(labels) == 79
+    told = capsys.readouterr().out
+    assert "1 files are no pictures" in told
+    assert "1 pictures are of no class" in told
     write(tmp_path / "one" / "alone" / "x.png", 0)
     with pytest.raises(ValueError, match="at least two; found .'alone'."):
         image_folder.load_all(tmp_path / "one", wanted)

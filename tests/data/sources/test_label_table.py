@@ -49,6 +49,8 @@ EXPECTED = {"1.png": "dog", "2.JPG": "cat", "deep/3.gif": "dog"}
     [
         PLAIN,
         PLAIN.replace(",", "\t"),
+        PLAIN.replace(",", ";"),
+        PLAIN.replace(",", "; "),
         PLAIN.replace("\n", "\r\n"),
         PLAIN.replace("\n", "\r"),
         PLAIN.replace("\n", "\n\n"),
