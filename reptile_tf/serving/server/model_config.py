@@ -191,6 +191,8 @@ class ConfigFile:
         """Returns folder -> what would do, of what cannot be served."""
         return {
             str(one.folder): "it holds no VERSION/saved_model.pb to serve"
+            if one.folder.is_dir()
+            else "there is no such folder"
             for one in self._configs
             if not one.candidates()
         }

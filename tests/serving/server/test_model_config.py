@@ -66,7 +66,10 @@ def test_models_are_served_under_their_names_and_labels(base, tmp_path):
     models.refresh(at_once=True)
     assert models.names() == ["straight"]
     [(folder, reason)] = source.left_out().items()
-    assert folder == f"{base}/nothing" and "holds no VERSION" in reason
+    assert folder == f"{base}/nothing" and reason == "there is no such folder"
+    (base / "nothing").mkdir()
+    [reason] = source.left_out().values()
+    assert "holds no VERSION" in reason
     with running.serving(models) as port:
         connection = http.client.HTTPConnection("127.0.0.1", port)
         for path, status in (
