@@ -552,7 +552,7 @@ def test_maml_refuses_wrong_second_derivatives(name):
     kind = getattr(keras.layers, f"{name}Normalization")
     layer = kind(groups=2) if name == "Group" else kind()
     model = keras.Sequential(
-        [keras.Input((2,)), keras.Sequential([layer]), keras.layers.Dense(1)]
+        [keras.Input((2,)), keras.Sequential([layer]), keras.layers.Dense(2)]
     )
     settings = {"inner_optimizer": SGD(0.1), "inner_batch_size": 1}
     MetaLearner(model, algorithm=FOMAML(), **settings)

@@ -106,6 +106,17 @@ def test_a_users_callback_sees_phi_and_stops_the_training(learner):
     assert learner.iteration == 5
 
 
+def test_a_callback_alone_is_one(learner):
+    ended = []
+    learner.fit(
+        TASKS,
+        learner.iteration + 1,
+        callbacks=keras.callbacks.LambdaCallback(on_train_end=ended.append),
+        verbose=0,
+    )
+    assert len(ended) == 1
+
+
 def test_early_stopping_stops(learner):
     callback = keras.callbacks.EarlyStopping("loss", min_delta=1e6, patience=2)
     learner.iteration = 0
